@@ -1,0 +1,1 @@
+//! The headless twin of the console: one file per subcommand, text and JSON.

@@ -1,0 +1,1 @@
+//! The embedded sandbox estate: real, byte-correct backups with real problems planted in them.

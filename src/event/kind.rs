@@ -1,0 +1,166 @@
+//! Events: facts, in the past tense, with who and when.
+
+use crate::model::actor::Actor;
+use crate::model::id::{RunId, StepId};
+use crate::model::task::{TargetIdentity, TaskOutcome, TaskSpec};
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One entry of a run's journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// 1 for the first entry of a run, rising by one.
+    pub seq: u64,
+    pub run: RunId,
+    pub at: Timestamp,
+    /// Milliseconds since the runner started, from a clock that never jumps.
+    pub mono_ms: u64,
+    pub actor: Actor,
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// Why a task runs for a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To do the step.
+    Run,
+    /// To learn what happened to an attempt whose end is not known.
+    Reconcile,
+    /// To take the step back.
+    Undo,
+    /// To read the target's identity before asking.
+    IdentifyToAsk,
+    /// To read it again after the answer, in the same second as the act.
+    IdentifyToAct,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// The whole plan, pinned. Always the first entry.
+    RunCreated {
+        plan_digest: String,
+        plan: Value,
+    },
+    /// A runner process took the run up; `resumed` if an earlier one was there.
+    RunnerStarted {
+        pid: u32,
+        resumed: bool,
+        version: String,
+    },
+    RunnerStopped {
+        why: String,
+    },
+    RunStarted,
+    Armed {
+        reason: String,
+        incident: Option<String>,
+        until: Timestamp,
+    },
+    Disarmed {
+        why: String,
+    },
+    Paused {
+        cause: String,
+    },
+    Resumed,
+    AbortRequested {
+        reason: String,
+        undo: bool,
+    },
+    NoteAdded {
+        text: String,
+    },
+    /// The step's turn has come.
+    StepReady {
+        step: StepId,
+    },
+    /// Intent: written before the task starts.
+    TaskIntended {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+        task: TaskSpec,
+    },
+    TaskEnded {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+        outcome: TaskOutcome,
+    },
+    IdentityRead {
+        step: StepId,
+        identity: TargetIdentity,
+        drift: Vec<(String, String, String)>,
+    },
+    /// A question was put; `question` is `runbook::Question` as data.
+    QuestionAsked {
+        step: StepId,
+        number: u64,
+        question: Value,
+    },
+    /// An answer came; refused ones are kept too, with the reason.
+    Answered {
+        step: StepId,
+        number: u64,
+        answer: Value,
+        refused: Option<String>,
+    },
+    /// A question no longer stands (the target changed, the run was aborted).
+    QuestionWithdrawn {
+        number: u64,
+        why: String,
+    },
+    StepConfirmed {
+        step: StepId,
+    },
+    StepBlocked {
+        step: StepId,
+        why: String,
+    },
+    StepDone {
+        step: StepId,
+    },
+    StepFailed {
+        step: StepId,
+        why: String,
+    },
+    StepTimedOut {
+        step: StepId,
+    },
+    /// The runner died while the step's task ran.
+    StepInterrupted {
+        step: StepId,
+    },
+    StepUnknown {
+        step: StepId,
+        why: String,
+    },
+    StepSkipped {
+        step: StepId,
+        reason: String,
+    },
+    StepDoneByHand {
+        step: StepId,
+        evidence: String,
+    },
+    StepUndone {
+        step: StepId,
+    },
+    StepUndoFailed {
+        step: StepId,
+        why: String,
+    },
+    DriftAccepted {
+        step: StepId,
+        reason: String,
+    },
+    /// `status` is `runbook::RunStatus` as data; `leftovers` is what an aborted run left behind.
+    RunEnded {
+        status: Value,
+        leftovers: Vec<String>,
+    },
+}

@@ -1,0 +1,208 @@
+//! The estate: everything that one configuration file covers, as domain words.
+
+use super::backup::BackupKind;
+use super::id::{AssetId, HostId, ServerId, StoreId};
+use super::objective::{Objectives, Retention};
+use super::secret::SecretRef;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estate {
+    pub name: String,
+    /// `production`, `staging`, `demo`…: shown on every screen.
+    pub environment: String,
+    /// Zone for display; instants are kept in UTC.
+    pub time_zone: chrono_tz::Tz,
+    pub stores: Vec<StoreConfig>,
+    pub assets: Vec<Asset>,
+    pub servers: Vec<Server>,
+    pub hosts: Vec<Host>,
+    /// Folders with runbooks besides the built-in ones.
+    pub runbook_dirs: Vec<PathBuf>,
+}
+
+impl Estate {
+    pub fn asset(&self, id: &AssetId) -> Option<&Asset> {
+        self.assets.iter().find(|a| &a.id == id)
+    }
+    pub fn store(&self, id: &StoreId) -> Option<&StoreConfig> {
+        self.stores.iter().find(|s| &s.id == id)
+    }
+    pub fn server(&self, id: &ServerId) -> Option<&Server> {
+        self.servers.iter().find(|s| &s.id == id)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreConfig {
+    pub id: StoreId,
+    pub place: StorePlace,
+    /// Failure domain, for the off-site part of 3-2-1. Defaults to the store's type.
+    pub site: String,
+    /// Medium, for the second part of 3-2-1: `disk`, `object`, `tape`. Defaults by type.
+    pub medium: String,
+    /// Zone of time stamps in names that carry none.
+    pub time_zone: chrono_tz::Tz,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum StorePlace {
+    Local { path: PathBuf },
+    S3(S3Place),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct S3Place {
+    pub bucket: String,
+    /// Everything outside this prefix is invisible. Empty, or ends in `/`.
+    pub prefix: String,
+    pub region: String,
+    /// `http://…` or `https://…`; absent means AWS.
+    pub endpoint: Option<String>,
+    pub force_path_style: bool,
+    pub credentials: S3Credentials,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "lowercase")]
+pub enum S3Credentials {
+    /// The AWS default chain: environment, profile, SSO, instance role.
+    Default,
+    /// A named profile of the shared AWS configuration.
+    Profile { name: String },
+    /// Fixed keys; the secret key comes from elsewhere.
+    Static { access_key_id: String, secret_access_key: SecretRef, session_token: Option<SecretRef> },
+    /// Unsigned requests.
+    Anonymous,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssetKind {
+    PostgreSql,
+    Redis,
+    Files,
+    Config,
+    Models,
+    Images,
+    Code,
+    Other,
+}
+
+impl AssetKind {
+    pub const ALL: [(&'static str, AssetKind); 8] = [
+        ("postgresql", AssetKind::PostgreSql),
+        ("redis", AssetKind::Redis),
+        ("files", AssetKind::Files),
+        ("config", AssetKind::Config),
+        ("models", AssetKind::Models),
+        ("images", AssetKind::Images),
+        ("code", AssetKind::Code),
+        ("other", AssetKind::Other),
+    ];
+}
+
+impl fmt::Display for AssetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(_, kind)| kind == self).map_or("other", |(name, _)| name);
+        f.pad(name)
+    }
+}
+
+/// How much an outage of the asset hurts; orders equal verdicts on the overview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    Critical,
+    Important,
+    Standard,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asset {
+    pub id: AssetId,
+    pub kind: AssetKind,
+    pub tier: Tier,
+    pub objectives: Objectives,
+    pub sources: Vec<Source>,
+    /// The server that holds the live database, for `postgresql` and `redis`.
+    pub server: Option<ServerId>,
+    /// The live database's name on that server.
+    pub database: Option<String>,
+    /// The live folder, for files, config and models.
+    pub path: Option<PathBuf>,
+    /// An HTTP address that answers 2xx when the application is well.
+    pub health_url: Option<String>,
+}
+
+/// One place and naming scheme in which backups of an asset appear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub store: StoreId,
+    /// Naming pattern below the store's root, for example `full/full_{time:%Y%m%d_%H%M%S}/`.
+    pub pattern: String,
+    pub kind: BackupKind,
+    /// When backups are expected to appear.
+    pub schedule: Option<Schedule>,
+    pub retention: Option<Retention>,
+    /// Smallest believable size in bytes.
+    pub min_size: Option<u64>,
+    /// The archive must be encrypted; a plaintext beside it is a leak.
+    pub encrypted: bool,
+    /// Zone of the time in names, where it is not the store's.
+    pub time_zone: Option<chrono_tz::Tz>,
+    /// Names of members without which a folder backup is incomplete.
+    pub required: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// A fixed distance between two backups.
+    Every(#[serde(with = "super::objective::seconds")] Duration),
+    /// A cron expression, read in UTC.
+    Cron(String),
+}
+
+/// A database server that runbooks may look at and work on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    pub id: ServerId,
+    pub kind: AssetKind,
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Option<SecretRef>,
+    pub tls: TlsMode,
+    /// Database for administration while the live one is renamed.
+    pub maintenance_db: String,
+    /// Folder with `pg_restore`, `psql`, `pg_dump`; absent means `PATH`, then the usual places.
+    pub bin_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// No TLS: loopback, Unix sockets, trusted networks.
+    #[default]
+    Off,
+    /// TLS with a verified certificate.
+    Verify,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub id: HostId,
+    pub via: Via,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    Local,
+    Ssh { address: String },
+}

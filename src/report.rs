@@ -1,0 +1,1 @@
+//! The one edge that turns any error into kind, causes, hint and exit code.

@@ -1,0 +1,159 @@
+//! A runbook as its author wrote it: typed parameters, what is resolved at plan time, ordered steps.
+
+use crate::model::estate::AssetKind;
+use crate::model::id::{RunbookId, StepId};
+use crate::model::task::{Effect, Values};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Runbook {
+    pub id: RunbookId,
+    pub title: String,
+    /// When to reach for it, one or two sentences.
+    pub summary: String,
+    pub kind: RunbookKind,
+    /// SHA-256 of the file's bytes, hexadecimal: the version that a plan pins.
+    pub digest: String,
+    /// File it came from, or `built in`.
+    pub origin: String,
+    pub params: Vec<Param>,
+    /// Read-only looks at the world whose answers the plan pins.
+    pub resolve: Vec<Resolve>,
+    /// Names fixed once at plan time: `(name, template)`, in order; later ones may use earlier ones.
+    pub names: Vec<(String, String)>,
+    /// What the plan preview says will be touched: templates, one line each.
+    pub touches: Vec<String>,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunbookKind {
+    Restore,
+    Pitr,
+    Switchover,
+    Failover,
+    Failback,
+    Backup,
+    Checklist,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    pub name: String,
+    pub title: String,
+    pub help: String,
+    pub kind: ParamKind,
+    pub required: bool,
+    pub default: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ParamKind {
+    Text,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Flag,
+    Choice {
+        of: Vec<String>,
+    },
+    /// An asset of the estate, of one of these kinds (empty: any).
+    Asset {
+        kinds: Vec<AssetKind>,
+    },
+    /// A backup of the asset that the named parameter holds: an id, a prefix, `latest`, `latest-proven`.
+    Backup {
+        asset: String,
+    },
+    /// A store that holds a copy of the backup that the named parameter holds.
+    Copy {
+        backup: String,
+    },
+    /// An absolute path.
+    Path,
+    /// A duration such as `30s` or `15m`.
+    Duration,
+}
+
+/// One look at the world while planning; its output is bound to `id` for templates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resolve {
+    pub id: String,
+    pub title: String,
+    /// An observing task module.
+    pub module: String,
+    /// Input template: strings may hold `{{ … }}` over `param`, earlier resolves, `name` and `plan.stamp`.
+    pub with: Values,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub id: StepId,
+    pub title: String,
+    /// Why it is there and what to look at; shown beside its question.
+    pub help: String,
+    pub action: Action,
+    pub effect: Effect,
+    pub confirm: Confirm,
+    /// Template over `target.title` and `target.<fact>` and `target.code`, for [`Confirm::Phrase`].
+    pub phrase: Option<String>,
+    /// Module and input that read the live identity of what the step changes.
+    pub target: Option<TaskTemplate>,
+    pub timeout: Duration,
+    /// How often a failed attempt may be repeated without asking; only where the module is idempotent.
+    pub retry: u32,
+    pub skip: SkipRule,
+    /// What takes the step's effect back. Absent means it has none, and the plan says so.
+    pub undo: Option<TaskTemplate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskTemplate {
+    pub module: String,
+    pub with: Values,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    Task(TaskTemplate),
+    /// A person answers with a typed value.
+    Question {
+        prompt: String,
+        answer: AnswerKind,
+    },
+    /// A person does something and says what they saw: a note is required.
+    Attest {
+        prompt: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerKind {
+    YesNo,
+    Text,
+    Integer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirm {
+    /// Starts by itself once its turn comes.
+    None,
+    /// One key, never Enter.
+    Key,
+    /// A phrase computed from the live target.
+    Phrase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipRule {
+    Forbidden,
+    WithReason,
+}

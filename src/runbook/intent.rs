@@ -1,0 +1,68 @@
+//! What an operator may ask of a run.
+
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "intent", rename_all = "kebab-case")]
+pub enum Intent {
+    /// Begin, or go on after a pause. Carries the digest of the plan that the operator saw.
+    Start {
+        plan_digest: String,
+    },
+    /// Answer the question with this number; another number is refused as out of date.
+    Answer {
+        question: u64,
+        answer: Answer,
+    },
+    /// Allow steps that change something, until then.
+    Arm {
+        reason: String,
+        incident: Option<String>,
+        until: Timestamp,
+    },
+    Disarm,
+    /// Start no further step. What runs now runs to its end.
+    Pause {
+        reason: String,
+    },
+    Resume,
+    /// Stop what runs; with `undo`, take back in reverse order what has an undo.
+    Abort {
+        reason: String,
+        undo: bool,
+    },
+    /// A remark for the journal.
+    Note {
+        text: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    Yes,
+    No,
+    Phrase {
+        text: String,
+    },
+    Value {
+        value: serde_json::Value,
+    },
+    /// A failed step: once more.
+    Retry,
+    /// A failed or refused step: go on without it; ends the run with an exception.
+    Skip {
+        reason: String,
+    },
+    /// A failed step: a person did it; ends the run with an exception.
+    DoneByHand {
+        evidence: String,
+    },
+    /// The target changed since the plan: go on all the same; ends the run with an exception.
+    AcceptDrift {
+        reason: String,
+    },
+    /// An unknown step: look at the world again.
+    LookAgain,
+}

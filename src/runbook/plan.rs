@@ -1,0 +1,83 @@
+//! A plan: a runbook bound to resolved values, with a digest. What was approved is what runs.
+
+use super::definition::{AnswerKind, Confirm, SkipRule};
+use crate::model::id::{RunbookId, StepId};
+use crate::model::objective::optional_seconds;
+use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    DryRun,
+    Drill,
+    Real,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Mode::DryRun => "dry-run",
+            Mode::Drill => "drill",
+            Mode::Real => "real",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub runbook: RunbookId,
+    pub title: String,
+    /// Digest of the runbook file that was bound.
+    pub runbook_digest: String,
+    pub estate: String,
+    pub environment: String,
+    pub mode: Mode,
+    pub made_at: Timestamp,
+    pub params: Values,
+    /// Answers of the plan-time looks, by resolve id.
+    pub resolved: Values,
+    /// Generated names, by name.
+    pub names: Values,
+    pub touches: Vec<String>,
+    #[serde(with = "optional_seconds", default)]
+    pub rpo: Option<Duration>,
+    #[serde(with = "optional_seconds", default)]
+    pub rto: Option<Duration>,
+    pub steps: Vec<PlannedStep>,
+    /// SHA-256 over the canonical JSON of everything above, hexadecimal. See [`Plan::compute_digest`].
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    pub id: StepId,
+    pub title: String,
+    pub help: String,
+    pub action: PlannedAction,
+    pub effect: Effect,
+    pub confirm: Confirm,
+    pub phrase: Option<String>,
+    /// How to re-read the live identity of the target.
+    pub target: Option<TaskSpec>,
+    /// The identity that was read while planning.
+    pub identity: Option<TargetIdentity>,
+    #[serde(with = "crate::model::objective::seconds")]
+    pub timeout: Duration,
+    pub retry: u32,
+    pub skip: SkipRule,
+    pub undo: Option<TaskSpec>,
+    /// The module may be run again after an attempt whose end is not known.
+    pub idempotent: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum PlannedAction {
+    Task(TaskSpec),
+    Question { prompt: String, answer: AnswerKind },
+    Attest { prompt: String },
+}

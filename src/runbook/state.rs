@@ -1,0 +1,227 @@
+//! Where a run stands: rebuilt only by applying its journal's events in order.
+
+use super::definition::AnswerKind;
+use super::plan::Plan;
+use crate::model::actor::Actor;
+use crate::model::id::{RunId, StepId};
+use crate::model::task::{TargetIdentity, TaskOutcome};
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    Pending,
+    /// Its turn has come but something forbids it: read-only, drift, pause. `why` says what.
+    Blocked,
+    Ready,
+    AwaitingAnswer,
+    AwaitingApproval,
+    /// Confirmed; the target's identity is read one last time.
+    Armed,
+    Running,
+    Verifying,
+    Done,
+    Failed,
+    TimedOut,
+    /// The runner died while it ran.
+    Interrupted,
+    /// Nobody knows whether it took effect.
+    Unknown,
+    /// The world is being looked at to learn what happened.
+    Reconciling,
+    Skipped,
+    DoneByHand,
+    Compensating,
+    Compensated,
+    CompensationFailed,
+    Cancelled,
+}
+
+impl StepState {
+    pub const fn word(self) -> &'static str {
+        match self {
+            StepState::Pending => "pending",
+            StepState::Blocked => "blocked",
+            StepState::Ready => "ready",
+            StepState::AwaitingAnswer => "your turn",
+            StepState::AwaitingApproval => "awaiting approval",
+            StepState::Armed => "armed",
+            StepState::Running => "running",
+            StepState::Verifying => "verifying",
+            StepState::Done => "done",
+            StepState::Failed => "failed",
+            StepState::TimedOut => "timed out",
+            StepState::Interrupted => "interrupted",
+            StepState::Unknown => "unknown",
+            StepState::Reconciling => "reconciling",
+            StepState::Skipped => "skipped",
+            StepState::DoneByHand => "done by hand",
+            StepState::Compensating => "undoing",
+            StepState::Compensated => "undone",
+            StepState::CompensationFailed => "undo failed",
+            StepState::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the run can go past it.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, StepState::Done | StepState::Skipped | StepState::DoneByHand)
+    }
+}
+
+impl fmt::Display for StepState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum RunStatus {
+    Ready,
+    Running,
+    /// A question is open.
+    Waiting,
+    Paused {
+        cause: String,
+    },
+    Aborting,
+    /// Aborted, and everything it had made is taken back or was never made.
+    AbortedClean,
+    /// Aborted; `RunState::leftovers` names what remains.
+    AbortedDirty,
+    Completed,
+    CompletedWithExceptions,
+}
+
+impl RunStatus {
+    pub const fn word(&self) -> &'static str {
+        match self {
+            RunStatus::Ready => "ready",
+            RunStatus::Running => "running",
+            RunStatus::Waiting => "waiting for you",
+            RunStatus::Paused { .. } => "paused",
+            RunStatus::Aborting => "aborting",
+            RunStatus::AbortedClean => "aborted, clean",
+            RunStatus::AbortedDirty => "aborted, leftovers",
+            RunStatus::Completed => "completed",
+            RunStatus::CompletedWithExceptions => "completed with exceptions",
+        }
+    }
+
+    pub const fn is_over(&self) -> bool {
+        matches!(
+            self,
+            RunStatus::AbortedClean
+                | RunStatus::AbortedDirty
+                | RunStatus::Completed
+                | RunStatus::CompletedWithExceptions
+        )
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    pub id: RunId,
+    pub plan: Arc<Plan>,
+    pub status: RunStatus,
+    pub steps: Vec<StepRecord>,
+    pub operator: Actor,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub armed: Option<Armed>,
+    /// The question that waits for the operator. At most one.
+    pub question: Option<Question>,
+    /// Skips, overrides and attestations, in order: any of them ends the run "with exceptions".
+    pub exceptions: Vec<Exception>,
+    /// What an aborted run left behind.
+    pub leftovers: Vec<String>,
+    /// Milliseconds that the run has waited for a person so far.
+    pub human_wait_ms: u64,
+    /// Sequence number of the last applied event.
+    pub seq: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRecord {
+    pub id: StepId,
+    pub state: StepState,
+    /// Attempts so far; 0 before the first.
+    pub attempt: u32,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// Outcome of the last attempt.
+    pub outcome: Option<TaskOutcome>,
+    /// Why it stands as it does, for blocked, skipped, unknown…
+    pub why: Option<String>,
+    /// Last live identity that was read for it.
+    pub identity: Option<TargetIdentity>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Armed {
+    pub by: Actor,
+    pub reason: String,
+    pub incident: Option<String>,
+    pub until: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exception {
+    pub step: StepId,
+    pub at: Timestamp,
+    pub by: Actor,
+    /// `skipped: …`, `drift accepted: …`, `done by hand: …`.
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Rises with every question; answers carry it, so that a late answer cannot hit another question.
+    pub number: u64,
+    pub step: StepId,
+    pub kind: QuestionKind,
+    pub title: String,
+    /// What happens on yes, on no, and if nobody answers.
+    pub if_yes: String,
+    pub if_no: String,
+    pub if_nothing: String,
+    /// Identity of the target, read in the same second as the question was put.
+    pub target: Option<TargetIdentity>,
+    /// What differs from the plan: `(fact, in the plan, now)`.
+    pub drift: Vec<(String, String, String)>,
+    pub asked_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum QuestionKind {
+    /// One key for yes.
+    Key,
+    /// This phrase must be typed.
+    Phrase {
+        phrase: String,
+    },
+    Answer {
+        prompt: String,
+        answer: AnswerKind,
+    },
+    Attest {
+        prompt: String,
+    },
+    /// A step failed or timed out: retry, skip with reason, done by hand, abort.
+    Failed {
+        may_retry: bool,
+        may_skip: bool,
+    },
+    /// Nobody knows whether a step took effect: look again, done by hand with evidence, abort.
+    Unknown,
+    /// The target is not what the plan saw.
+    Drift,
+    /// The run is read-only: it must be armed to go on.
+    Arm,
+}

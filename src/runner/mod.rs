@@ -1,0 +1,3 @@
+//! One process per run: engine, tasks, journal, control socket.
+
+pub mod protocol;

@@ -1,0 +1,96 @@
+//! The port: what every store can do.
+
+use super::error::StoreError;
+use crate::model::id::StoreId;
+use crate::model::time::Timestamp;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// What a listing or a head request tells of one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectMeta {
+    /// Name below the store's root, `/` between parts, never starting with one. Untrusted text.
+    pub name: String,
+    pub size: u64,
+    pub modified: Option<Timestamp>,
+    /// Entity tag without quotes, where the store has one.
+    pub etag: Option<String>,
+    pub storage_class: Option<String>,
+}
+
+impl ObjectMeta {
+    pub fn pin(&self) -> Pin {
+        Pin { size: self.size, etag: self.etag.clone(), modified: self.modified }
+    }
+}
+
+/// The identity of an object's bytes at one moment. A later read under this pin fails with
+/// [`StoreErrorKind::Changed`](super::StoreErrorKind::Changed) if the object was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    pub size: u64,
+    pub etag: Option<String>,
+    pub modified: Option<Timestamp>,
+}
+
+impl Pin {
+    /// Whether `meta` can still be the pinned object. Entity tags decide; without them size and time.
+    pub fn holds(&self, meta: &ObjectMeta) -> bool {
+        self.size == meta.size
+            && match (&self.etag, &meta.etag) {
+                (Some(pinned), Some(now)) => pinned == now,
+                _ => self.modified == meta.modified,
+            }
+    }
+
+    /// The pin as one line of text, for ledgers and digests.
+    pub fn mark(&self) -> String {
+        match (&self.etag, self.modified) {
+            (Some(etag), _) => etag.clone(),
+            (None, Some(at)) => at.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// Some objects of a listing, in the order of their names within the page, and what had to be left
+/// out (names that are not UTF-8, sockets, links out), as escaped text with a reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub objects: Vec<ObjectMeta>,
+    pub skipped: Vec<(String, String)>,
+}
+
+pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// Bytes by name, read-only. Code that must not write receives only this.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    fn id(&self) -> &StoreId;
+
+    /// For screens and doctor: `s3://bucket/prefix at http://…`, a path. Never a secret.
+    fn location(&self) -> String;
+
+    /// All objects whose name starts with `prefix` and sorts after `after`, page by page. Pages may come
+    /// in any order where key ranges are listed side by side; within a page names ascend. The stream ends
+    /// after its first error.
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxStream<'a, Result<Page, StoreError>>;
+
+    async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError>;
+
+    /// Exactly the bytes of `range` that exist: shorter than asked only at the end of the object.
+    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError>;
+
+    /// The object's bytes from `from` to its end. A body that ends early is an error, not an end.
+    async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError>;
+}
+
+/// A store that new objects can be added to. Nothing overwrites, nothing deletes.
+#[async_trait::async_trait]
+pub trait WritableStore: Store {
+    /// Writes a new object; [`StoreErrorKind::AlreadyExists`](super::StoreErrorKind::AlreadyExists) if the
+    /// name is taken. Either the whole object is there afterwards or nothing is.
+    async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError>;
+}

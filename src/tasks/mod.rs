@@ -1,0 +1,7 @@
+//! Task modules: the only place that works on the world. One module per file, grouped by subject.
+
+pub mod context;
+pub mod module;
+
+pub use context::{Cancel, TaskContext, TaskFeed};
+pub use module::{InputKind, InputSpec, Module, ModuleSpec, Reality, Table};

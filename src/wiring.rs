@@ -1,0 +1,13 @@
+//! Joins the layers: configuration → concrete stores, clock, state folder, task modules.
+
+use crate::model::time::{Clock, Timestamp};
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        chrono::Utc::now()
+    }
+}
