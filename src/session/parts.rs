@@ -1,0 +1,37 @@
+//! What a session is made from. The wiring gathers it; the session reads no configuration itself.
+
+use crate::model::actor::Actor;
+use crate::model::estate::Estate;
+use crate::model::id::StoreId;
+use crate::model::secret::SecretSource;
+use crate::model::time::Clock;
+use crate::runbook::Runbook;
+use crate::stores::{Store, WritableStore};
+use crate::tasks::Table;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub estate: Arc<Estate>,
+    /// The configuration file that was read: a started runner reads the same one.
+    pub config_path: PathBuf,
+    pub stores: Arc<BTreeMap<StoreId, Arc<dyn Store>>>,
+    /// Stores that may take new objects; a subset of `stores`.
+    pub writable: Arc<BTreeMap<StoreId, Arc<dyn WritableStore>>>,
+    pub clock: Arc<dyn Clock>,
+    pub secrets: Arc<dyn SecretSource>,
+    pub actor: Actor,
+    /// Identity in use towards stores, as far as the configuration tells.
+    pub identity: String,
+    /// Folder of Relight's state (0700); exists.
+    pub state_dir: PathBuf,
+    pub modules: Table,
+    pub runbooks: Arc<Vec<Runbook>>,
+    /// Runbook files that could not be read: located errors, ready to show.
+    pub runbook_errors: Arc<Vec<String>>,
+    /// Distance between two scans of the whole estate.
+    pub rescan_every: Duration,
+}
