@@ -1,5 +1,6 @@
 //! What a rule says, and the report that all rules add up to.
 
+use crate::model::backup::Backup;
 use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::proof::ProofRecord;
 use crate::model::time::Timestamp;
@@ -86,4 +87,32 @@ pub struct HealthReport {
     pub assets: Vec<AssetHealth>,
     pub stores: Vec<StoreHealth>,
     pub judged_at: Timestamp,
+}
+
+impl Finding {
+    pub fn new(rule: &str, severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            severity,
+            message: message.into(),
+            evidence: Vec::new(),
+            remedy: String::new(),
+            backup: None,
+        }
+    }
+    #[must_use]
+    pub fn evidence(mut self, what: impl Into<String>, figure: impl Into<String>) -> Self {
+        self.evidence.push((what.into(), figure.into()));
+        self
+    }
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+    #[must_use]
+    pub fn about(mut self, backup: Option<&Backup>) -> Self {
+        self.backup = backup.map(|b| b.id.clone());
+        self
+    }
 }
