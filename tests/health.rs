@@ -143,6 +143,7 @@ fn catalog() -> Catalog {
         error: None,
         error_kind: None,
         hint: None,
+        unrecognised: relight::catalog::Unrecognised::default(),
     };
     Catalog {
         backups: (0..4).map(backup).collect(),
@@ -259,9 +260,11 @@ fn incomplete_broken_and_contradicted_backups_are_named() {
         name: "checksums.txt".to_owned(),
         store: StoreId::from("local"),
         path: "checksums.txt".to_owned(),
+        pin: None,
         facts: Vec::new(),
         sha256: None,
         disagreements: vec!["size 5, listed 1000".to_owned()],
+        warnings: Vec::new(),
     }];
     one(&catalog, "sidecar-disagrees", Severity::Warning);
 }

@@ -45,6 +45,9 @@ pub struct StoreScan {
     pub error: Option<String>,
     pub error_kind: Option<StoreErrorKind>,
     pub hint: Option<String>,
+    /// This store's part of [`Catalog::unrecognised`].
+    #[serde(default)]
+    pub unrecognised: Unrecognised,
 }
 
 /// What no adapter recognised: counted, and sampled so that someone can look.

@@ -73,12 +73,18 @@ pub struct Sidecar {
     pub name: String,
     pub store: StoreId,
     pub path: String,
+    /// Change mark of the sidecar itself (ETag, else modification time) when it was read.
+    #[serde(default)]
+    pub pin: Option<String>,
     /// Facts in the order of the file; values are raw and untrusted.
     pub facts: Vec<(String, String)>,
     /// SHA-256 that it states for the backup's object, hexadecimal.
     pub sha256: Option<String>,
     /// Each way in which it disagrees with the objects; empty is agreement.
     pub disagreements: Vec<String>,
+    /// What in it could not be read, or was left out for its size.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
