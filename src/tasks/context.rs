@@ -26,12 +26,38 @@ pub struct TaskContext {
     pub secrets: Arc<dyn SecretSource>,
     /// Who acts, for ledgers.
     pub actor: Actor,
+    /// The run and step that the task works for.
+    pub owner: Owner,
     /// Folder of Relight's state (0700).
     pub state_dir: PathBuf,
     /// Folder for this run's artefacts and scratch (0700); exists.
     pub work_dir: PathBuf,
     pub feed: TaskFeed,
     pub cancel: Cancel,
+}
+
+/// What a task belongs to. Things that a task makes carry the run as a mark, and its sessions on a
+/// server carry the label, so that a later look finds what a dead runner left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Run id; `plan` for looks at plan time, `console` for tasks of the session.
+    pub run: String,
+    /// Step id; for looks at plan time the id of the resolve.
+    pub step: String,
+}
+
+impl Owner {
+    pub fn new(run: impl Into<String>, step: impl Into<String>) -> Self {
+        Self { run: run.into(), step: step.into() }
+    }
+
+    /// `relight:<run>:<step>`, at most the 63 bytes that PostgreSQL keeps of an application name.
+    pub fn label(&self) -> String {
+        let mut label: String =
+            format!("relight:{}:{}", self.run, self.step).chars().filter(char::is_ascii_graphic).collect();
+        label.truncate(63);
+        label
+    }
 }
 
 /// Where a task says how far it is. Never blocks the task.

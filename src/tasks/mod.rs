@@ -2,6 +2,9 @@
 
 pub mod context;
 pub mod module;
+pub mod source;
+pub mod table;
 
-pub use context::{Cancel, TaskContext, TaskFeed};
+pub use context::{Cancel, Owner, TaskContext, TaskFeed};
 pub use module::{InputKind, InputSpec, Module, ModuleSpec, Reality, Table};
+pub use source::Source;
