@@ -2,7 +2,7 @@
 
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, StepId};
-use crate::model::task::{TargetIdentity, TaskOutcome, TaskSpec};
+use crate::model::task::{Reality, TargetIdentity, TaskOutcome, TaskSpec};
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +31,8 @@ pub enum Purpose {
     Reconcile,
     /// To take the step back.
     Undo,
+    /// To learn what happened to an undo whose end is not known.
+    ReconcileUndo,
     /// To read the target's identity before asking.
     IdentifyToAsk,
     /// To read it again after the answer, in the same second as the act.
@@ -74,7 +76,7 @@ pub enum EventKind {
     NoteAdded {
         text: String,
     },
-    /// The step's turn has come.
+    /// The step's turn has come, or has come again: after a retry, an undo, a look at the world.
     StepReady {
         step: StepId,
     },
@@ -90,6 +92,19 @@ pub enum EventKind {
         attempt: u32,
         purpose: Purpose,
         outcome: TaskOutcome,
+    },
+    /// The task ran into its step's time limit and was told to stop.
+    DeadlinePassed {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+    },
+    /// A look at the world ended; the answer to purposes `reconcile` and `reconcile-undo`.
+    Reconciled {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+        reality: Reality,
     },
     IdentityRead {
         step: StepId,
@@ -131,9 +146,10 @@ pub enum EventKind {
     StepTimedOut {
         step: StepId,
     },
-    /// The runner died while the step's task ran.
+    /// The runner ended while a task of the step ran; `purpose` says which.
     StepInterrupted {
         step: StepId,
+        purpose: Purpose,
     },
     StepUnknown {
         step: StepId,
@@ -142,6 +158,16 @@ pub enum EventKind {
     StepSkipped {
         step: StepId,
         reason: String,
+    },
+    /// A dry run leaves it out; nothing was done and nothing is claimed.
+    StepNotRun {
+        step: StepId,
+        why: String,
+    },
+    /// Stopped, or never begun, because the run was aborted.
+    StepCancelled {
+        step: StepId,
+        why: String,
     },
     StepDoneByHand {
         step: StepId,

@@ -101,6 +101,20 @@ pub enum TaskOutcome {
     Cancelled { reason: CancelReason },
 }
 
+/// What a look at the world says about an attempt whose end is not known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reality", content = "detail", rename_all = "kebab-case")]
+pub enum Reality {
+    /// It took effect, wholly; these are the outputs it would have returned.
+    Done(Values),
+    /// It did not take effect at all, or what it began can simply be begun again.
+    NotDone(String),
+    /// Something of it is there, and going on would build on sand: undo first.
+    Partial(String),
+    /// The world cannot be read well enough to say.
+    Unknown(Failure),
+}
+
 /// A definite no, in three sentences: what happened, what it means, what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{what}")]

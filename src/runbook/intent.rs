@@ -63,6 +63,8 @@ pub enum Answer {
     AcceptDrift {
         reason: String,
     },
-    /// An unknown step: look at the world again.
+    /// An unknown, failed or drifted step: look at the world again.
     LookAgain,
+    /// A failed step that has an undo: take it back, so that it can be tried again.
+    Undo,
 }

@@ -8,4 +8,4 @@ pub mod state;
 pub use definition::{Action, AnswerKind, Confirm, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step};
 pub use intent::{Answer, Intent};
 pub use plan::{Mode, Plan, PlannedStep};
-pub use state::{Armed, Exception, Question, QuestionKind, RunState, RunStatus, StepRecord, StepState};
+pub use state::{Abort, Armed, Exception, Question, QuestionKind, RunState, RunStatus, StepRecord, StepState, Working};

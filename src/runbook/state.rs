@@ -1,10 +1,12 @@
 //! Where a run stands: rebuilt only by applying its journal's events in order.
 
 use super::definition::AnswerKind;
+use super::intent::Answer;
 use super::plan::Plan;
+use crate::event::Purpose;
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, StepId};
-use crate::model::task::{TargetIdentity, TaskOutcome};
+use crate::model::task::{Reality, TargetIdentity, TaskOutcome};
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -37,7 +39,10 @@ pub enum StepState {
     Compensating,
     Compensated,
     CompensationFailed,
+    /// Stopped, or never begun, because the run was aborted.
     Cancelled,
+    /// A dry run left it out.
+    NotRun,
 }
 
 impl StepState {
@@ -63,12 +68,13 @@ impl StepState {
             StepState::Compensated => "undone",
             StepState::CompensationFailed => "undo failed",
             StepState::Cancelled => "cancelled",
+            StepState::NotRun => "not run",
         }
     }
 
     /// Whether the run can go past it.
     pub const fn is_settled(self) -> bool {
-        matches!(self, StepState::Done | StepState::Skipped | StepState::DoneByHand)
+        matches!(self, StepState::Done | StepState::Skipped | StepState::DoneByHand | StepState::NotRun)
     }
 }
 
@@ -136,12 +142,23 @@ pub struct RunState {
     pub armed: Option<Armed>,
     /// The question that waits for the operator. At most one.
     pub question: Option<Question>,
-    /// Skips, overrides and attestations, in order: any of them ends the run "with exceptions".
+    /// Skips, overrides and work done by hand, in order: any of them ends the run "with exceptions".
     pub exceptions: Vec<Exception>,
     /// What an aborted run left behind.
     pub leftovers: Vec<String>,
-    /// Milliseconds that the run has waited for a person so far.
+    /// Milliseconds that the run has waited for a person, up to `last_at`; while [`RunState::awaits_person`]
+    /// holds, the time since then comes on top.
     pub human_wait_ms: u64,
+    /// Instant of the last applied event.
+    pub last_at: Timestamp,
+    /// The task that is in flight. At most one.
+    pub working: Option<Working>,
+    /// Set once someone asked to abort.
+    pub abort: Option<Abort>,
+    /// Why no further step starts, until someone resumes.
+    pub paused: Option<String>,
+    /// Number of the last question that was put.
+    pub asked: u64,
     /// Sequence number of the last applied event.
     pub seq: u64,
 }
@@ -160,6 +177,88 @@ pub struct StepRecord {
     pub why: Option<String>,
     /// Last live identity that was read for it.
     pub identity: Option<TargetIdentity>,
+    /// The identity that an operator accepted in place of the plan's.
+    pub accepted: Option<TargetIdentity>,
+    /// What the last look at the world said about the last attempt.
+    pub reality: Option<Reality>,
+    /// What the state machine keeps in mind for its next decision; of no interest to a screen.
+    pub notes: StepNotes,
+}
+
+impl StepRecord {
+    pub fn pending(id: StepId) -> Self {
+        Self {
+            id,
+            state: StepState::Pending,
+            attempt: 0,
+            started_at: None,
+            ended_at: None,
+            outcome: None,
+            why: None,
+            identity: None,
+            accepted: None,
+            reality: None,
+            notes: StepNotes::default(),
+        }
+    }
+}
+
+/// Facts between two events that belong together: the journal may end after the first, and the next
+/// runner must come to the same second.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepNotes {
+    /// The identity was read just now: a question may be put over it.
+    pub fresh: bool,
+    /// Confirmed by an answer to this question, or 0: by the approved plan alone.
+    pub confirmed: Option<u64>,
+    /// Read again after the answer, and the same as shown.
+    pub verified: bool,
+    /// A task of it ended, and what follows from that is not written yet.
+    pub ended: Option<Ended>,
+    /// A question of it was answered, and what follows from that is not written yet.
+    pub answered: Option<Answered>,
+    /// The last attempt was cut off by the end of a runner.
+    pub interrupted: bool,
+    /// The world was looked at since the last attempt ended.
+    pub looked: bool,
+    /// The operator asked to take the failed step back.
+    pub undo_asked: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub purpose: Purpose,
+    pub end: End,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    Task(TaskOutcome),
+    Look(Reality),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    pub kind: QuestionKind,
+    pub answer: Answer,
+    pub by: Actor,
+}
+
+/// The task in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Working {
+    pub step: StepId,
+    pub attempt: u32,
+    pub purpose: Purpose,
+    pub since: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abort {
+    pub by: Actor,
+    pub reason: String,
+    pub undo: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,10 +312,13 @@ pub enum QuestionKind {
     Attest {
         prompt: String,
     },
-    /// A step failed or timed out: retry, skip with reason, done by hand, abort.
+    /// A step failed or timed out: retry, skip with reason, done by hand with evidence, undo, look
+    /// again, abort.
     Failed {
         may_retry: bool,
         may_skip: bool,
+        may_undo: bool,
+        may_look: bool,
     },
     /// Nobody knows whether a step took effect: look again, done by hand with evidence, abort.
     Unknown,
@@ -224,4 +326,23 @@ pub enum QuestionKind {
     Drift,
     /// The run is read-only: it must be armed to go on.
     Arm,
+}
+
+impl RunState {
+    /// Whether time passes because a person has not answered, resumed or begun yet.
+    pub fn awaits_person(&self) -> bool {
+        self.started_at.is_some()
+            && !self.status.is_over()
+            && self.working.is_none()
+            && (self.question.is_some() || self.paused.is_some())
+    }
+
+    /// Whether steps that change something may start at `now`.
+    pub fn is_armed(&self, now: Timestamp) -> bool {
+        self.armed.as_ref().is_some_and(|armed| armed.until > now)
+    }
+
+    pub fn step(&self, id: &StepId) -> Option<&StepRecord> {
+        self.steps.iter().find(|step| &step.id == id)
+    }
 }

@@ -1,7 +1,8 @@
 //! What a task module is, and the table of them.
 
 use super::context::TaskContext;
-use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+pub use crate::model::task::Reality;
+use crate::model::task::{Effect, TaskOutcome, Values};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,19 +40,6 @@ pub enum InputKind {
     Flag,
     List,
     Table,
-}
-
-/// What a look at the world says about an attempt whose end is not known.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reality {
-    /// It took effect, wholly; these are the outputs it would have returned.
-    Done(Values),
-    /// It did not take effect at all, or what it began can simply be begun again.
-    NotDone(String),
-    /// Something of it is there, and going on would build on sand: undo first.
-    Partial(String),
-    /// The world cannot be read well enough to say.
-    Unknown(Failure),
 }
 
 /// One unit of work. It must check its preconditions itself, stop soon after `cx.cancel`, and report
