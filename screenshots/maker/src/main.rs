@@ -1,0 +1,34 @@
+//! Makes the pictures in `screenshots/` from the real program: each scene runs the binary in a
+//! pseudo-terminal, types its keys, waits for its words, and draws the cells as a PNG.
+//!
+//! ```text
+//! cargo run --release -p relight-screenshots -- target/release/relight screenshots [SCENE…]
+//! ```
+
+mod cells;
+mod scene;
+mod terminal;
+
+use color_eyre::eyre::{Result, WrapErr, bail};
+use std::path::PathBuf;
+
+fn main() -> Result<()> {
+    color_eyre::install()?;
+    let mut args = std::env::args_os().skip(1).map(PathBuf::from);
+    let (Some(binary), Some(folder)) = (args.next(), args.next()) else {
+        bail!("usage: relight-screenshots BINARY FOLDER [SCENE…]");
+    };
+    let wanted: Vec<String> = args.map(|name| name.to_string_lossy().into_owned()).collect();
+    let file = folder.join("scenes.toml");
+    let scenes = scene::load(&file).wrap_err_with(|| format!("reading {}", file.display()))?;
+    let pen = cells::Pen::new()?;
+    for scene in scenes.iter().filter(|scene| wanted.is_empty() || wanted.contains(&scene.name)) {
+        let screens = terminal::play(&binary, scene).wrap_err_with(|| format!("scene {}", scene.name))?;
+        for (name, screen) in screens {
+            let path = folder.join(format!("{name}.png"));
+            std::fs::write(&path, pen.png(&screen)?).wrap_err_with(|| format!("writing {}", path.display()))?;
+            println!("{}", path.display());
+        }
+    }
+    Ok(())
+}

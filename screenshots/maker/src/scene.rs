@@ -1,0 +1,40 @@
+//! Scenes as data: how to start, what to type, what to wait for, when to take the picture.
+
+use color_eyre::eyre::Result;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+
+#[derive(Deserialize)]
+struct Scenes {
+    scene: Vec<Scene>,
+}
+
+#[derive(Deserialize)]
+pub struct Scene {
+    pub name: String,
+    pub columns: NonZero<u16>,
+    pub rows: NonZero<u16>,
+    pub args: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub act: Vec<Act>,
+}
+
+/// One thing at a time: each table has exactly one key.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Wait until the screen shows this text.
+    Wait(String),
+    /// Type text; `<enter>`, `<esc>`, `<tab>`, `<up>`, `<down>`, `<left>`, `<right>`, `<c-x>` are keys.
+    Type(String),
+    /// Take the picture, under this name.
+    Shot(String),
+}
+
+pub fn load(path: &Path) -> Result<Vec<Scene>> {
+    let scenes: Scenes = toml::from_str(&std::fs::read_to_string(path)?)?;
+    Ok(scenes.scene)
+}

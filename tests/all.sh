@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Everything that must hold: installs what the tests need, then formatting, lints, every test.
+# Needs a Rust toolchain and Debian (or a derivative); root, or sudo, only if something is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+missing=()
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+command -v gpg >/dev/null || missing+=(gnupg)
+if [ ${#missing[@]} -gt 0 ]; then
+    # The tests start private servers; Debian's own cluster is neither needed nor wanted.
+    as_root mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+        echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --quiet -- --deny warnings
+cargo test --no-fail-fast
