@@ -6,8 +6,11 @@
 //! ```
 
 mod cells;
+#[allow(dead_code, reason = "the terminal tests use the rest")]
+#[path = "../../../tests/support/pty.rs"]
+mod pty;
 mod scene;
-mod terminal;
+mod stage;
 
 use color_eyre::eyre::{Result, WrapErr, bail};
 use std::path::PathBuf;
@@ -23,7 +26,7 @@ fn main() -> Result<()> {
     let scenes = scene::load(&file).wrap_err_with(|| format!("reading {}", file.display()))?;
     let pen = cells::Pen::new()?;
     for scene in scenes.iter().filter(|scene| wanted.is_empty() || wanted.contains(&scene.name)) {
-        let screens = terminal::play(&binary, scene).wrap_err_with(|| format!("scene {}", scene.name))?;
+        let screens = stage::play(&binary, scene).wrap_err_with(|| format!("scene {}", scene.name))?;
         for (name, screen) in screens {
             let path = folder.join(format!("{name}.png"));
             std::fs::write(&path, pen.png(&screen)?).wrap_err_with(|| format!("writing {}", path.display()))?;

@@ -3,7 +3,6 @@
 use color_eyre::eyre::Result;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::Path;
 
 #[derive(Deserialize)]
@@ -14,8 +13,8 @@ struct Scenes {
 #[derive(Deserialize)]
 pub struct Scene {
     pub name: String,
-    pub columns: NonZero<u16>,
-    pub rows: NonZero<u16>,
+    pub columns: u16,
+    pub rows: u16,
     pub args: Vec<String>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
