@@ -1,1 +1,7 @@
-fn main() {}
+//! The `relight` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    relight::cli::main()
+}

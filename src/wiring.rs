@@ -7,6 +7,7 @@ use crate::model::time::{Clock, Timestamp};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
     fn now(&self) -> Timestamp {
         chrono::Utc::now()
     }

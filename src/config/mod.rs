@@ -1,1 +1,19 @@
 //! The configuration: file, environment, flags, themes, keys.
+
+mod asset;
+mod load;
+mod lookup;
+mod names;
+mod paths;
+mod secret_ref;
+mod secrets;
+mod server;
+mod source;
+mod store;
+mod ui;
+
+pub use load::{Config, load, parse};
+pub use lookup::{NoConfig, find, places};
+pub use paths::{StateError, state_dir};
+pub use secrets::SystemSecrets;
+pub use ui::UiSettings;

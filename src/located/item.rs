@@ -200,7 +200,7 @@ read_integer!(i64, u64, u32, u16);
 /// `"5m"`, `"24h"`, `"1h 30m"`; at most a hundred years.
 impl Read for Duration {
     fn read(item: &Item<'_>) -> Option<Self> {
-        const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+        const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
         let Some(text) = item.value.as_str() else {
             return item.wrong_type("a duration such as \"5m\" or \"24h\"");
         };

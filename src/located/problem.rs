@@ -52,7 +52,7 @@ impl Problem {
 pub struct Problems {
     file: String,
     text: String,
-    problems: Vec<Problem>,
+    found: Vec<Problem>,
 }
 
 /// A line of the file as it is shown, and where the caret stands under it.
@@ -62,12 +62,13 @@ struct Snippet {
     shown: String,
     indent: usize,
     width: usize,
+    secret: bool,
 }
 
 impl Problems {
-    pub(super) fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|p| if p.place.is_whole() { 0 } else { p.place.start + 1 });
-        Self { file: file.to_owned(), text: text.to_owned(), problems }
+    pub(super) fn new(file: &str, text: &str, mut found: Vec<Problem>) -> Self {
+        found.sort_by_key(|p| if p.place.is_whole() { 0 } else { p.place.start + 1 });
+        Self { file: file.to_owned(), text: text.to_owned(), found }
     }
 
     /// The file could not be read at all.
@@ -80,17 +81,17 @@ impl Problems {
     }
 
     pub fn len(&self) -> usize {
-        self.problems.len()
+        self.found.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+        self.found.is_empty()
     }
 
     /// `(line, column, message, help)` of each problem, escaped; line and column from 1, absent where the
     /// problem belongs to the file as a whole.
     pub fn rows(&self) -> impl Iterator<Item = (Option<(usize, usize)>, String, Option<String>)> + '_ {
-        self.problems.iter().map(|problem| {
+        self.found.iter().map(|problem| {
             let at = self.snippet(problem.place).map(|s| (s.line, s.column));
             (at, escaped(&problem.message).into_owned(), problem.help.as_deref().map(|h| escaped(h).into_owned()))
         })
@@ -131,7 +132,8 @@ impl Problems {
         let indent = lead.width() + usize::from(cut);
         let width = escaped(marked).width().max(1).min(shown.width().saturating_sub(indent).max(1));
         let line = text[..start].matches('\n').count() + 1;
-        Some(Snippet { line, column: before.chars().count() + 1, shown, indent, width })
+        let secret = may_hold_secret(line_text);
+        Some(Snippet { line, column: before.chars().count() + 1, shown, indent, width, secret })
     }
 
     /// Most columns of a line shown before the caret, and in all.
@@ -144,6 +146,10 @@ impl Problems {
             return writeln!(out, "  --> {file}");
         };
         let gutter = at.line.to_string().len();
+        if at.secret {
+            writeln!(out, "{:gutter$}--> {file}:{}:{}", "", at.line, at.column)?;
+            return writeln!(out, "{:gutter$} | (not shown: the line may hold a secret)", "");
+        }
         let carets = mark.to_string().repeat(at.width);
         let note = if note.is_empty() { String::new() } else { format!(" {}", escaped(note)) };
         writeln!(out, "{:gutter$}--> {file}:{}:{}", "", at.line, at.column)?;
@@ -156,7 +162,7 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
-        for problem in &self.problems {
+        for problem in &self.found {
             if !out.is_empty() {
                 out.push('\n');
             }
@@ -178,6 +184,15 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// Whether a line gives a quoted value to a key that sounds like a secret. Problems are copied into tickets
+/// and logs, and people write passwords where a reference belongs, so such a line stays out of them.
+fn may_hold_secret(line: &str) -> bool {
+    let line = line.to_lowercase();
+    let assigned =
+        |at: usize| line[at..].split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with(['"', '\'']));
+    ["pass", "secret", "token", "credential", "_key"].iter().any(|word| line.find(word).is_some_and(assigned))
 }
 
 /// The end of `text` that fits into `columns`.

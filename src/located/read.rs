@@ -85,7 +85,7 @@ fn text_of(path: &Path) -> Result<String, (String, &'static str)> {
         return Err(("the file is larger than 4 MiB".to_owned(), "name a TOML file"));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
         (format!("line {line} is not UTF-8 text"), "save the file as UTF-8")
     })
 }

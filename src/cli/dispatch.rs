@@ -1,0 +1,71 @@
+//! From the command line to one subcommand, and from its end to an exit code.
+
+use super::args::{Cli, Command};
+use super::commands::{completions, config, man};
+use super::output::Output;
+use crate::model::time::Clock as _;
+use crate::report::{self, Exit};
+use crate::wiring::SystemClock;
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use color_eyre::eyre;
+use std::process::ExitCode;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => return usage(&refused).into(),
+    };
+    let outcome = report::install().and_then(|()| {
+        say_more(cli.globals.verbose);
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(&cli))
+    });
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => report::show(&error).into(),
+    }
+}
+
+/// Help and version go to standard output and are fine; all else is a wrong call.
+fn usage(refused: &clap::Error) -> Exit {
+    // With the terminal gone there is nobody to tell.
+    let _ = refused.print();
+    match refused.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Fine,
+        _ => Exit::Usage,
+    }
+}
+
+/// Messages for whoever looks for a cause; `RELIGHT_LOG` takes the filters of the `tracing` crates.
+fn say_more(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "off",
+        1 => "relight=debug,aws_config=info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("RELIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = log.try_init();
+}
+
+async fn run(cli: &Cli) -> eyre::Result<Exit> {
+    let globals = &cli.globals;
+    let mut out = Output::new(globals);
+    let now = SystemClock.now();
+    let exit = match &cli.command {
+        None => return Ok(usage(&no_command())),
+        Some(Command::Config(args)) => config::run(globals, args, now, &mut out)?,
+        Some(Command::Completions(args)) => completions::run(args, &mut out)?,
+        Some(Command::Man(args)) => man::run(args, &mut out)?,
+    };
+    out.finish()?;
+    Ok(exit)
+}
+
+fn no_command() -> clap::Error {
+    use clap::CommandFactory as _;
+    Cli::command().error(ErrorKind::MissingSubcommand, "a command is needed; `relight --help` lists them")
+}

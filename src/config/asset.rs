@@ -1,0 +1,110 @@
+//! `[[assets]]`: a protected thing and its objectives.
+
+use super::names::{HttpAddress, Line, Names, path_below};
+use super::source::source;
+use crate::located::{Fields, Item, Problem};
+use crate::model::estate::{Asset, AssetKind, Server, Tier};
+use crate::model::id::{AssetId, ServerId};
+use crate::model::objective::{CopyRule, Objectives, ProofRule};
+use crate::model::proof::Level;
+use std::path::Path;
+use std::time::Duration;
+
+const TIERS: [(&str, Tier); 3] =
+    [("critical", Tier::Critical), ("important", Tier::Important), ("standard", Tier::Standard)];
+
+/// What an asset may refer to.
+pub(super) struct Scope<'a> {
+    pub base: &'a Path,
+    pub stores: &'a Names,
+    pub servers: &'a Names,
+    /// Those that could be read, to compare kinds.
+    pub known_servers: &'a [Server],
+    /// Proof rule for assets without an own one.
+    pub proof: Option<ProofRule>,
+}
+
+pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_>) -> Option<Asset> {
+    let id = names.define(fields);
+    let kind = fields.need("kind").and_then(|item| item.choice(&AssetKind::ALL));
+    let tier = fields.take("tier").map_or(Some(Tier::Standard), |item| item.choice(&TIERS));
+    let objectives = Objectives {
+        rpo: fields.take("rpo").and_then(|item| positive(&item)),
+        rto: fields.take("rto").and_then(|item| positive(&item)),
+        copies: fields.table("copies", copies),
+        proof: fields.table("proof", proof).or(scope.proof),
+    };
+    let sources = fields.tables("sources", |fields| source(fields, scope.stores));
+    let (server, database) = live_database(fields, kind, scope);
+    let path = fields.take("path").and_then(|item| path_below(scope.base, &item));
+    let health_url = fields.optional::<HttpAddress>("health_url").map(|address| address.0);
+    Some(Asset {
+        id: AssetId::new(id?),
+        kind: kind?,
+        tier: tier?,
+        objectives,
+        sources,
+        server,
+        database,
+        path,
+        health_url,
+    })
+}
+
+fn live_database(
+    fields: &mut Fields<'_>,
+    kind: Option<AssetKind>,
+    scope: &Scope<'_>,
+) -> (Option<ServerId>, Option<String>) {
+    if !matches!(kind, None | Some(AssetKind::PostgreSql | AssetKind::Redis)) {
+        fields.forbid(&["server", "database"], "only assets of kind `postgresql` and `redis` live on a server");
+        return (None, None);
+    }
+    let item = fields.take("server");
+    let database = fields.optional::<Line>("database").map(|line| line.0);
+    let server = item.as_ref().and_then(|item| scope.servers.refer(item)).map(ServerId::new);
+    let found = scope.known_servers.iter().find(|known| Some(&known.id) == server.as_ref());
+    if let (Some(kind), Some(found), Some(item)) = (kind, found, &item)
+        && found.kind != kind
+    {
+        let message = format!("server `{}` is of kind `{}`, the asset of kind `{kind}`", found.id, found.kind);
+        fields.report(Problem::at(&item.place, message));
+    }
+    if kind == Some(AssetKind::PostgreSql) && item.is_some() != fields.key_place("database").is_some() {
+        let (has, lacks) = if item.is_some() { ("server", "database") } else { ("database", "server") };
+        let place = fields.key_place(has).unwrap_or(fields.place);
+        let problem = Problem::at(&place, format!("`{has}` needs `{lacks}` beside it"));
+        fields.report(problem.help("together they name the live database that runbooks look at"));
+    }
+    (server, database)
+}
+
+fn positive(item: &Item<'_>) -> Option<Duration> {
+    match item.read::<Duration>()? {
+        Duration::ZERO => item.refuse("be longer than nothing"),
+        span => Some(span),
+    }
+}
+
+fn copies(fields: &mut Fields<'_>) -> Option<CopyRule> {
+    let total = fields.required::<u32>("total");
+    let media = fields.optional::<u32>("media").unwrap_or(1);
+    let off_site = fields.optional::<u32>("off_site").unwrap_or(0);
+    let total = total?;
+    if total == 0 || media > total || off_site > total {
+        let problem = Problem::at(&fields.place, "`total` must be at least 1 and not less than `media` and `off_site`");
+        fields.report(problem.help("for 3-2-1: { total = 3, media = 2, off_site = 1 }"));
+        return None;
+    }
+    Some(CopyRule { total, media, off_site })
+}
+
+pub(super) fn proof(fields: &mut Fields<'_>) -> Option<ProofRule> {
+    let level = fields.required::<Level>("level");
+    let every = fields.need("every").and_then(|item| positive(&item));
+    if level == Some(Level::L0) {
+        fields.report(Problem::at(&fields.place, "level L0 proves nothing: every listed backup has it"));
+        return None;
+    }
+    Some(ProofRule { level: level?, every: every? })
+}

@@ -1,0 +1,83 @@
+//! One file → the estate and the console's settings, or every problem of it.
+
+use super::asset::{Scope, asset, proof};
+use super::names::{Line, Names, Zone, path_below};
+use super::server::{host, server};
+use super::store::store;
+use super::ui::{UiSettings, ui};
+use crate::located::{self, Fields, Place, Problem, Problems};
+use crate::model::estate::Estate;
+use std::path::{Path, PathBuf};
+
+/// What one configuration file says.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Absolute path of the file.
+    pub path: PathBuf,
+    pub estate: Estate,
+    pub ui: UiSettings,
+}
+
+/// Reads the file at `path`. Relative paths in it begin at its folder.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let absolute = std::path::absolute(path)
+        .map_err(|error| Problems::unreadable(&path.display().to_string(), error.to_string(), "name a file"))?;
+    let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+    let (estate, ui) = located::read_file(path, |root| file(root, &base))?;
+    Ok(Config { path: absolute, estate, ui })
+}
+
+/// Reads `text` as if it were the file `name` in the folder `base`.
+pub fn parse(name: &str, text: &str, base: &Path) -> Result<Config, Problems> {
+    let (estate, ui) = located::read(name, text, |root| file(root, base))?;
+    Ok(Config { path: base.join(name), estate, ui })
+}
+
+/// `[estate]` without its parts.
+struct Head {
+    name: String,
+    environment: String,
+    time_zone: chrono_tz::Tz,
+}
+
+fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings)> {
+    let head = root.need("estate").is_some().then(|| root.table("estate", head)).flatten();
+    let mut store_names = Names::new("store");
+    let mut server_names = Names::new("server");
+    let mut asset_names = Names::new("asset");
+    let mut host_names = Names::new("host");
+
+    let stores = root.tables("stores", |fields| store(fields, &mut store_names, base));
+    let servers = root.tables("servers", |fields| server(fields, &mut server_names, base));
+    let hosts = root.tables("hosts", |fields| host(fields, &mut host_names));
+    let default_proof = root.table("proof", proof);
+    let scope =
+        Scope { base, stores: &store_names, servers: &server_names, known_servers: &servers, proof: default_proof };
+    let assets = root.tables("assets", |fields| asset(fields, &mut asset_names, &scope));
+    let runbook_dirs = root.table("runbooks", |fields| runbook_dirs(fields, base)).unwrap_or_default();
+    let ui = root.table("ui", ui).unwrap_or_default();
+
+    for table in ["stores", "assets"] {
+        if root.key_place(table).is_none() {
+            root.report(Problem::at(
+                &Place::WHOLE,
+                format!("the file has no [[{table}]]: there would be nothing to see"),
+            ));
+        }
+    }
+    let Head { name, environment, time_zone } = head?;
+    Some((Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs }, ui))
+}
+
+fn head(fields: &mut Fields<'_>) -> Option<Head> {
+    let name = fields.required::<Line>("name");
+    // An estate that does not say what it is must be treated as the one that hurts most.
+    let environment = fields.optional::<Line>("environment").map_or_else(|| "production".to_owned(), |line| line.0);
+    let time_zone = fields.optional::<Zone>("time_zone").map_or(chrono_tz::UTC, |zone| zone.0);
+    Some(Head { name: name?.0, environment, time_zone })
+}
+
+fn runbook_dirs(fields: &mut Fields<'_>, base: &Path) -> Option<Vec<PathBuf>> {
+    let items = fields.need("dirs")?.list()?;
+    Some(items.iter().filter_map(|item| path_below(base, item)).collect())
+}

@@ -1,0 +1,87 @@
+//! `[[assets.sources]]`: one place and naming scheme of an asset's backups.
+
+use super::names::{Names, Zone};
+use crate::located::{Fields, Item, Problem};
+use crate::model::backup::BackupKind;
+use crate::model::estate::{Schedule, Source};
+use crate::model::id::StoreId;
+use crate::model::objective::Retention;
+use crate::model::size::ByteCount;
+use std::str::FromStr;
+use std::time::Duration;
+
+const KINDS: [(&str, BackupKind); 6] = [
+    ("full", BackupKind::Full),
+    ("incremental", BackupKind::Incremental),
+    ("differential", BackupKind::Differential),
+    ("log", BackupKind::Log),
+    ("snapshot", BackupKind::Snapshot),
+    ("archive", BackupKind::Archive),
+];
+
+pub(super) fn source(fields: &mut Fields<'_>, stores: &Names) -> Option<Source> {
+    let store = fields.need("store").and_then(|item| stores.refer(&item));
+    let pattern = fields.need("match").and_then(|item| pattern(&item));
+    let kind = fields.need("kind").and_then(|item| item.choice(&KINDS));
+    let schedule = schedule(fields);
+    let retention = fields.table("retention", retention);
+    let min_size = fields.optional::<ByteCount>("min_size").map(|size| size.0);
+    let encrypted = fields.optional::<bool>("encrypted").unwrap_or(false);
+    let time_zone = fields.optional::<Zone>("time_zone").map(|zone| zone.0);
+    let required = fields.optional::<Vec<String>>("required").unwrap_or_default();
+    Some(Source {
+        store: StoreId::new(store?),
+        pattern: pattern?,
+        kind: kind?,
+        schedule,
+        retention,
+        min_size,
+        encrypted,
+        time_zone,
+        required,
+    })
+}
+
+fn pattern(item: &Item<'_>) -> Option<String> {
+    let text = item.read::<String>()?;
+    if text.is_empty() || text.starts_with('/') {
+        return item.refuse("be a name pattern below the store's root, without a leading `/`");
+    }
+    Some(text)
+}
+
+fn schedule(fields: &mut Fields<'_>) -> Option<Schedule> {
+    let every = fields.take("every");
+    let cron = fields.take("schedule");
+    if let (Some(_), Some(cron)) = (&every, &cron) {
+        let problem = Problem::at(&cron.place, "`every` and `schedule` both say when backups are expected");
+        fields.report(problem.help("keep one of them"));
+    }
+    match (every, cron) {
+        (Some(every), _) => match every.read::<Duration>()? {
+            Duration::ZERO => every.refuse("be longer than nothing"),
+            span => Some(Schedule::Every(span)),
+        },
+        (None, Some(cron)) => {
+            let text = cron.read::<String>()?;
+            if let Err(error) = croner::Cron::from_str(&text) {
+                let problem = Problem::at(&cron.place, format!("`schedule` is no cron expression: {error}"));
+                cron.report(problem.help("five fields in UTC: minute hour day month weekday, such as \"0 2 * * *\""));
+                return None;
+            }
+            Some(Schedule::Cron(text))
+        }
+        (None, None) => None,
+    }
+}
+
+fn retention(fields: &mut Fields<'_>) -> Option<Retention> {
+    let mut keep = |key| fields.optional::<u32>(key).unwrap_or(0);
+    let retention =
+        Retention { daily: keep("daily"), weekly: keep("weekly"), monthly: keep("monthly"), yearly: keep("yearly") };
+    if retention == Retention::default() {
+        fields.report(Problem::at(&fields.place, "this retention keeps nothing"));
+        return None;
+    }
+    Some(retention)
+}

@@ -1,0 +1,107 @@
+//! What the program says about its configuration.
+
+use super::program::{Sandbox, stderr, stdout};
+
+const GOOD: &str = r#"
+[estate]
+name = "platform"
+environment = "staging"
+time_zone = "Europe/Berlin"
+
+[[stores]]
+id = "local"
+type = "local"
+path = "backups"
+
+[[stores]]
+id = "s3-primary"
+type = "s3"
+bucket = "platform-db-backups"
+prefix = "/prod"
+region = "us-east-1"
+access_key_id = "AKIAEXAMPLE"
+secret_access_key = { env = "PLATFORM_S3_SECRET" }
+
+[[servers]]
+id = "db1"
+host = "127.0.0.1"
+password = { command = ["pass", "show", "db1"] }
+
+[[assets]]
+id = "platform-db"
+kind = "postgresql"
+tier = "critical"
+rpo = "5m"
+rto = "1h"
+copies = { total = 3, media = 2, off_site = 1 }
+server = "db1"
+database = "platform"
+
+  [[assets.sources]]
+  store = "s3-primary"
+  match = "full/full_{time:%Y%m%d_%H%M%S}/"
+  kind = "full"
+  schedule = "0 2 * * *"
+  retention = { daily = 30, weekly = 12, monthly = 12, yearly = 7 }
+  min_size = "1GB"
+"#;
+
+const BAD: &str = r#"
+[estate]
+name = "platform"
+time_zone = "Europe/Berln"
+owner = "me"
+
+[[stores]]
+id = "s3"
+type = "s3"
+bucket = "s3://backups/prod"
+secret_access_key = "hunter2"
+access_key_id = "AKIA"
+regoin = "us-east-1"
+
+[[stores]]
+id = "s3"
+type = "lokal"
+
+[[servers]]
+id = "db1"
+host = "db"
+port = 70000
+password = "hunter2"
+
+[[assets]]
+id = "orders db"
+kind = "postgres"
+rpo = "5"
+copies = { total = 1, media = 2 }
+
+  [[assets.sources]]
+  store = "s4"
+  match = "/full_*"
+  kind = "ful"
+  every = "24h"
+  schedule = "61 2 * * *"
+  min_size = "big"
+"#;
+
+#[test]
+fn a_good_file_is_ok_and_is_read_as_written() {
+    let sandbox = Sandbox::new();
+    sandbox.write("relight.toml", GOOD);
+    let mut command = sandbox.relight(&["config", "check"]);
+    command.assert().success();
+    let text = stdout(&mut command);
+    assert_eq!(text, "relight.toml: ok, 2 stores and 1 assets\n");
+}
+
+#[test]
+fn every_problem_comes_at_once_with_its_line_and_no_secret() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bad.toml", BAD);
+    let mut command = sandbox.relight(&["config", "check", "--config", "bad.toml"]);
+    command.assert().code(78).stdout("");
+    let text = stderr(&mut command);
+    assert!(!text.contains("hunter2"), "{text}");
+    insta::assert_snapshot!(text);
+}
