@@ -55,6 +55,34 @@ impl StoreError {
         }
     }
 
+    /// The pinned object was replaced.
+    pub(super) fn changed(store: &StoreId, name: &str) -> Self {
+        let message = "the object is no longer the one that was chosen: its size, time or entity tag differs";
+        Self::new(StoreErrorKind::Changed, store, Some(name), message)
+    }
+
+    /// The name of a new object is in use.
+    pub(super) fn taken(store: &StoreId, name: &str) -> Self {
+        Self::new(
+            StoreErrorKind::AlreadyExists,
+            store,
+            Some(name),
+            "an object of this name exists; it was left as it is",
+        )
+    }
+
+    /// The body of a new object has not the length that was announced.
+    pub(super) fn wrong_length(store: &StoreId, name: &str, size: u64, which: &str) -> Self {
+        let message = format!("the body has {which} than the announced {size} bytes; nothing was written");
+        Self::new(StoreErrorKind::Corrupt, store, Some(name), message)
+    }
+
+    /// A range read over the limit of [`MAX_RANGE`](super::MAX_RANGE).
+    pub(super) fn range_too_long(store: &StoreId, name: &str) -> Self {
+        let message = format!("a range of more than {} bytes was asked for at once", super::MAX_RANGE);
+        Self::new(StoreErrorKind::Unsupported, store, Some(name), message)
+    }
+
     /// Whether trying again soon can help.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Throttled | StoreErrorKind::Unreachable)

@@ -1,7 +1,15 @@
 //! Bytes by name: one small port, three stores behind it, wrappers around it.
 
 pub mod error;
+pub mod local;
+pub mod memory;
+mod name;
+mod open;
 pub mod port;
+pub mod s3;
+pub mod wrap;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+pub use name::MAX_NAME;
+pub use open::{Opened, Patience, open, open_with};
+pub use port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, Store, WritableStore};

@@ -26,6 +26,9 @@ impl ObjectMeta {
     }
 }
 
+/// Most bytes that one [`Store::read_range`] gives; longer ranges are refused before memory is taken.
+pub const MAX_RANGE: u64 = 64 << 20;
+
 /// The identity of an object's bytes at one moment. A later read under this pin fails with
 /// [`StoreErrorKind::Changed`](super::StoreErrorKind::Changed) if the object was replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +84,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError>;
 
     /// Exactly the bytes of `range` that exist: shorter than asked only at the end of the object.
+    /// Ranges over [`MAX_RANGE`] bytes are refused; use [`Store::read`].
     async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError>;
 
     /// The object's bytes from `from` to its end. A body that ends early is an error, not an end.

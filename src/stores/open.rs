@@ -1,0 +1,88 @@
+//! From a store's configuration to a store that waits, retries and limits sensibly.
+
+use super::error::StoreError;
+use super::local::LocalStore;
+use super::port::{Store, WritableStore};
+use super::s3::{S3Store, Waits};
+use super::wrap::{Deadline, Limit, Retry, RetryPolicy};
+use crate::model::estate::{S3Credentials, StoreConfig, StorePlace};
+use crate::model::secret::SecretSource;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store that is ready for use. `write` is there where new objects can be added.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub read: Arc<dyn Store>,
+    pub write: Option<Arc<dyn WritableStore>>,
+}
+
+/// How long and how hard a store is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    pub connect: Duration,
+    /// One try, from the request to the head of the answer.
+    pub attempt: Duration,
+    /// Limit of one call on any store; no new try starts after it.
+    pub call: Duration,
+    /// Silence within a stream.
+    pub idle: Duration,
+    pub attempts: u32,
+    /// Pause before the second try; doubles from there.
+    pub pause: Duration,
+    /// Calls, and streams, at once.
+    pub at_once: usize,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            attempt: Duration::from_secs(15),
+            call: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            attempts: 4,
+            pause: Duration::from_millis(200),
+            at_once: 16,
+        }
+    }
+}
+
+/// Prepares the store. Nothing is asked of it yet: a store that is away is an error of its first use.
+pub async fn open(config: &StoreConfig, secrets: &dyn SecretSource) -> Result<Opened, StoreError> {
+    open_with(config, secrets, Patience::default()).await
+}
+
+/// [`open`] with other time limits.
+pub async fn open_with(
+    config: &StoreConfig,
+    secrets: &dyn SecretSource,
+    patience: Patience,
+) -> Result<Opened, StoreError> {
+    let retry = RetryPolicy {
+        attempts: patience.attempts,
+        pause: patience.pause,
+        budget: patience.call,
+        ..RetryPolicy::default()
+    };
+    match &config.place {
+        StorePlace::Local { path } => {
+            let wrapped = wrapped(LocalStore::new(config.id.clone(), path), patience, retry);
+            Ok(Opened { read: wrapped.clone(), write: Some(wrapped) })
+        }
+        StorePlace::S3(place) => {
+            let waits = Waits { connect: patience.connect, attempt: patience.attempt };
+            let store = S3Store::connect(&config.id, place, secrets, waits, retry).await?;
+            let wrapped = wrapped(store, patience, retry);
+            let unsigned = place.credentials == S3Credentials::Anonymous;
+            Ok(Opened { read: wrapped.clone(), write: (!unsigned).then_some(wrapped) })
+        }
+    }
+}
+
+/// The deadline stands inside the retries, so that a try that hangs, or a stream that stands still, is
+/// taken up again instead of ending the call; the time for all tries is bounded by the retry policy.
+fn wrapped<S: WritableStore + 'static>(raw: S, patience: Patience, retry: RetryPolicy) -> Arc<dyn WritableStore> {
+    let timed = Deadline::new(raw, patience.call, patience.idle);
+    Arc::new(Retry::new(Limit::new(timed, patience.at_once, patience.call), retry))
+}

@@ -1,0 +1,167 @@
+//! An S3 bucket, or a prefix of one, as a store. Nothing that a server says is trusted: names outside the
+//! prefix, missing fields, other bytes than were asked for and lists that go in circles are errors.
+
+mod client;
+mod error;
+mod listing;
+mod page;
+mod read;
+mod split;
+mod upload;
+
+pub use client::Waits;
+
+use super::error::{StoreError, StoreErrorKind};
+use super::name::{bad_name, key_fault};
+use super::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use super::wrap::RetryPolicy;
+use crate::model::estate::S3Place;
+use crate::model::id::StoreId;
+use crate::model::secret::SecretSource;
+use crate::model::text::escaped;
+use crate::model::time::Timestamp;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::DateTime;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use std::ops::Range;
+
+pub struct S3Store {
+    id: StoreId,
+    client: Client,
+    bucket: String,
+    prefix: String,
+    location: String,
+    waits: Waits,
+    /// For the single pages of a listing, which only the listing itself can ask for again.
+    retry: RetryPolicy,
+}
+
+impl std::fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Store").field("id", &self.id).field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl S3Store {
+    /// Prepares the client; nothing is asked of the server yet.
+    pub async fn connect(
+        id: &StoreId,
+        place: &S3Place,
+        secrets: &dyn SecretSource,
+        waits: Waits,
+        retry: RetryPolicy,
+    ) -> Result<Self, StoreError> {
+        let client = client::connect(place, id, secrets, waits).await?;
+        Ok(Self {
+            id: id.clone(),
+            client,
+            bucket: place.bucket.clone(),
+            prefix: place.prefix.clone(),
+            location: location(place),
+            waits,
+            retry,
+        })
+    }
+
+    /// The full key of an object, or why there can be none.
+    fn key(&self, name: &str) -> Result<String, StoreError> {
+        let key = format!("{}{name}", self.prefix);
+        match key_fault(name).or_else(|| key_fault(&key)) {
+            Some(fault) => Err(bad_name(&self.id, name, fault)),
+            None => Ok(key),
+        }
+    }
+
+    async fn ask_head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
+        let key = self.key(name)?;
+        let answer = match self.client.head_object().bucket(&self.bucket).key(&key).send().await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let error = error::of_request(&self.id, Some(name), "look at the object", &failed);
+                return Err(self.explained(&key, name, error).await);
+            }
+        };
+        let size = answer
+            .content_length()
+            .and_then(|size| u64::try_from(size).ok())
+            .ok_or_else(|| error::nonsense(&self.id, Some(name), "it gives no size"))?;
+        Ok(ObjectMeta {
+            name: name.to_owned(),
+            size,
+            modified: answer.last_modified().and_then(instant),
+            etag: answer.e_tag().map(bare_tag),
+            storage_class: answer.storage_class().map(|class| class.as_str().to_owned()),
+        })
+    }
+
+    /// An answer to HEAD has no body, so a refusal says nothing but a status: expired keys and a wrong
+    /// clock look like any other. Asking for one byte brings the reason.
+    async fn explained(&self, key: &str, name: &str, error: StoreError) -> StoreError {
+        if !matches!(error.kind, StoreErrorKind::Denied | StoreErrorKind::Other) {
+            return error;
+        }
+        match self.client.get_object().bucket(&self.bucket).key(key).range("bytes=0-0").send().await {
+            Ok(_) => error,
+            Err(failed) => {
+                let reason = error::of_request(&self.id, Some(name), "look at the object", &failed);
+                let worse = matches!(reason.kind, StoreErrorKind::Unreachable | StoreErrorKind::Throttled);
+                if worse { error } else { reason }
+            }
+        }
+    }
+}
+
+fn location(place: &S3Place) -> String {
+    let mut text = format!("s3://{}/{}", place.bucket, place.prefix);
+    if let Some(endpoint) = &place.endpoint {
+        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+        // What stands before an `@` may be a password.
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        text.push_str(&format!(" at {scheme}://{host}"));
+    }
+    escaped(&text).into_owned()
+}
+
+/// Whole seconds: HTTP dates carry no more, and the same object must look the same however it was asked for.
+fn instant(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_timestamp(at.secs(), 0)
+}
+
+fn bare_tag(tag: &str) -> String {
+    tag.trim().trim_start_matches("W/").trim_matches('"').chars().take(200).collect()
+}
+
+#[async_trait::async_trait]
+impl Store for S3Store {
+    fn id(&self) -> &StoreId {
+        &self.id
+    }
+
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxStream<'a, Result<Page, StoreError>> {
+        listing::list(self, prefix, after)
+    }
+
+    async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
+        self.ask_head(name).await
+    }
+
+    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+        read::read_range(self, name, range, pin).await
+    }
+
+    async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
+        read::read(self, name, from, pin).await
+    }
+}
+
+#[async_trait::async_trait]
+impl WritableStore for S3Store {
+    async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
+        upload::create(self, name, size, body).await
+    }
+}

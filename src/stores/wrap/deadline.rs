@@ -1,0 +1,105 @@
+//! A store that answers in time or fails: no call hangs, whatever the server or mount does.
+
+use crate::model::id::StoreId;
+use crate::stores::error::{StoreError, StoreErrorKind};
+use crate::stores::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use std::future::Future;
+use std::ops::Range;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Slowest upload that [`Deadline`] waits for, in bytes per second.
+const SLOWEST_UPLOAD: u64 = 256 * 1024;
+
+#[derive(Debug)]
+pub struct Deadline<S> {
+    inner: S,
+    call: Duration,
+    idle: Duration,
+}
+
+impl<S: Store> Deadline<S> {
+    /// `call` bounds each single request; `idle` bounds the silence between two pieces of a stream or two
+    /// pages of a listing.
+    pub fn new(inner: S, call: Duration, idle: Duration) -> Self {
+        Self { inner, call, idle }
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        name: &str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        timeout(limit, call).await.unwrap_or_else(|_| Err(too_late(self.inner.id(), Some(name), limit)))
+    }
+}
+
+fn too_late(store: &StoreId, name: Option<&str>, limit: Duration) -> StoreError {
+    let message = format!("no answer within {} s", limit.as_secs_f32());
+    StoreError { spent: limit, ..StoreError::new(StoreErrorKind::Unreachable, store, name, message) }
+}
+
+/// `stream`, ended by an error when it is silent for `idle`.
+fn watched<'a, T: Send + 'a>(
+    stream: BoxStream<'a, Result<T, StoreError>>,
+    idle: Duration,
+    late: impl Fn() -> StoreError + Send + 'a,
+) -> BoxStream<'a, Result<T, StoreError>> {
+    stream::unfold(Some((stream, late)), move |state| async move {
+        let (mut stream, late) = state?;
+        match timeout(idle, stream.next()).await {
+            Ok(Some(Ok(item))) => Some((Ok(item), Some((stream, late)))),
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(late()), None)),
+        }
+    })
+    .boxed()
+}
+
+#[async_trait::async_trait]
+impl<S: Store> Store for Deadline<S> {
+    fn id(&self) -> &StoreId {
+        self.inner.id()
+    }
+
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxStream<'a, Result<Page, StoreError>> {
+        // A page may hold several requests of the store below, each with its own limit.
+        let limit = self.call + self.idle;
+        watched(self.inner.list(prefix, after), limit, move || too_late(self.inner.id(), None, limit))
+    }
+
+    async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
+        self.within(self.call, name, self.inner.head(name)).await
+    }
+
+    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+        self.within(self.call, name, self.inner.read_range(name, range, pin)).await
+    }
+
+    async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
+        let stream = self.within(self.call, name, self.inner.read(name, from, pin)).await?;
+        let (id, name, idle) = (self.inner.id().clone(), name.to_owned(), self.idle);
+        Ok(watched(stream, idle, move || {
+            let message = format!("the transfer stood still for {} s", idle.as_secs_f32());
+            let error = StoreError::new(StoreErrorKind::Unreachable, &id, Some(&name), message);
+            StoreError { spent: idle, ..error }
+        }))
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: WritableStore> WritableStore for Deadline<S> {
+    async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
+        let limit = self.call + Duration::from_secs(size / SLOWEST_UPLOAD);
+        self.within(limit, name, self.inner.create(name, size, body)).await
+    }
+}

@@ -1,0 +1,11 @@
+//! Wrappers: each is a store around a store and adds one thing.
+
+mod deadline;
+mod faulty;
+mod limit;
+mod retry;
+
+pub use deadline::Deadline;
+pub use faulty::{Fault, Faulty, Operation};
+pub use limit::Limit;
+pub use retry::{Retry, RetryPolicy};
