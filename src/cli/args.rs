@@ -1,7 +1,9 @@
 //! The command line.
 
 use super::commands::{completions, config, man};
+use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use color_eyre::eyre;
 use std::path::PathBuf;
 
 /// The console for the night when systems are dark: every backup, what is wrong, and the way back.
@@ -40,6 +42,13 @@ pub struct Globals {
     /// Say more on standard error; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl Globals {
+    /// Reads the configuration that these flags name and prepares everything for a command.
+    pub async fn setup(&self) -> eyre::Result<Setup> {
+        wiring::setup(self.config.as_deref(), self.state.as_deref()).await
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,7 @@
-//! Joins the layers: configuration → concrete stores, clock, state folder, task modules.
+//! The machine's clock.
 
 use crate::model::time::{Clock, Timestamp};
 
-/// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

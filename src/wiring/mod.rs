@@ -1,0 +1,13 @@
+//! Joins the layers: configuration → concrete stores, clock, state folder, task modules.
+
+mod actor;
+mod clock;
+mod identity;
+mod setup;
+mod unopened;
+
+pub use actor::actor;
+pub use clock::SystemClock;
+pub use identity::{identity, signs_in};
+pub use setup::{Setup, setup};
+pub use unopened::UnopenedStore;
