@@ -1,1 +1,16 @@
 //! Streaming readers that prove a backup in one pass, and the ledger of what was proven.
+
+pub mod fault;
+pub mod forms;
+pub mod inside;
+pub mod intake;
+pub mod layers;
+pub mod ledger;
+pub mod pass;
+pub mod pgdump;
+pub mod sniff;
+pub mod source;
+
+pub use fault::Fault;
+pub use ledger::{Ledger, LedgerError, Proofs};
+pub use pass::{Examined, Job, Recorded, examine};

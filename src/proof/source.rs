@@ -1,0 +1,120 @@
+//! The stored bytes as they pass by: counted, hashed, watched.
+
+use super::fault::Fault;
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use std::io::{self, BufRead, Read};
+
+/// Who wants to know how far a reading is, and may stop it. Called once per buffer, from the reading
+/// thread.
+pub trait Watch: Send + Sync {
+    /// Stored bytes read so far.
+    fn read_so_far(&self, bytes: u64);
+    fn cancelled(&self) -> bool;
+}
+
+/// For readings that nobody watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn read_so_far(&self, _: u64) {}
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+const BUFFER: usize = 128 * 1024;
+
+pub struct Source<'w, R> {
+    inner: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    taken: u64,
+    sha256: Sha256,
+    md5: Option<Md5>,
+    watch: &'w dyn Watch,
+}
+
+/// Digests of all stored bytes, hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    pub bytes: u64,
+    pub sha256: String,
+    pub md5: Option<String>,
+}
+
+impl<'w, R: Read> Source<'w, R> {
+    /// `with_md5` costs about as much as everything else together: only where something compares it.
+    pub fn new(inner: R, with_md5: bool, watch: &'w dyn Watch) -> Self {
+        Self {
+            inner,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            taken: 0,
+            sha256: Sha256::new(),
+            md5: with_md5.then(Md5::new),
+            watch,
+        }
+    }
+
+    /// Stored bytes read so far.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Reads the rest, whatever it is, so that the digests cover the whole object.
+    pub fn drain(mut self) -> Result<Digests, Fault> {
+        loop {
+            let n = self.fill_buf().map_err(|e| Fault::from_io(&e, "the stored bytes", None))?.len();
+            if n == 0 {
+                return Ok(Digests {
+                    bytes: self.taken,
+                    sha256: hex::encode(self.sha256.finalize()),
+                    md5: self.md5.map(|md5| hex::encode(md5.finalize())),
+                });
+            }
+            self.consume(n);
+        }
+    }
+}
+
+impl<R: Read> BufRead for Source<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end {
+            if self.watch.cancelled() {
+                return Err(Fault::Cancelled.into_io());
+            }
+            let n = loop {
+                match self.inner.read(&mut self.buffer) {
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    other => break other?,
+                }
+            };
+            (self.start, self.end) = (0, n);
+            self.taken += n as u64;
+            self.sha256.update(&self.buffer[..n]);
+            if let Some(md5) = &mut self.md5 {
+                md5.update(&self.buffer[..n]);
+            }
+            self.watch.read_so_far(self.taken);
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+    }
+}
+
+impl<R: Read> Read for Source<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let n = available.len().min(out.len());
+        out[..n].copy_from_slice(&available[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
