@@ -1,5 +1,27 @@
 //! Objects folded into backups, log ranges, chains and recovery windows.
+//!
+//! [`Scan`] lists the stores and streams their names through the configured [`Pattern`]s; what is left
+//! is a [`Catalog`], a value that is judged, shown, compared ([`diff`]) and kept on disk ([`cache`]).
 
+mod assemble;
+pub mod cache;
+mod chain;
+mod choose;
+pub mod diff;
+mod fold;
+mod known;
+pub mod pattern;
+mod proofs;
+mod scan;
+pub mod sidecars;
+mod sighting;
 pub mod snapshot;
+mod sources;
+pub mod wal;
+mod window;
 
+pub use assemble::PLAINTEXT;
+pub use choose::{PROVEN, is_restorable};
+pub use pattern::{Pattern, PatternError};
+pub use scan::{Scan, Stores};
 pub use snapshot::{Catalog, RecoveryWindow, ScanStatus, StoreScan, Unrecognised};

@@ -96,6 +96,10 @@ pub enum ChooseError {
     None(String),
     #[error("`{text}` fits {} backups: {}", .fits.len(), .fits.iter().take(4).map(BackupId::as_str).collect::<Vec<_>>().join(", "))]
     Many { text: String, fits: Vec<BackupId> },
+    #[error("`{0}` has no backup that can be restored: none at all, or each is incomplete or without its base")]
+    NoLatest(AssetId),
+    #[error("`{0}` has no restorable backup with a passed proof of L3 or better; run `relight verify` on one first")]
+    NoProven(AssetId),
 }
 
 impl Catalog {

@@ -1,0 +1,226 @@
+//! Sightings of all stores joined into backups: the same backup in two stores is one with two copies.
+
+use super::fold::{Stray, note};
+use super::sighting::{Sighting, base_name, mark, stem_and_family, word};
+use super::snapshot::{Catalog, StoreScan, Unrecognised};
+use super::{chain, window};
+use crate::model::backup::{Backup, BackupKind, TimeSource};
+use crate::model::content::{Content, Form};
+use crate::model::estate::Estate;
+use crate::model::id::{AssetId, BackupId, StoreId};
+use crate::model::time::Timestamp;
+use crate::model::wal::LogTimeline;
+use std::collections::{BTreeMap, HashSet};
+
+/// What one store gave, ready to be joined.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub scan: StoreScan,
+    pub sightings: Vec<Sighting>,
+    pub logs: Vec<LogTimeline>,
+    pub strays: Vec<Stray>,
+    /// Moving names that were resolved: alias text, its path, the path it points at.
+    pub moving: Vec<(String, String, String)>,
+}
+
+/// What makes two sightings the same backup. The instant is the earliest that the name may mean, which
+/// does not depend on modification times; these differ from store to store.
+type Key = (AssetId, BackupKind, Timestamp, Vec<(String, String)>, String);
+
+pub(super) fn assemble(estate: &Estate, mut parts: Vec<Part>, scanned_at: Option<Timestamp>) -> Catalog {
+    let mut groups: BTreeMap<Key, Vec<Sighting>> = BTreeMap::new();
+    for part in &mut parts {
+        for sighting in part.sightings.drain(..) {
+            let captures = sighting.captures.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let at = whole_seconds(sighting.reading.first());
+            let key = (sighting.asset.clone(), sighting.kind, at, captures, sighting.tag.clone());
+            groups.entry(key).or_default().push(sighting);
+        }
+    }
+    let mut taken = HashSet::new();
+    let mut backups: Vec<Backup> = Vec::new();
+    for sightings in groups.into_values() {
+        let clusters = cluster(sightings);
+        let alone = clusters.len() == 1;
+        backups.extend(clusters.into_iter().map(|cluster| join(cluster, alone, &mut taken)));
+    }
+    for part in &mut parts {
+        apply_moving(&mut backups, part);
+        apply_strays(&mut backups, part);
+    }
+    chain::resolve(&mut backups);
+    backups.sort_by(|a, b| b.taken_at.cmp(&a.taken_at).then_with(|| a.id.cmp(&b.id)));
+    let mut unrecognised = Unrecognised::default();
+    for part in &parts {
+        let of_store = &part.scan.unrecognised;
+        unrecognised.count += of_store.count;
+        unrecognised.bytes = unrecognised.bytes.saturating_add(of_store.bytes);
+        let room = Unrecognised::SAMPLES.saturating_sub(unrecognised.samples.len());
+        unrecognised.samples.extend(of_store.samples.iter().take(room).cloned());
+    }
+    let mut logs = Vec::new();
+    let mut stores = Vec::new();
+    for part in parts {
+        logs.extend(part.logs);
+        stores.push(part.scan);
+    }
+    let windows = window::of_all(estate, &backups, &logs);
+    Catalog { backups, logs, stores, unrecognised, windows, scanned_at }
+}
+
+/// Stamps with fractions differ between tools; a whole second is what an identifier says.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_timestamp(at.timestamp(), 0).unwrap_or(at)
+}
+
+/// Sightings of one key, parted into artefacts. In the usual case there is one.
+fn cluster(sightings: Vec<Sighting>) -> Vec<Vec<Sighting>> {
+    let mut clusters: Vec<Vec<Sighting>> = Vec::new();
+    for sighting in sightings {
+        let same_name = |c: &&mut Vec<Sighting>| {
+            c.iter().all(|s| s.name() == sighting.name() && s.is_folder() == sighting.is_folder())
+                && c.iter().all(|s| s.copy.store != sighting.copy.store || s.copy.size_bytes == sighting.copy.size_bytes)
+        };
+        match clusters.iter_mut().find(same_name) {
+            Some(cluster) => cluster.push(sighting),
+            None => clusters.push(vec![sighting]),
+        }
+    }
+    // Names that differ (a re-upload into another layout) are the same backup where each store has one.
+    let mut joined: Vec<Vec<Sighting>> = Vec::new();
+    for cluster in clusters {
+        let fits = |other: &&mut Vec<Sighting>| {
+            let apart = other.iter().all(|a| cluster.iter().all(|b| a.copy.store != b.copy.store));
+            let family = |c: &[Sighting]| c.first().map(|s| stem_and_family(&s.copy.path).1);
+            apart && family(other) == family(&cluster)
+        };
+        match joined.iter_mut().find(fits) {
+            Some(other) => other.extend(cluster),
+            None => joined.push(cluster),
+        }
+    }
+    joined
+}
+
+fn join(sightings: Vec<Sighting>, alone: bool, taken: &mut HashSet<BackupId>) -> Backup {
+    let modified = sightings.iter().filter_map(|s| s.copy.modified_at).min();
+    let first = &sightings[0];
+    let (taken_at, ambiguous_with) = first.reading.settle(modified);
+    let id = identity(first, alone, taken);
+    let mut backup = Backup {
+        id,
+        asset: first.asset.clone(),
+        kind: first.kind,
+        taken_at,
+        time_source: first.time_source,
+        ambiguous_with,
+        size_bytes: 0,
+        complete: None,
+        incomplete_because: Vec::new(),
+        encrypted: None,
+        content: first.is_folder().then(|| Content { wrapped: Vec::new(), form: Form::Tree }),
+        copies: Vec::new(),
+        chain: None,
+        sidecars: Vec::new(),
+        proof: None,
+        labels: BTreeMap::new(),
+    };
+    let stores = sightings.len();
+    for sighting in sightings {
+        if let Some(members) = &sighting.members {
+            let layout = match (members.is_base(), members.log_segments) {
+                (true, _) => Some("pg_basebackup"),
+                (false, 1..) => Some("wal"),
+                _ => None,
+            };
+            if let Some(layout) = layout {
+                backup.labels.insert(window::LAYOUT.to_owned(), layout.to_owned());
+            }
+            if members.brings_its_log() {
+                backup.labels.insert(window::OWN_LOG.to_owned(), "pg_wal.tar".to_owned());
+            }
+        }
+        // A good copy makes a backup restorable; a bad one is told all the same.
+        backup.complete = match (backup.complete, sighting.complete) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            _ => None,
+        };
+        for why in sighting.because {
+            let line = if stores > 1 { format!("copy in `{}`: {why}", sighting.copy.store) } else { why };
+            backup.incomplete_because.push(line);
+        }
+        backup.size_bytes = backup.size_bytes.max(sighting.copy.size_bytes);
+        backup.encrypted = backup.encrypted.or(sighting.encrypted);
+        backup.content = backup.content.or(sighting.content);
+        backup.chain = backup.chain.or(sighting.chain);
+        backup.sidecars.extend(sighting.sidecars);
+        backup.labels.extend(sighting.labels);
+        if sighting.time_source == TimeSource::Name {
+            backup.time_source = TimeSource::Name;
+        }
+        backup.copies.push(sighting.copy);
+    }
+    backup
+}
+
+/// `<asset>-<kind>-<instant>`, with captured parts, the artefact's word, and a mark where two still differ.
+fn identity(first: &Sighting, alone: bool, taken: &mut HashSet<BackupId>) -> BackupId {
+    let mut id = format!("{}-{}-{}", first.asset, first.kind, first.reading.first().format("%Y%m%dT%H%M%SZ"));
+    for part in first.captures.values().map(|v| word(v)).chain([first.tag.clone()]).filter(|p| !p.is_empty()) {
+        id.push('-');
+        id.push_str(&part);
+    }
+    if !alone {
+        id.push('-');
+        id.push_str(&mark(base_name(&first.copy.path)));
+    }
+    let mut unique = BackupId::new(&*id);
+    if !taken.insert(unique.clone()) {
+        unique = BackupId::new(format!("{id}-{}", mark(&format!("{}:{}", first.copy.store, first.copy.path))));
+        taken.insert(unique.clone());
+    }
+    unique
+}
+
+fn holder<'b>(backups: &'b mut [Backup], store: &StoreId, path: &str) -> Option<&'b mut Backup> {
+    backups.iter_mut().find(|b| b.copies.iter().any(|c| &c.store == store && c.path == path))
+}
+
+fn apply_moving(backups: &mut [Backup], part: &Part) {
+    for (alias, path, target) in &part.moving {
+        if let Some(backup) = holder(backups, &part.scan.id, target) {
+            backup.labels.insert(alias.clone(), format!("{}: {path}", part.scan.id));
+        }
+    }
+}
+
+/// A stray belongs to the backup of its instant; else the newest of its asset carries the mark, so that the
+/// leak is seen.
+fn apply_strays(backups: &mut [Backup], part: &mut Part) {
+    for stray in part.strays.drain(..) {
+        let instant = stray.reading.map(|r| whole_seconds(r.first()));
+        let of_instant = |b: &Backup| {
+            instant.is_some()
+                && (instant == Some(whole_seconds(b.taken_at)) || instant == b.ambiguous_with.map(whole_seconds))
+        };
+        let of_asset = || backups.iter().enumerate().filter(|(_, b)| b.asset == stray.asset);
+        let index = of_asset()
+            .find(|(_, b)| of_instant(b))
+            .or_else(|| of_asset().max_by_key(|(_, b)| b.taken_at))
+            .map(|(index, _)| index);
+        let name = format!("{}: {}", part.scan.id, stray.path);
+        match index {
+            Some(index) => {
+                backups[index].labels.entry(PLAINTEXT.to_owned()).or_insert(name);
+            }
+            None => {
+                let reason = "plaintext of an archive that should be encrypted";
+                note(&mut part.scan.unrecognised, &part.scan.id, &stray.path, stray.size, Some(reason));
+            }
+        }
+    }
+}
+
+/// Label of a backup beside whose encrypted archive the same thing lies in plain text.
+pub const PLAINTEXT: &str = "plaintext-beside";

@@ -1,0 +1,196 @@
+//! All stores listed side by side, folded, read where something is worth reading, and joined.
+
+use super::assemble::{Part, assemble};
+use super::fold::{Found, StoreFold};
+use super::known::Known;
+use super::snapshot::{Catalog, ScanStatus, StoreScan, Unrecognised};
+use super::sources::Sources;
+use super::wal::RangeSet;
+use crate::model::estate::Estate;
+use crate::model::id::{AssetId, StoreId};
+use crate::model::text::escaped;
+use crate::model::time::Clock;
+use crate::model::wal::LogTimeline;
+use crate::stores::{Store, StoreError, StoreErrorKind};
+use futures::StreamExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The stores of an estate, opened or not.
+pub type Stores = BTreeMap<StoreId, Result<Arc<dyn Store>, StoreError>>;
+
+/// What a scan works with.
+#[derive(Clone, Copy)]
+pub struct Scan<'a> {
+    pub estate: &'a Estate,
+    pub stores: &'a Stores,
+    /// The last catalog: its unchanged sidecars and heads are not read again, and of a store that
+    /// fails, what it held is kept.
+    pub previous: &'a Catalog,
+    pub clock: &'a dyn Clock,
+    /// Told the number of objects seen so far in a store, after every page.
+    pub progress: &'a (dyn Fn(&StoreId, u64) + Sync),
+}
+
+impl Scan<'_> {
+    /// Scans every configured store. It never fails: what could not be seen is told in
+    /// [`Catalog::stores`].
+    pub async fn all(&self) -> Catalog {
+        let stores = self.estate.stores.iter().map(|config| self.store(&config.id));
+        let parts = futures::future::join_all(stores).await;
+        assemble(self.estate, parts, Some(self.clock.now()))
+    }
+
+    /// Scans one store and keeps what `previous` holds of the others.
+    pub async fn only(&self, store: &StoreId) -> Catalog {
+        let mut parts = Vec::with_capacity(self.estate.stores.len());
+        for config in &self.estate.stores {
+            parts.push(if &config.id == store { self.store(&config.id).await } else { self.remembered(&config.id) });
+        }
+        let scanned_at = self.previous.scanned_at;
+        let all = parts.iter().all(|p| p.scan.status != ScanStatus::Pending);
+        assemble(self.estate, parts, if all { Some(self.clock.now()) } else { scanned_at })
+    }
+
+    async fn store(&self, id: &StoreId) -> Part {
+        let store = match self.stores.get(id) {
+            Some(Ok(store)) => store,
+            Some(Err(error)) => return self.failed(id, error),
+            None => return self.remembered(id),
+        };
+        let known = Known::of(self.previous, id);
+        let mut fold = StoreFold::new(Sources::of(self.estate, id), id);
+        let mut broken = None;
+        let mut pages = store.list("", None);
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => fold.page(page),
+                Err(error) => broken = Some(error),
+            }
+            (self.progress)(id, fold.objects());
+        }
+        drop(pages);
+        if let Some(error) = &broken
+            && fold.objects() == 0
+        {
+            return self.failed(id, error);
+        }
+        let (found, _sources) = fold.finish(&self.assets());
+        let mut part = self.part(id, found, broken.as_ref());
+        if broken.is_some() {
+            self.fill_up(&mut part, &known);
+        }
+        part.scan.location = store.location();
+        part
+    }
+
+    fn assets(&self) -> Vec<AssetId> {
+        self.estate.assets.iter().map(|a| a.id.clone()).collect()
+    }
+
+    fn part(&self, id: &StoreId, found: Found, broken: Option<&StoreError>) -> Part {
+        let scan = StoreScan {
+            id: id.clone(),
+            location: String::new(),
+            status: if broken.is_some() { ScanStatus::Partial } else { ScanStatus::Ok },
+            objects: found.objects,
+            bytes: found.bytes,
+            scanned_at: Some(self.clock.now()),
+            error: broken.map(|e| escaped(&e.to_string()).into_owned()),
+            error_kind: broken.map(|e| e.kind),
+            hint: broken.map(|e| e.hint().to_owned()),
+            unrecognised: found.unrecognised,
+        };
+        Part { scan, sightings: found.sightings, logs: found.logs, strays: found.strays, moving: Vec::new() }
+    }
+
+    /// After a listing that broke off: what was not reached is taken from before, and a folder that may
+    /// have been reached only in part is not called incomplete.
+    fn fill_up(&self, part: &mut Part, known: &Known<'_>) {
+        let mut before = self.recalled(&part.scan.id, known);
+        before.sightings.retain(|old| {
+            !part.sightings.iter().any(|new| new.copy.path == old.copy.path && (new.copy.objects >= old.copy.objects))
+        });
+        part.sightings.retain(|new| !before.sightings.iter().any(|old| old.copy.path == new.copy.path));
+        for sighting in part.sightings.iter_mut().filter(|s| s.is_folder() && s.complete == Some(false)) {
+            sighting.complete = None;
+            sighting.because = vec!["the listing broke off; it may not be all".to_owned()];
+        }
+        part.sightings.append(&mut before.sightings);
+        part.logs = joined_logs(part.logs.drain(..).chain(before.logs));
+    }
+
+    fn recalled(&self, id: &StoreId, known: &Known<'_>) -> Found {
+        let mut fold = StoreFold::new(Sources::of(self.estate, id), id);
+        for (backup, copy) in known.copies() {
+            fold.recall(copy, backup.complete == Some(false));
+        }
+        let (mut found, _) = fold.finish(&[]);
+        found.sightings.iter_mut().for_each(|sighting| known.revive(sighting));
+        found.logs = known.logs.iter().map(|log| (*log).clone()).collect();
+        found
+    }
+
+    /// What `previous` holds of a store, with its row unchanged.
+    fn remembered(&self, id: &StoreId) -> Part {
+        let found = self.recalled(id, &Known::of(self.previous, id));
+        let row = self.previous.stores.iter().find(|s| &s.id == id).cloned();
+        let mut part = self.part(id, found, None);
+        part.scan = row.unwrap_or_else(|| StoreScan {
+            status: ScanStatus::Pending,
+            scanned_at: None,
+            location: self.location(id),
+            unrecognised: Unrecognised::default(),
+            ..part.scan.clone()
+        });
+        part
+    }
+
+    fn failed(&self, id: &StoreId, error: &StoreError) -> Part {
+        use StoreErrorKind::{Denied, ExpiredCredentials, NoCredentials};
+        let mut part = self.remembered(id);
+        part.scan.status = match error.kind {
+            Denied | ExpiredCredentials | NoCredentials => ScanStatus::Denied,
+            _ => ScanStatus::Unreachable,
+        };
+        part.scan.error = Some(escaped(&error.to_string()).into_owned());
+        part.scan.error_kind = Some(error.kind);
+        part.scan.hint = Some(error.hint().to_owned());
+        part.scan.location = self.location(id);
+        part
+    }
+
+    fn location(&self, id: &StoreId) -> String {
+        match self.stores.get(id) {
+            Some(Ok(store)) => store.location(),
+            _ => {
+                let row = self.previous.stores.iter().find(|s| &s.id == id);
+                row.map(|s| s.location.clone()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Logs of the same asset and timeline put together.
+fn joined_logs(logs: impl Iterator<Item = LogTimeline>) -> Vec<LogTimeline> {
+    let mut by_timeline: BTreeMap<(AssetId, u32), LogTimeline> = BTreeMap::new();
+    for log in logs {
+        match by_timeline.get_mut(&(log.asset.clone(), log.timeline)) {
+            None => {
+                by_timeline.insert((log.asset.clone(), log.timeline), log);
+            }
+            Some(have) => {
+                let mut set = RangeSet::default();
+                have.ranges.iter().chain(&log.ranges).for_each(|range| set.insert_range(*range));
+                have.ranges = set.into_ranges();
+                have.partial = have.partial.max(log.partial);
+                have.history |= log.history;
+                have.labels.extend(log.labels);
+                have.labels.sort_unstable();
+                have.labels.dedup();
+                have.bytes = have.bytes.max(log.bytes);
+            }
+        }
+    }
+    by_timeline.into_values().collect()
+}
