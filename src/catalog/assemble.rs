@@ -79,7 +79,8 @@ fn cluster(sightings: Vec<Sighting>) -> Vec<Vec<Sighting>> {
     for sighting in sightings {
         let same_name = |c: &&mut Vec<Sighting>| {
             c.iter().all(|s| s.name() == sighting.name() && s.is_folder() == sighting.is_folder())
-                && c.iter().all(|s| s.copy.store != sighting.copy.store || s.copy.size_bytes == sighting.copy.size_bytes)
+                && c.iter()
+                    .all(|s| s.copy.store != sighting.copy.store || s.copy.size_bytes == sighting.copy.size_bytes)
         };
         match clusters.iter_mut().find(same_name) {
             Some(cluster) => cluster.push(sighting),

@@ -1,8 +1,8 @@
 //! Incrementals and the backups they build on.
 
+use super::sighting::base_name;
 use crate::model::backup::{Backup, BackupKind};
 use crate::model::id::{AssetId, BackupId};
-use super::sighting::base_name;
 use std::collections::HashMap;
 
 /// Finds, for each link, the backup of the same asset that the base's name means. What is not found is

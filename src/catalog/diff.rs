@@ -49,7 +49,10 @@ fn changes(before: &Backup, after: &Backup) -> Vec<String> {
         match before.copies.iter().find(|c| c.store == copy.store && c.path == copy.path) {
             None => what.push(format!("copy in `{}` appeared", copy.store)),
             Some(old) if old.size_bytes != copy.size_bytes => {
-                what.push(format!("copy in `{}` went from {} to {} bytes", copy.store, old.size_bytes, copy.size_bytes));
+                what.push(format!(
+                    "copy in `{}` went from {} to {} bytes",
+                    copy.store, old.size_bytes, copy.size_bytes
+                ));
             }
             Some(old) if old.etag != copy.etag || old.modified_at != copy.modified_at => {
                 what.push(format!("copy in `{}` was written again", copy.store));

@@ -267,8 +267,9 @@ impl Members {
     }
 
     fn trim(&mut self) {
-        let telling =
-            |n: &str| n.starts_with("base.tar") || n.starts_with("pg_wal.tar") || n == "PG_VERSION" || n == "backup_manifest";
+        let telling = |n: &str| {
+            n.starts_with("base.tar") || n.starts_with("pg_wal.tar") || n == "PG_VERSION" || n == "backup_manifest"
+        };
         if self.top.len() > REMEMBERED {
             self.more = true;
             self.top.sort_by(|a, b| (!telling(&a.0), &a.0).cmp(&(!telling(&b.0), &b.0)));
@@ -277,7 +278,13 @@ impl Members {
     }
 }
 
-fn sight(entry: &Compiled<'_>, index: usize, matched: &Matched<'_, '_>, time: (Reading, TimeSource), copy: Copy) -> Sighting {
+fn sight(
+    entry: &Compiled<'_>,
+    index: usize,
+    matched: &Matched<'_, '_>,
+    time: (Reading, TimeSource),
+    copy: Copy,
+) -> Sighting {
     let captures: BTreeMap<String, String> =
         matched.captures.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let mut labels = captures.clone();
@@ -306,7 +313,11 @@ fn sight(entry: &Compiled<'_>, index: usize, matched: &Matched<'_, '_>, time: (R
     }
 }
 
-fn read_time(entry: &Compiled<'_>, matched: &Matched<'_, '_>, modified: Option<Timestamp>) -> Result<(Reading, TimeSource), &'static str> {
+fn read_time(
+    entry: &Compiled<'_>,
+    matched: &Matched<'_, '_>,
+    modified: Option<Timestamp>,
+) -> Result<(Reading, TimeSource), &'static str> {
     match (matched.time, modified) {
         (Some(NameTime::Exact(at)), _) => Ok((Reading::Once(at), TimeSource::Name)),
         (Some(NameTime::Local(local)), _) => Ok((Reading::of(local, entry.zone), TimeSource::Name)),

@@ -58,7 +58,8 @@ impl<'p> Known<'p> {
         sighting.sidecars = backup.sidecars.iter().filter(|s| s.store == self.store).cloned().collect();
         let own = format!("copy in `{}`: ", self.store);
         let because = backup.incomplete_because.iter();
-        sighting.because = because.filter_map(|why| why.strip_prefix(&own).or(single.then_some(why))).map(str::to_owned).collect();
+        sighting.because =
+            because.filter_map(|why| why.strip_prefix(&own).or(single.then_some(why))).map(str::to_owned).collect();
         sighting.complete = if sighting.because.is_empty() { backup.complete.filter(|c| *c) } else { Some(false) };
         let place = format!("{}: ", self.store);
         let keep = |(key, value): &(&String, &String)| {

@@ -16,10 +16,13 @@ impl Catalog {
             by_place.entry((record.store.as_str(), &record.path)).or_default().push(record);
         }
         for backup in &mut self.backups {
-            let about = |copy: &Copy| by_place.get(&(copy.store.as_str(), copy.path.as_str())).map(|r| (copy.clone(), r));
-            let same_bytes = backup.copies.iter().filter_map(about).flat_map(|(copy, records)| {
-                records.iter().filter(move |r| is_about(r, &copy)).copied()
-            });
+            let about =
+                |copy: &Copy| by_place.get(&(copy.store.as_str(), copy.path.as_str())).map(|r| (copy.clone(), r));
+            let same_bytes = backup
+                .copies
+                .iter()
+                .filter_map(about)
+                .flat_map(|(copy, records)| records.iter().filter(move |r| is_about(r, &copy)).copied());
             let best = same_bytes.max_by_key(|r| (r.outcome != ProofOutcome::Unknown, r.at));
             backup.proof = best.cloned();
         }

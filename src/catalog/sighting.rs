@@ -147,10 +147,15 @@ fn letters_of(text: &str) -> String {
 /// `text` as a part of an identifier: short, printable, without surprises.
 pub(super) fn word(text: &str) -> String {
     const LONGEST: usize = 24;
-    let kept: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' }).collect();
+    let kept: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' }).collect();
     let short: String = kept.chars().take(LONGEST).collect();
     let short = short.trim_matches('-');
-    if short == text { short.to_owned() } else { format!("{short}{}{}", if short.is_empty() { "" } else { "-" }, mark(text)) }
+    if short == text {
+        short.to_owned()
+    } else {
+        format!("{short}{}{}", if short.is_empty() { "" } else { "-" }, mark(text))
+    }
 }
 
 /// Four hexadecimal digits that stand for a text.

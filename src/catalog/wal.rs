@@ -218,7 +218,9 @@ mod tests {
     fn names_of_every_archiver_are_read() {
         let segment = Segment { timeline: 1, number: 0xA2 * 256 + 0xFE };
         let plain = "00000001000000A2000000FE";
-        for suffix in ["", ".gz", ".zst", ".lz4", ".bz2", ".xz", ".gz.gpg", "-0123456789abcdef0123456789abcdef01234567.gz"] {
+        for suffix in
+            ["", ".gz", ".zst", ".lz4", ".bz2", ".xz", ".gz.gpg", "-0123456789abcdef0123456789abcdef01234567.gz"]
+        {
             assert_eq!(WalName::parse(&format!("{plain}{suffix}")), Some(WalName::Segment(segment)), "{suffix}");
         }
         for suffix in [".partial", ".gz.partial", ".partial.gz"] {

@@ -2,5 +2,5 @@
 
 mod kind;
 
-pub use kind::SidecarKind;
 pub(super) use kind::Loose;
+pub use kind::SidecarKind;
