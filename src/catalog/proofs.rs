@@ -16,13 +16,10 @@ impl Catalog {
             by_place.entry((record.store.as_str(), &record.path)).or_default().push(record);
         }
         for backup in &mut self.backups {
-            let about =
-                |copy: &Copy| by_place.get(&(copy.store.as_str(), copy.path.as_str())).map(|r| (copy.clone(), r));
-            let same_bytes = backup
-                .copies
-                .iter()
-                .filter_map(about)
-                .flat_map(|(copy, records)| records.iter().filter(move |r| is_about(r, &copy)).copied());
+            let same_bytes = backup.copies.iter().flat_map(|copy| {
+                let records = by_place.get(&(copy.store.as_str(), copy.path.as_str()));
+                records.into_iter().flatten().copied().filter(|record| is_about(record, copy))
+            });
             let best = same_bytes.max_by_key(|r| (r.outcome != ProofOutcome::Unknown, r.at));
             backup.proof = best.cloned();
         }

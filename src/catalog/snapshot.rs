@@ -103,7 +103,7 @@ pub enum ChooseError {
 }
 
 impl Catalog {
-    pub fn of_asset<'a>(&'a self, asset: &'a AssetId) -> impl Iterator<Item = &'a Backup> + 'a {
+    pub fn of_asset<'a, 'i>(&'a self, asset: &'i AssetId) -> impl Iterator<Item = &'a Backup> + use<'a, 'i> {
         self.backups.iter().filter(move |b| &b.asset == asset)
     }
 
