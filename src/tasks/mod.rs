@@ -1,8 +1,14 @@
 //! Task modules: the only place that works on the world. One module per file, grouped by subject.
 
 pub mod context;
+pub mod decode;
+pub mod input;
 pub mod module;
+pub mod pg;
+pub mod process;
+pub mod progress;
 pub mod source;
+pub mod staging;
 pub mod table;
 
 pub use context::{Cancel, Owner, TaskContext, TaskFeed};

@@ -25,6 +25,10 @@ pub struct Source {
     /// Identity of the bytes; absent only for a folder, whose members are pinned as they are listed.
     #[serde(default)]
     pub pin: Option<Pin>,
+    /// SHA-256 of the stored bytes where a proof or a sidecar gave it; a module that reads the whole object
+    /// holds it to this.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// Read from the bytes, never from the name.
     pub content: Content,
     pub taken_at: Timestamp,

@@ -1,8 +1,22 @@
 //! The one table of all task modules.
 
 use super::module::Table;
+use super::pg;
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
-    Table::default()
+    let mut table = Table::default();
+    postgres(&mut table);
+    table
+}
+
+fn postgres(table: &mut Table) {
+    table.add(pg::inspect::Inspect);
+    table.add(pg::identity::Identity);
+    table.add(pg::create_side::CreateSide);
+    table.add(pg::drop_side::DropSide);
+    table.add(pg::restore::Restore);
+    table.add(pg::validate::Validate);
+    table.add(pg::swap::Swap);
+    table.add(pg::swap_back::SwapBack);
 }

@@ -1,0 +1,136 @@
+//! A backup's stored bytes as its plain content: gzip and zstd unwrapped while they stream.
+
+use super::context::TaskContext;
+use super::process::Feed;
+use super::source::{Source, store_failure};
+use crate::model::content::Wrapping;
+use crate::model::size::ByteCount;
+use crate::model::task::Failure;
+use bytes::Bytes;
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+const CHUNK: usize = 256 * 1024;
+
+/// What has been read of the stored bytes so far.
+#[derive(Clone, Debug, Default)]
+pub struct Meter {
+    bytes: Arc<AtomicU64>,
+    sha256: Arc<Mutex<Sha256>>,
+}
+
+impl Meter {
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// SHA-256 of the stored bytes read so far, hexadecimal.
+    pub fn sha256(&self) -> String {
+        let digest = self.sha256.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        hex::encode(digest.finalize())
+    }
+
+    fn add(&self, chunk: &[u8]) {
+        self.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        self.sha256.lock().unwrap_or_else(PoisonError::into_inner).update(chunk);
+    }
+}
+
+/// Opens a source under its pin and unwraps it. An end before the recorded size is an error.
+pub async fn open(cx: &TaskContext, source: &Source) -> Result<(Feed, Meter), Failure> {
+    let meter = Meter::default();
+    let raw = checked(cx, source, meter.clone()).await?;
+    let mut feed = raw;
+    for wrapping in &source.content.wrapped {
+        feed = unwrap(feed, *wrapping)?;
+    }
+    Ok((feed, meter))
+}
+
+/// The stored bytes, measured, hashed and checked for their full length.
+async fn checked(cx: &TaskContext, source: &Source, meter: Meter) -> Result<Feed, Failure> {
+    let stored = source.open(cx).await?;
+    let (expected, path) = (source.size_bytes, source.path.clone());
+    let end = meter.clone();
+    let body = stored.map(move |chunk| match chunk {
+        Ok(bytes) => {
+            meter.add(&bytes);
+            Ok(bytes)
+        }
+        Err(error) => Err(store_failure(&error)),
+    });
+    let check = futures::stream::once(async move {
+        if end.bytes() == expected {
+            return Ok(Bytes::new());
+        }
+        Err(Failure::new(format!(
+            "object `{}` gave {} where {} were expected",
+            crate::model::text::escaped(&path),
+            ByteCount(end.bytes()),
+            ByteCount(expected)
+        ))
+        .means("the copy is not the one that the plan saw, or it was cut off on the way")
+        .next("scan again, and choose another copy or an older backup"))
+    });
+    Ok(body.chain(check).boxed())
+}
+
+/// The stream with one wrapping taken off, decoded on a thread of its own.
+pub fn unwrap(inner: Feed, wrapping: Wrapping) -> Result<Feed, Failure> {
+    match wrapping {
+        Wrapping::Gzip | Wrapping::Zstd => {}
+        other => {
+            return Err(Failure::new(format!("{other} cannot be unwrapped by this program"))
+                .means("the backup was not touched")
+                .next("decompress the backup by hand into another store, or choose another backup"));
+        }
+    }
+    let reader = blocking_reader(inner);
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    tokio::task::spawn_blocking(move || {
+        let decoder: io::Result<Box<dyn Read>> = match wrapping {
+            Wrapping::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(reader))),
+            _ => zstd::stream::read::Decoder::new(reader).map(|decoder| Box::new(decoder) as Box<dyn Read>),
+        };
+        let result = decoder.and_then(|mut decoder| pump(&mut decoder, &sender));
+        if let Err(error) = result {
+            let _ = sender.blocking_send(Err(broken(error, wrapping)));
+        }
+    });
+    Ok(tokio_stream::wrappers::ReceiverStream::new(receiver).boxed())
+}
+
+/// A stream as a blocking reader, for decoders that run on their own thread.
+pub fn blocking_reader(inner: Feed) -> io::BufReader<SyncIoBridge<impl tokio::io::AsyncRead + Unpin>> {
+    let stream = inner.map(|chunk| chunk.map_err(io::Error::other));
+    io::BufReader::with_capacity(CHUNK, SyncIoBridge::new(StreamReader::new(stream)))
+}
+
+/// The failure that travelled inside an I/O error, or the error as one.
+pub fn carried(error: io::Error) -> Result<Failure, io::Error> {
+    error.downcast::<Failure>()
+}
+
+fn pump(decoder: &mut dyn Read, sender: &tokio::sync::mpsc::Sender<Result<Bytes, Failure>>) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = decoder.read(&mut buffer)?;
+        // Nobody reads any more: the child stopped or the task was cancelled.
+        if count == 0 || sender.blocking_send(Ok(Bytes::copy_from_slice(&buffer[..count]))).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn broken(error: io::Error, wrapping: Wrapping) -> Failure {
+    match carried(error) {
+        Ok(failure) => failure,
+        Err(error) => Failure::new(format!("the {wrapping} data is damaged or ends early: {error}"))
+            .means("this copy of the backup cannot be restored")
+            .next("choose another copy or an older backup, and mark this one as bad"),
+    }
+}

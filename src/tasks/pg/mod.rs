@@ -1,0 +1,19 @@
+//! PostgreSQL: look, dump, restore beside the live database, validate, swap.
+
+pub mod connect;
+pub mod create_side;
+pub mod database;
+pub mod drop_side;
+pub mod exchange;
+pub mod identity;
+pub mod inspect;
+pub mod inventory;
+pub mod names;
+pub mod restore;
+pub mod script;
+pub mod settings;
+pub mod swap;
+pub mod swap_back;
+pub mod target;
+pub mod tools;
+pub mod validate;

@@ -1,0 +1,219 @@
+//! `pg.restore`: loads a dump into the side database that this run made.
+//!
+//! The database is marked as restored only after the whole of the backup was read, its checksum held and
+//! the load was committed; without that mark it is as good as empty, and a new attempt empties it first.
+
+mod custom;
+mod plain;
+
+use super::connect::{self, Session};
+use super::database::{self, Database};
+use super::inventory;
+use super::names::{Mark, MarkState, ident};
+use super::script::{Inventory, Without};
+use super::target::Target;
+use crate::model::content::Form;
+use crate::model::estate::Server;
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
+use crate::tasks::context::{Cancel, TaskContext};
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::source::Source;
+use serde::Deserialize;
+use serde_json::json;
+use std::time::Duration;
+
+pub struct Restore;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "pg.restore",
+    summary: "Load a dump into the database beside the live one",
+    effect: Effect::Costly,
+    inputs: &[
+        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
+        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Database that this run made" },
+        InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
+        InputSpec { name: "jobs", kind: InputKind::Integer, required: false, help: "Parallel jobs for custom dumps; default: processors, at most 8; 1 reads straight from the store" },
+        InputSpec { name: "without_owners", kind: InputKind::Flag, required: false, help: "Leave owners to the restoring user" },
+        InputSpec { name: "without_privileges", kind: InputKind::Flag, required: false, help: "Leave grants out" },
+    ],
+    outputs: &["database", "sha256", "bytes", "tables", "rows", "jobs"],
+    idempotent: true,
+    undo: "pg.drop-side removes the database with everything in it",
+    programs: &["psql", "pg_restore"],
+};
+
+#[derive(Deserialize)]
+pub(super) struct Input {
+    #[serde(flatten)]
+    target: Target,
+    side: String,
+    source: Source,
+    #[serde(default)]
+    jobs: Option<u32>,
+    #[serde(default)]
+    without_owners: Option<bool>,
+    #[serde(default)]
+    without_privileges: Option<bool>,
+}
+
+impl Input {
+    fn without(&self) -> Without {
+        Without {
+            owners: self.without_owners.unwrap_or(false),
+            privileges: self.without_privileges.unwrap_or(false),
+        }
+    }
+}
+
+/// What a loader brings back.
+struct Loaded {
+    /// SHA-256 of the stored bytes.
+    sha256: String,
+    bytes: u64,
+    /// Known where the text passed through us.
+    inventory: Option<Inventory>,
+    jobs: u32,
+}
+
+#[async_trait::async_trait]
+impl Module for Restore {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(restore(cx, input).await)
+    }
+
+    async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
+        match look(cx, input).await {
+            Ok(reality) => reality,
+            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
+            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cancelled")),
+        }
+    }
+}
+
+async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let (session, server) = input.target.open(cx).await?;
+    let side = database::ours(&session, &input.side, &cx.owner.run).await?;
+    let side = emptied(cx, &session, server, side).await?;
+    drop(session);
+    let loaded = match load(cx, server, &input).await {
+        Ok(loaded) => loaded,
+        Err(stop) => return Err(stopped(cx, &input, &side, stop).await),
+    };
+    if let Some(expected) = input.source.sha256.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&loaded.sha256)) {
+        return Err(Failure::new(format!("the backup's bytes have SHA-256 {}, not {expected}", loaded.sha256))
+            .means("the copy is not the one that was proven; the side database was filled but is not used")
+            .next("choose another copy or an older backup, and make a new plan")
+            .into());
+    }
+    finish(cx, server, &input, loaded).await
+}
+
+async fn load(cx: &TaskContext, server: &Server, input: &Input) -> Result<Loaded, Stop> {
+    match input.source.content.form {
+        Form::PlainSql => plain::load(cx, server, input).await,
+        Form::PgCustom => custom::load(cx, server, input).await,
+        other => Err(Failure::new(format!("the backup is {other}, not a PostgreSQL dump"))
+            .means("it cannot be loaded into a database; nothing was done")
+            .next("choose a plain SQL or custom-format dump")
+            .into()),
+    }
+}
+
+/// Statistics, the mark, and the inventory for the validation that follows.
+async fn finish(cx: &TaskContext, server: &Server, input: &Input, loaded: Loaded) -> Result<Values, Stop> {
+    let inside = Session::open(cx, server, &input.side).await?;
+    inside.rows("gathering statistics", "ANALYZE", &[]).await?;
+    drop(inside);
+    if let Some(found) = &loaded.inventory {
+        inventory::keep(cx, &input.source, found)?;
+    }
+    let (session, _) = input.target.open(cx).await?;
+    let mark = Mark { run: cx.owner.run.clone(), state: MarkState::Restored(loaded.sha256.clone()) };
+    database::mark(&session, &input.side, &mark).await?;
+    Ok(values(json!({
+        "database": input.side,
+        "sha256": loaded.sha256,
+        "bytes": loaded.bytes,
+        "tables": loaded.inventory.as_ref().map(|found| found.tables.len()),
+        "rows": loaded.inventory.as_ref().map(Inventory::rows),
+        "jobs": loaded.jobs,
+    })))
+}
+
+/// The side database without anything in it: made anew where an earlier attempt left something.
+async fn emptied(cx: &TaskContext, session: &Session, server: &Server, side: Database) -> Result<Database, Stop> {
+    database::end_orphans(session, side.oid, &cx.owner.run, Duration::from_secs(30)).await?;
+    if is_pristine(cx, server, &side).await? {
+        return Ok(side);
+    }
+    cx.feed.line(format!("emptying {} after an earlier attempt", escaped(&side.name)));
+    database::expel(session, &[side.oid], Duration::from_secs(30)).await?;
+    session.change(&format!("removing database `{}`", side.name), &format!("DROP DATABASE {}", ident(&side.name))).await?;
+    database::create(session, &side.name, &side.shape, &cx.owner.run).await?;
+    database::ours(session, &side.name, &cx.owner.run).await
+}
+
+async fn is_pristine(cx: &TaskContext, server: &Server, side: &Database) -> Result<bool, Stop> {
+    if side.mark().is_some_and(|mark| mark.state != MarkState::Made) {
+        return Ok(false);
+    }
+    let session = Session::open(cx, server, &side.name).await?;
+    let row = session
+        .row(
+            "looking whether the side database is empty",
+            "SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384) + (SELECT count(*) FROM pg_proc WHERE oid >= 16384) \
+             + (SELECT count(*) FROM pg_type WHERE oid >= 16384) + (SELECT count(*) FROM pg_namespace WHERE oid >= 16384)",
+            &[],
+        )
+        .await?;
+    Ok(row.get::<_, i64>(0) == 0)
+}
+
+/// After a stop, ends what still works on the side database, with a context that is not cancelled.
+async fn stopped(cx: &TaskContext, input: &Input, side: &Database, stop: Stop) -> Stop {
+    let calm = TaskContext { cancel: Cancel::default(), ..cx.clone() };
+    let ending = async {
+        let (session, _) = input.target.open(&calm).await?;
+        database::end_orphans(&session, side.oid, &cx.owner.run, Duration::from_secs(10)).await
+    };
+    match ending.await {
+        Ok(_) => stop,
+        Err(problem) => stop.evidence(format!("afterwards: {}", problem.what())),
+    }
+}
+
+async fn look(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
+    let input: Input = read(input)?;
+    let server = connect::server(cx, &input.target.server)?;
+    let (session, _) = input.target.open(cx).await?;
+    let Some(side) = database::find(&session, &input.side).await? else {
+        return Ok(Reality::Partial(format!("database `{}` is not there any more", input.side)));
+    };
+    let state = match side.mark() {
+        Some(mark) if mark.run == cx.owner.run => mark.state,
+        _ => {
+            return Ok(Reality::Unknown(
+                Failure::new(format!("database `{}` does not carry this run's mark", side.name))
+                    .means("someone replaced it")
+                    .next("find out whose it is before going on"),
+            ));
+        }
+    };
+    if let MarkState::Restored(sha256) | MarkState::Aside(sha256) = state {
+        return Ok(Reality::Done(values(json!({ "database": side.name, "sha256": sha256, "bytes": input.source.size_bytes }))));
+    }
+    let ended = database::end_orphans(&session, side.oid, &cx.owner.run, Duration::from_secs(30)).await?;
+    let filled = if is_pristine(cx, server, &side).await? { "empty" } else { "partly filled" };
+    Ok(Reality::NotDone(format!(
+        "`{}` is {filled} and carries no mark of completion; {ended} sessions of the earlier attempt were ended; a new attempt starts from an empty database",
+        escaped(&side.name)
+    )))
+}
