@@ -1,0 +1,234 @@
+//! Dumps into a database beside the live one, and the swap.
+
+use crate::bench::{Bench, FORMS, said, with, wrapped};
+use relight::model::content::{Form, Wrapping};
+use relight::model::task::TaskOutcome;
+use relight::tasks::Reality;
+use serde_json::{Value, json};
+
+const SIDE: &str = "orders_restore_20261121_021500";
+const ASIDE: &str = "orders_before_20261121_021500";
+
+async fn restored(bench: &Bench, input: &Value) {
+    bench.done("pg.create-side", input.clone()).await;
+    bench.done("pg.restore", input.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_restores_to_the_same_content_and_swaps_in_and_back() {
+    let bench = Bench::new();
+    let original = bench.cluster.content("orders");
+    let dumps: Vec<Value> = FORMS
+        .iter()
+        .map(|(name, wrapping, form)| bench.shelve(name, wrapped(&bench.dump(*form), wrapping), wrapping, *form))
+        .collect();
+    bench.cluster.sql("orders", "DELETE FROM items; UPDATE orders SET customer = 'lost'");
+    let damaged = bench.cluster.content("orders");
+    bench.cluster.sql(
+        "postgres",
+        "CREATE ROLE app; ALTER DATABASE orders SET search_path = \"$user\", public; ALTER ROLE app IN DATABASE orders SET work_mem = '8MB'; \
+         ALTER DATABASE orders CONNECTION LIMIT 17; REVOKE CONNECT ON DATABASE orders FROM PUBLIC; GRANT CONNECT ON DATABASE orders TO app; \
+         COMMENT ON DATABASE orders IS 'the shop''s'",
+    );
+    let settings = "SELECT datconnlimit, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a), shobj_description(oid, 'pg_database'), datallowconn, \
+        (SELECT string_agg(setrole::regrole || setconfig::text, ';' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid) \
+        FROM pg_database d WHERE datname = 'orders'";
+    let before = bench.cluster.sql("postgres", settings);
+    for (dump, (name, _, _)) in dumps.iter().zip(FORMS) {
+        for jobs in if name.starts_with("custom") { vec![1, 2] } else { vec![1] } {
+            let input = with(bench.input(dump.clone()).await, json!({ "jobs": jobs }));
+            let mut guest = bench.cluster.guest("orders");
+            restored(&bench, &input).await;
+            let seen = bench.done("pg.validate", input.clone()).await;
+            assert_eq!((&seen["tables"], &seen["rows"]), (&json!(3), &json!(50_003)), "{name}");
+            assert_eq!(bench.cluster.content("orders"), damaged, "{name}: production is untouched before the swap");
+
+            let swapped = bench.done("pg.swap", input.clone()).await;
+            assert_eq!(swapped["sessions_ended"], json!(1), "{name}: {swapped:?}");
+            guest.wait().unwrap();
+            assert_eq!(bench.cluster.content("orders"), original, "{name} jobs {jobs}");
+            assert_eq!(bench.cluster.content(ASIDE), damaged);
+            assert_eq!(bench.cluster.sql("postgres", settings), before, "settings stay with the name");
+            assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::Done(_)));
+            bench.failed("pg.drop-side", with(input.clone(), json!({ "side": ASIDE }))).await;
+
+            bench.done("pg.swap-back", input.clone()).await;
+            assert_eq!(bench.cluster.content("orders"), damaged);
+            assert_eq!(bench.cluster.sql("postgres", settings), before);
+            bench.done("pg.drop-side", input.clone()).await;
+            assert_eq!(bench.cluster.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname ~ 'orders_'"), "0");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_comes_back_under_its_name() {
+    let bench = Bench::new();
+    let original = bench.cluster.content("orders");
+    let dump = bench.shelve("d", bench.dump(Form::PgCustom), &[], Form::PgCustom);
+    bench.cluster.sql("postgres", "DROP DATABASE orders");
+    let input = bench.input(dump).await;
+    assert_eq!(input["live_oid"], Value::Null);
+    restored(&bench, &input).await;
+    let seen = bench.done("pg.validate", input.clone()).await;
+    assert_eq!(seen["live_rows"], Value::Null);
+    assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::NotDone(_)));
+    bench.done("pg.swap", input.clone()).await;
+    assert_eq!(bench.cluster.content("orders"), original);
+    assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::Done(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_backups_stop_the_restore_and_leave_production_alone() {
+    let bench = Bench::new();
+    let before = bench.cluster.content("orders");
+    let plain = bench.dump(Form::PlainSql);
+    let text = String::from_utf8(plain.clone()).unwrap();
+    let gz = wrapped(&plain, &[Wrapping::Gzip]);
+    let custom = bench.dump(Form::PgCustom);
+    let mut corrupt = custom.clone();
+    let middle = corrupt.len() / 2;
+    corrupt[middle..middle + 4000].fill(0xa5);
+    let cut = text.find("CREATE INDEX").unwrap();
+    let half = text.replacen("CREATE INDEX items_by_order", "CREATE INDEX items_by_order_2 ON nowhere (x);\nCREATE INDEX items_by_order", 1);
+    let line = text[..text.find("CREATE INDEX").unwrap()].lines().count() + 1;
+    let stray = format!("{text}\n\\connect orders\nDELETE FROM items;\n");
+    let mut broken_gz = gz.clone();
+    let spot = broken_gz.len() / 2;
+    broken_gz[spot] ^= 0xff;
+    let cases: Vec<(&str, Vec<u8>, Vec<Wrapping>, Form, String)> = vec![
+        ("truncated gzip", gz[..gz.len() - 500].to_vec(), vec![Wrapping::Gzip], Form::PlainSql, "ends early".into()),
+        ("damaged gzip", broken_gz, vec![Wrapping::Gzip], Form::PlainSql, "damaged".into()),
+        ("truncated plain", plain[..cut].to_vec(), vec![], Form::PlainSql, "without its end marker".into()),
+        ("error halfway", half.into_bytes(), vec![], Form::PlainSql, format!("line {line} of the dump failed")),
+        ("switching dump", stray.into_bytes(), vec![], Form::PlainSql, "command to psql".into()),
+        ("corrupt custom", corrupt, vec![], Form::PgCustom, "pg_restore".into()),
+        ("truncated custom", custom[..custom.len() - 9000].to_vec(), vec![], Form::PgCustom, "pg_restore".into()),
+    ];
+    for (name, bytes, wrapping, form, expected) in cases {
+        let source = bench.shelve(name, bytes, &wrapping, form);
+        for jobs in [1, 2] {
+            let input = with(bench.input(source.clone()).await, json!({ "jobs": jobs }));
+            bench.done("pg.create-side", input.clone()).await;
+            let failure = bench.failed("pg.restore", input.clone()).await;
+            assert!(said(&failure).contains(&expected), "{name}: {}", said(&failure));
+            assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::NotDone(_)), "{name}");
+            let refused = bench.failed("pg.swap", input.clone()).await;
+            assert!(refused.what.contains("no mark"), "{name}: {refused:?}");
+            bench.done("pg.drop-side", input).await;
+            assert_eq!(bench.cluster.content("orders"), before, "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_object_is_not_restored() {
+    let bench = Bench::new();
+    let input = bench.input(bench.shelve("d", bench.dump(Form::PlainSql), &[], Form::PlainSql)).await;
+    bench.done("pg.create-side", input.clone()).await;
+    bench.store.put("d", bench.dump(Form::PlainSql));
+    let failure = bench.failed("pg.restore", input.clone()).await;
+    assert!(said(&failure).contains("replaced") || said(&failure).contains("changed"), "{}", said(&failure));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_attempt_starts_from_an_empty_database() {
+    let bench = Bench::new();
+    let original = bench.cluster.content("orders");
+    let input = bench.input(bench.shelve("d", bench.dump(Form::PgCustom), &[], Form::PgCustom)).await;
+    bench.done("pg.create-side", input.clone()).await;
+    assert!(matches!(bench.reconcile("pg.create-side", input.clone()).await, Reality::Done(_)));
+    bench.cluster.sql(SIDE, "CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)");
+    let Reality::NotDone(why) = bench.reconcile("pg.restore", input.clone()).await else { panic!() };
+    assert!(why.contains("partly filled"), "{why}");
+    bench.done("pg.restore", input.clone()).await;
+    assert_eq!(bench.cluster.content(SIDE), original);
+    assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::Done(_)));
+    bench.cluster.sql(SIDE, "DELETE FROM items WHERE id = 7");
+    let failure = bench.failed("pg.validate", input).await;
+    assert!(said(&failure).contains("29999 rows, the dump 30000"), "{}", said(&failure));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_cannot_end_puts_everything_back() {
+    let bench = Bench::new();
+    let before = bench.cluster.content("orders");
+    let input = bench.input(bench.shelve("d", bench.dump(Form::PgCustom), &[], Form::PgCustom)).await;
+    restored(&bench, &input).await;
+
+    bench.cluster.sql("postgres", &format!("CREATE DATABASE {ASIDE}"));
+    let failure = bench.failed("pg.swap", input.clone()).await;
+    assert!(failure.what.contains("taken"), "{failure:?}");
+    bench.cluster.sql("postgres", &format!("DROP DATABASE {ASIDE}"));
+
+    bench.cluster.sql("orders", "BEGIN; INSERT INTO \"odd \"\"schema\".\"no\\tes\" VALUES (99); PREPARE TRANSACTION 'held'");
+    let failure = bench.failed("pg.swap", input.clone()).await;
+    assert!(said(&failure).contains("held in orders"), "{failure:?}");
+    bench.cluster.sql("orders", "ROLLBACK PREPARED 'held'");
+
+    // The second rename fails inside the transaction: an event in between takes its name's place.
+    bench.cluster.sql("postgres", "CREATE ROLE gone; ALTER ROLE gone IN DATABASE orders SET work_mem = '1MB'");
+    bench.cluster.sql("postgres", "UPDATE pg_db_role_setting SET setconfig = '{work_mem=nonsense}' WHERE setrole = 'gone'::regrole");
+    let failure = bench.failed("pg.swap", input.clone()).await;
+    assert!(said(&failure).contains("as before"), "{}", said(&failure));
+    assert_eq!(bench.cluster.content("orders"), before);
+    assert_eq!(bench.cluster.sql("postgres", "SELECT count(*) FROM pg_database WHERE NOT datallowconn AND datname <> 'template0'"), "0");
+    assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::NotDone(_)));
+    bench.cluster.sql("postgres", "UPDATE pg_db_role_setting SET setconfig = '{work_mem=2MB}' WHERE setrole = 'gone'::regrole");
+
+    // A runner that died between closing and renaming: the look opens the databases again.
+    let oid = &input["live_oid"];
+    std::fs::write(bench.work.path().join("closed-databases.json"), format!("{{\"databases\":[[{oid},true]]}}")).unwrap();
+    bench.cluster.sql("postgres", "ALTER DATABASE orders ALLOW_CONNECTIONS false");
+    assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::NotDone(_)));
+    assert_eq!(bench.cluster.content("orders"), before);
+
+    let planned = with(input.clone(), json!({ "live_oid": 1 }));
+    assert!(bench.failed("pg.swap", planned).await.what.contains("another database"));
+    bench.done("pg.swap", input).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identity_moves_only_when_the_database_changes() {
+    let bench = Bench::new();
+    let ask = || bench.done("pg.identity", json!({ "server": "main", "database": "orders" }));
+    let first = ask().await;
+    bench.cluster.sql("orders", "SELECT count(*) FROM orders; ANALYZE; VACUUM");
+    assert_eq!(ask().await["facts"], first["facts"]);
+    bench.cluster.sql("orders", "UPDATE orders SET customer = 'x' WHERE id = 1");
+    let written = ask().await;
+    assert_ne!(written["facts"], first["facts"]);
+    bench.cluster.sql("orders", "TRUNCATE items");
+    assert_ne!(ask().await["facts"], written["facts"]);
+    bench.cluster.sql("postgres", "ALTER DATABASE orders RENAME TO elsewhere");
+    let gone = ask().await;
+    assert!(gone["facts"].to_string().contains("there is no database of this name"), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_cluster_behind_the_address_is_refused() {
+    let bench = Bench::new();
+    let input = with(bench.input(json!({})).await, json!({ "system_identifier": "42" }));
+    let failure = bench.failed("pg.create-side", input).await;
+    assert!(failure.what.contains("not 42 as planned"), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_restore_leaves_no_session_behind() {
+    let bench = Bench::new();
+    let input = bench.input(bench.shelve("d", bench.dump(Form::PlainSql), &[], Form::PlainSql)).await;
+    bench.done("pg.create-side", input.clone()).await;
+    let lock = bench.cluster.guest("postgres");
+    // Statistics gathering waits for nobody; a lock on the side database's catalog does.
+    let cancel = bench.cx.cancel.clone();
+    let port = bench.cluster.port;
+    let watcher = tokio::task::spawn_blocking(move || {
+        let _ = port;
+        cancel.cancel(relight::model::task::CancelReason::Operator);
+    });
+    let outcome = bench.run("pg.restore", input.clone()).await;
+    watcher.await.unwrap();
+    assert!(matches!(outcome, TaskOutcome::Cancelled { .. }), "{outcome:?}");
+    drop(lock);
+    assert_eq!(bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")), "0");
+}
