@@ -140,7 +140,9 @@ pub async fn run_listening(
 
     let ended = {
         let feeding = feed(&mut stdin, input);
-        let reading = async { tokio::try_join!(read_output(stdout, output, &cx.feed), read_errors(stderr, &mut tail, listen, &cx.feed)) };
+        let reading = async {
+            tokio::try_join!(read_output(stdout, output, &cx.feed), read_errors(stderr, &mut tail, listen, &cx.feed))
+        };
         tokio::pin!(feeding, reading);
         watch(&mut child, feeding, reading, whole, &cx.cancel, &name).await
     };
@@ -227,7 +229,11 @@ async fn feed(stdin: &mut Option<ChildStdin>, input: Option<Input>) -> Result<bo
     Ok(cut)
 }
 
-async fn read_output(pipe: Option<impl AsyncRead + Unpin>, output: Output<'_>, lines: &TaskFeed) -> Result<(), Failure> {
+async fn read_output(
+    pipe: Option<impl AsyncRead + Unpin>,
+    output: Output<'_>,
+    lines: &TaskFeed,
+) -> Result<(), Failure> {
     let Some(mut pipe) = pipe else { return Ok(()) };
     let mut buffer = vec![0; 64 * 1024];
     let mut splitter = Splitter::default();
@@ -246,7 +252,12 @@ async fn read_output(pipe: Option<impl AsyncRead + Unpin>, output: Output<'_>, l
     }
 }
 
-async fn read_errors(pipe: Option<impl AsyncRead + Unpin>, tail: &mut Tail, listen: &mut (dyn FnMut(&str) + Send), lines: &TaskFeed) -> Result<(), Failure> {
+async fn read_errors(
+    pipe: Option<impl AsyncRead + Unpin>,
+    tail: &mut Tail,
+    listen: &mut (dyn FnMut(&str) + Send),
+    lines: &TaskFeed,
+) -> Result<(), Failure> {
     let Some(mut pipe) = pipe else { return Ok(()) };
     let mut buffer = vec![0; 8 * 1024];
     let mut splitter = Splitter::default();
@@ -356,7 +367,8 @@ impl Drop for Group {
 
 /// The first of `names` in `folder` or, without one, on `PATH` and then in `usual` places.
 pub fn find_program(name: &str, folder: Option<&Path>, usual: &[PathBuf]) -> Option<PathBuf> {
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let on_path =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
     let places = match folder {
         Some(folder) => vec![folder.to_owned()],
         None => usual.iter().cloned().chain(on_path).collect(),

@@ -90,7 +90,12 @@ pub fn estate(cluster: &Cluster) -> Estate {
     }
 }
 
-pub fn context(estate: Estate, stores: BTreeMap<relight::model::id::StoreId, Arc<dyn Store>>, work: &std::path::Path, run: &str) -> TaskContext {
+pub fn context(
+    estate: Estate,
+    stores: BTreeMap<relight::model::id::StoreId, Arc<dyn Store>>,
+    work: &std::path::Path,
+    run: &str,
+) -> TaskContext {
     TaskContext {
         estate: Arc::new(estate),
         stores: Arc::new(stores),

@@ -56,7 +56,10 @@ async fn every_form_restores_to_the_same_content_and_swaps_in_and_back() {
             assert_eq!(bench.cluster.content("orders"), damaged);
             assert_eq!(bench.cluster.sql("postgres", settings), before);
             bench.done("pg.drop-side", input.clone()).await;
-            assert_eq!(bench.cluster.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname ~ 'orders_'"), "0");
+            assert_eq!(
+                bench.cluster.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname ~ 'orders_'"),
+                "0"
+            );
         }
     }
 }
@@ -90,7 +93,11 @@ async fn bad_backups_stop_the_restore_and_leave_production_alone() {
     let middle = corrupt.len() / 2;
     corrupt[middle..middle + 4000].fill(0xa5);
     let cut = text.find("CREATE INDEX").unwrap();
-    let half = text.replacen("CREATE INDEX items_by_order", "CREATE INDEX items_by_order_2 ON nowhere (x);\nCREATE INDEX items_by_order", 1);
+    let half = text.replacen(
+        "CREATE INDEX items_by_order",
+        "CREATE INDEX items_by_order_2 ON nowhere (x);\nCREATE INDEX items_by_order",
+        1,
+    );
     let line = text[..text.find("CREATE INDEX").unwrap()].lines().count() + 1;
     let stray = format!("{text}\n\\connect orders\nDELETE FROM items;\n");
     let mut broken_gz = gz.clone();
@@ -161,24 +168,37 @@ async fn a_swap_that_cannot_end_puts_everything_back() {
     assert!(failure.what.contains("taken"), "{failure:?}");
     bench.cluster.sql("postgres", &format!("DROP DATABASE {ASIDE}"));
 
-    bench.cluster.sql("orders", "BEGIN; INSERT INTO \"odd \"\"schema\".\"no\\tes\" VALUES (99); PREPARE TRANSACTION 'held'");
+    bench
+        .cluster
+        .sql("orders", "BEGIN; INSERT INTO \"odd \"\"schema\".\"no\\tes\" VALUES (99); PREPARE TRANSACTION 'held'");
     let failure = bench.failed("pg.swap", input.clone()).await;
     assert!(said(&failure).contains("held in orders"), "{failure:?}");
     bench.cluster.sql("orders", "ROLLBACK PREPARED 'held'");
 
     // The second rename fails inside the transaction: an event in between takes its name's place.
     bench.cluster.sql("postgres", "CREATE ROLE gone; ALTER ROLE gone IN DATABASE orders SET work_mem = '1MB'");
-    bench.cluster.sql("postgres", "UPDATE pg_db_role_setting SET setconfig = '{work_mem=nonsense}' WHERE setrole = 'gone'::regrole");
+    bench.cluster.sql(
+        "postgres",
+        "UPDATE pg_db_role_setting SET setconfig = '{work_mem=nonsense}' WHERE setrole = 'gone'::regrole",
+    );
     let failure = bench.failed("pg.swap", input.clone()).await;
     assert!(said(&failure).contains("as before"), "{}", said(&failure));
     assert_eq!(bench.cluster.content("orders"), before);
-    assert_eq!(bench.cluster.sql("postgres", "SELECT count(*) FROM pg_database WHERE NOT datallowconn AND datname <> 'template0'"), "0");
+    assert_eq!(
+        bench
+            .cluster
+            .sql("postgres", "SELECT count(*) FROM pg_database WHERE NOT datallowconn AND datname <> 'template0'"),
+        "0"
+    );
     assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::NotDone(_)));
-    bench.cluster.sql("postgres", "UPDATE pg_db_role_setting SET setconfig = '{work_mem=2MB}' WHERE setrole = 'gone'::regrole");
+    bench
+        .cluster
+        .sql("postgres", "UPDATE pg_db_role_setting SET setconfig = '{work_mem=2MB}' WHERE setrole = 'gone'::regrole");
 
     // A runner that died between closing and renaming: the look opens the databases again.
     let oid = &input["live_oid"];
-    std::fs::write(bench.work.path().join("closed-databases.json"), format!("{{\"databases\":[[{oid},true]]}}")).unwrap();
+    std::fs::write(bench.work.path().join("closed-databases.json"), format!("{{\"databases\":[[{oid},true]]}}"))
+        .unwrap();
     bench.cluster.sql("postgres", "ALTER DATABASE orders ALLOW_CONNECTIONS false");
     assert!(matches!(bench.reconcile("pg.swap", input.clone()).await, Reality::NotDone(_)));
     assert_eq!(bench.cluster.content("orders"), before);
@@ -230,5 +250,8 @@ async fn a_cancelled_restore_leaves_no_session_behind() {
     watcher.await.unwrap();
     assert!(matches!(outcome, TaskOutcome::Cancelled { .. }), "{outcome:?}");
     drop(lock);
-    assert_eq!(bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")), "0");
+    assert_eq!(
+        bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")),
+        "0"
+    );
 }

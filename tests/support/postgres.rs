@@ -63,7 +63,14 @@ impl Cluster {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::create(root.path().join("log")).unwrap();
         let mut command = as_account("postgres", account);
-        command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
+        command.arg("-D").arg(&data).args([
+            "-p",
+            &port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "fsync=off",
+        ]);
         command.args(["-c", "unix_socket_directories=", "-c", "max_prepared_transactions=4"]);
         settings.iter().for_each(|setting| {
             command.args(["-c", setting]);
@@ -127,7 +134,11 @@ impl Cluster {
     }
 
     pub fn dump(&self, database: &str, format: &str) -> Vec<u8> {
-        let output = as_account("pg_dump", None).args(self.address(database)).arg(format!("--format={format}")).output().unwrap();
+        let output = as_account("pg_dump", None)
+            .args(self.address(database))
+            .arg(format!("--format={format}"))
+            .output()
+            .unwrap();
         assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
@@ -145,7 +156,8 @@ impl Cluster {
         let deadline = Instant::now() + PATIENCE;
         let pipe = child.stdin.as_mut().unwrap();
         pipe.write_all(b"SELECT 1;\n").unwrap();
-        let here = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query = 'SELECT 1;'");
+        let here =
+            format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query = 'SELECT 1;'");
         while self.sql("postgres", &here) == "0" {
             assert!(Instant::now() < deadline, "the guest session did not appear");
         }

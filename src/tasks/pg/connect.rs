@@ -145,7 +145,10 @@ enum OpenError {
     Certificates(String),
 }
 
-async fn open_client(config: &tokio_postgres::Config, tls_mode: TlsMode) -> Result<(Client, JoinHandle<()>), OpenError> {
+async fn open_client(
+    config: &tokio_postgres::Config,
+    tls_mode: TlsMode,
+) -> Result<(Client, JoinHandle<()>), OpenError> {
     match tls_mode {
         TlsMode::Off => {
             let mut config = config.clone();

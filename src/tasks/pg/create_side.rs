@@ -18,9 +18,19 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Reversible,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name of the new database" },
-        InputSpec { name: "shape", kind: InputKind::Table, required: false, help: "Owner, encoding and locale; absent: as template0" },
+        InputSpec {
+            name: "shape",
+            kind: InputKind::Table,
+            required: false,
+            help: "Owner, encoding and locale; absent: as template0",
+        },
     ],
     outputs: &["database", "oid"],
     idempotent: false,

@@ -84,7 +84,8 @@ pub async fn find_oid(session: &Session, oid: u32) -> Result<Option<Database>, S
 
 fn parse(row: &Value) -> Result<Database, Failure> {
     let text = |key: &str| row.get(key).and_then(Value::as_str).map(str::to_owned);
-    let need = |key: &str| text(key).ok_or_else(|| Failure::new(format!("the server's row of a database has no `{key}`")));
+    let need =
+        |key: &str| text(key).ok_or_else(|| Failure::new(format!("the server's row of a database has no `{key}`")));
     Ok(Database {
         name: need("datname")?,
         oid: row
@@ -166,7 +167,12 @@ pub async fn guests(session: &Session, oids: &[u32]) -> Result<Vec<Guest>, Stop>
             let text = |index: usize| row.get::<_, String>(index);
             let title = format!(
                 "pid {} user {} from {} application `{}` {} {}",
-                row.get::<_, i32>(0), text(1), text(3), text(2), text(4), text(5)
+                row.get::<_, i32>(0),
+                text(1),
+                text(3),
+                text(2),
+                text(4),
+                text(5)
             );
             Guest { pid: row.get(0), title: crate::model::text::escaped(&title).into_owned() }
         })
@@ -189,9 +195,10 @@ pub async fn expel(session: &Session, oids: &[u32], within: Duration) -> Result<
             }
         }
         if Instant::now() >= deadline {
-            let mut failure = Failure::new(format!("{} sessions did not leave within {}s", left.len(), within.as_secs()))
-                .means("the database is still in use")
-                .next("stop these clients (pooler, exporter, application), then try again");
+            let mut failure =
+                Failure::new(format!("{} sessions did not leave within {}s", left.len(), within.as_secs()))
+                    .means("the database is still in use")
+                    .next("stop these clients (pooler, exporter, application), then try again");
             for guest in left {
                 failure = failure.evidence(guest.title);
             }

@@ -19,9 +19,24 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Reversible,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
-        InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name that the plan gave to the new database" },
-        InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Name of the live database, which is never removed" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
+        InputSpec {
+            name: "side",
+            kind: InputKind::Text,
+            required: true,
+            help: "Name that the plan gave to the new database",
+        },
+        InputSpec {
+            name: "database",
+            kind: InputKind::Text,
+            required: true,
+            help: "Name of the live database, which is never removed",
+        },
     ],
     outputs: &["removed"],
     idempotent: true,
@@ -76,6 +91,8 @@ async fn remove(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     let found = database::ours(&session, &input.side, &cx.owner.run).await?;
     database::expel(&session, &[found.oid], Duration::from_secs(30)).await?;
-    session.change(&format!("removing database `{}`", found.name), &format!("DROP DATABASE {}", ident(&found.name))).await?;
+    session
+        .change(&format!("removing database `{}`", found.name), &format!("DROP DATABASE {}", ident(&found.name)))
+        .await?;
     Ok(values(json!({ "removed": true })))
 }

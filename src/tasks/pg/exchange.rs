@@ -37,7 +37,8 @@ struct Closed {
 /// One exchange of this name at a time, held as long as the session lives.
 pub async fn lock(session: &Session, name: &str) -> Result<(), Stop> {
     let key = format!("relight swap {name}");
-    let row = session.row("taking the swap lock", "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
+    let row =
+        session.row("taking the swap lock", "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
     if row.get(0) {
         return Ok(());
     }
@@ -70,7 +71,9 @@ impl Exchange<'_> {
         let mut ended = Vec::new();
         for database in self.databases() {
             cx.feed.line(format!("closing {} to new sessions", crate::model::text::escaped(&database.name)));
-            session.change(&format!("closing `{}` to new sessions", database.name), &allow(&database.name, false)).await?;
+            session
+                .change(&format!("closing `{}` to new sessions", database.name), &allow(&database.name, false))
+                .await?;
         }
         let oids: Vec<u32> = self.databases().iter().map(|database| database.oid).collect();
         for guest in database::expel(session, &oids, self.within).await? {
@@ -112,9 +115,13 @@ impl Exchange<'_> {
                 other => other,
             },
             Err(problem) => Stop::Unknown(
-                Failure::new(format!("the swap failed ({}) and could not be taken back: {}", stop.what(), problem.what()))
-                    .means(format!("`{}` may be closed to new sessions", self.name))
-                    .next(format!("look again; by hand: {}", allow(self.name, true))),
+                Failure::new(format!(
+                    "the swap failed ({}) and could not be taken back: {}",
+                    stop.what(),
+                    problem.what()
+                ))
+                .means(format!("`{}` may be closed to new sessions", self.name))
+                .next(format!("look again; by hand: {}", allow(self.name, true))),
             ),
         }
     }
@@ -173,7 +180,8 @@ fn note(cx: &TaskContext, databases: &[&Database]) -> Result<(), Failure> {
             .means("databases may still be closed; nothing was done")
             .next("look again first"));
     }
-    let closed = Closed { databases: databases.iter().map(|database| (database.oid, database.allow_connections)).collect() };
+    let closed =
+        Closed { databases: databases.iter().map(|database| (database.oid, database.allow_connections)).collect() };
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::File::create(place(cx))?;
         file.write_all(&serde_json::to_vec(&closed)?)?;
@@ -212,7 +220,8 @@ impl Scene {
     }
 
     pub fn describe(&self) -> String {
-        let one = |found: &Option<Database>| found.as_ref().map_or("absent".to_owned(), |found| format!("oid {}", found.oid));
+        let one =
+            |found: &Option<Database>| found.as_ref().map_or("absent".to_owned(), |found| format!("oid {}", found.oid));
         format!("live {}, side {}, aside {}", one(&self.live), one(&self.side), one(&self.aside))
     }
 }

@@ -85,7 +85,11 @@ async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 ///
 /// Sessions report their counts at the end of a transaction, at the latest ten seconds later when they
 /// stay connected, and at once when they leave.
-async fn writes(cx: &TaskContext, server: &crate::model::estate::Server, database: &str) -> Result<(String, String), Stop> {
+async fn writes(
+    cx: &TaskContext,
+    server: &crate::model::estate::Server,
+    database: &str,
+) -> Result<(String, String), Stop> {
     let session = match Session::open(cx, server, database).await {
         Ok(session) => session,
         Err(Stop::Failed(failure)) => return Ok(("unreadable".to_owned(), failure.what)),

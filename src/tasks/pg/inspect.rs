@@ -22,8 +22,25 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Observe,
     inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of kind postgresql" }],
     outputs: &[
-        "server", "address", "title", "version", "version_number", "system_identifier", "data_directory", "database", "stem",
-        "exists", "oid", "size_bytes", "size", "shape", "connections", "max_connections", "user", "superuser", "health_url",
+        "server",
+        "address",
+        "title",
+        "version",
+        "version_number",
+        "system_identifier",
+        "data_directory",
+        "database",
+        "stem",
+        "exists",
+        "oid",
+        "size_bytes",
+        "size",
+        "shape",
+        "connections",
+        "max_connections",
+        "user",
+        "superuser",
+        "health_url",
     ],
     idempotent: true,
     undo: "nothing to take back",
@@ -129,7 +146,8 @@ async fn check_rights(session: &Session, server: &Server, owner: Option<&str>) -
             &[&owner],
         )
         .await?;
-    let (superuser, create, signal, member): (bool, bool, bool, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (superuser, create, signal, member): (bool, bool, bool, bool) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
     let lacking: Vec<String> = [
         (create, "CREATEDB, to make the database beside the live one".to_owned()),
         (signal, "membership in pg_signal_backend, to end sessions before the swap".to_owned()),

@@ -31,7 +31,8 @@ pub async fn of_source(cx: &TaskContext, server: &Server, source: &Source) -> Re
     }
     let (stream, meter) = decode::open(cx, source).await?;
     let total = source.size_bytes;
-    let look = || Progress { done: meter.bytes(), total: Some(total), unit: Unit::Bytes, note: "reading the dump".to_owned() };
+    let look =
+        || Progress { done: meter.bytes(), total: Some(total), unit: Unit::Bytes, note: "reading the dump".to_owned() };
     match source.content.form {
         Form::PlainSql => {
             let mut stream = stream;

@@ -224,7 +224,9 @@ impl Scanner {
     fn comment(&mut self, text: &str) {
         match text {
             "PostgreSQL database dump" | "PostgreSQL database cluster dump" => self.inventory.header = true,
-            "PostgreSQL database dump complete" | "PostgreSQL database cluster dump complete" => self.inventory.finished = true,
+            "PostgreSQL database dump complete" | "PostgreSQL database cluster dump complete" => {
+                self.inventory.finished = true
+            }
             _ => {}
         }
         if let Some(version) = text.strip_prefix("Dumped from database version ") {
@@ -277,12 +279,14 @@ fn is_owner(line: &str) -> bool {
 }
 
 fn is_grant(line: &str) -> bool {
-    (line.starts_with("GRANT ") && line.contains(" ON ") || line.starts_with("ALTER DEFAULT PRIVILEGES ") && line.contains(" GRANT "))
+    (line.starts_with("GRANT ") && line.contains(" ON ")
+        || line.starts_with("ALTER DEFAULT PRIVILEGES ") && line.contains(" GRANT "))
         && line.trim_end().ends_with(';')
 }
 
 fn is_revoke(line: &str) -> bool {
-    (line.starts_with("REVOKE ") && line.contains(" ON ") || line.starts_with("ALTER DEFAULT PRIVILEGES ") && line.contains(" REVOKE "))
+    (line.starts_with("REVOKE ") && line.contains(" ON ")
+        || line.starts_with("ALTER DEFAULT PRIVILEGES ") && line.contains(" REVOKE "))
         && line.trim_end().ends_with(';')
 }
 
@@ -359,7 +363,11 @@ mod tests {
         assert_eq!(inventory.roles, BTreeSet::from(["bob".to_owned(), "re\"ader".to_owned()]));
         assert!(inventory.header && inventory.finished);
         for step in [1, 2, 3, 7, 64] {
-            assert_eq!(passed(DUMP, step, Without::default()).unwrap(), (text.clone(), inventory.clone()), "step {step}");
+            assert_eq!(
+                passed(DUMP, step, Without::default()).unwrap(),
+                (text.clone(), inventory.clone()),
+                "step {step}"
+            );
             let mut scanner = Scanner::default();
             DUMP.as_bytes().chunks(step).for_each(|chunk| scanner.read(chunk));
             assert_eq!(scanner.inventory, inventory);

@@ -54,7 +54,11 @@ fn setting_value(setting: &str, value: &str) -> String {
         return literal(value);
     }
     let items = list_items(value);
-    if items.is_empty() { "''".to_owned() } else { items.iter().map(|item| literal(item)).collect::<Vec<_>>().join(", ") }
+    if items.is_empty() {
+        "''".to_owned()
+    } else {
+        items.iter().map(|item| literal(item)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// `"$user", public` as its items without quotes.
@@ -96,7 +100,11 @@ async fn grants(session: &Session, from: &Database, name: &str) -> Result<Vec<St
         )
         .await?;
     let set = session
-        .row("reading the grants of the live database", "SELECT datacl IS NOT NULL FROM pg_database WHERE oid = $1", &[&from.oid])
+        .row(
+            "reading the grants of the live database",
+            "SELECT datacl IS NOT NULL FROM pg_database WHERE oid = $1",
+            &[&from.oid],
+        )
         .await?;
     if !set.get::<_, bool>(0) {
         return Ok(Vec::new());
@@ -106,7 +114,8 @@ async fn grants(session: &Session, from: &Database, name: &str) -> Result<Vec<St
         format!("REVOKE ALL ON DATABASE {} FROM {}", ident(name), ident(&from.shape.owner)),
     ];
     for row in rows {
-        let (role, public, privilege, grantable): (String, bool, String, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+        let (role, public, privilege, grantable): (String, bool, String, bool) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
         // A grantee that was dropped has no name any more.
         if !["CREATE", "TEMPORARY", "CONNECT"].contains(&privilege.as_str()) || (role.is_empty() && !public) {
             continue;

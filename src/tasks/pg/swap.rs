@@ -21,12 +21,27 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Irreversible,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
-        InputSpec { name: "live_oid", kind: InputKind::Integer, required: false, help: "Object id of the live database in the plan; absent: it was not there" },
+        InputSpec {
+            name: "live_oid",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Object id of the live database in the plan; absent: it was not there",
+        },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name of the restored database" },
         InputSpec { name: "aside", kind: InputKind::Text, required: true, help: "Dated name for the old database" },
-        InputSpec { name: "within_seconds", kind: InputKind::Integer, required: false, help: "How long sessions may take to leave; default 30" },
+        InputSpec {
+            name: "within_seconds",
+            kind: InputKind::Integer,
+            required: false,
+            help: "How long sessions may take to leave; default 30",
+        },
     ],
     outputs: &["database", "oid", "aside", "aside_oid", "sessions_ended"],
     idempotent: false,
@@ -124,7 +139,10 @@ fn check<'a>(cx: &TaskContext, input: &Input, scene: &'a Scene) -> Result<(&'a D
     };
     match (&scene.live, input.live_oid) {
         (Some(live), Some(planned)) if live.oid != planned => {
-            return Err(refuse(format!("`{}` is another database now (oid {}, planned {planned})", input.database, live.oid)));
+            return Err(refuse(format!(
+                "`{}` is another database now (oid {}, planned {planned})",
+                input.database, live.oid
+            )));
         }
         (None, Some(_)) => return Err(refuse(format!("`{}` is not there any more", input.database))),
         (Some(_), None) => return Err(refuse(format!("`{}` is there now; the plan saw none", input.database))),

@@ -19,7 +19,8 @@ impl Version {
     /// The first `number.number` (or bare number) of a text: `pg_dump (PostgreSQL) 15.8 (Debian …)`.
     pub fn find(text: &str) -> Option<Self> {
         text.split(|c: char| c.is_whitespace() || c == '(' || c == ')').find_map(|word| {
-            let mut parts = word.split('.').map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>());
+            let mut parts =
+                word.split('.').map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>());
             let major: u32 = parts.next()?.parse().ok().filter(|major| (7..1000).contains(major))?;
             let minor = parts.next().and_then(|minor| minor.parse().ok()).unwrap_or(0);
             Some(Self { major, minor })
@@ -36,9 +37,9 @@ impl std::fmt::Display for Version {
 /// Where `name` lies: the configured folder, or the newest installed version, or `PATH`.
 pub fn find(server: &Server, name: &str) -> Result<PathBuf, Failure> {
     process::find_program(name, server.bin_dir.as_deref(), &installed()).ok_or_else(|| {
-        Failure::new(format!("`{name}` was not found")).means("the restore needs PostgreSQL's client programs on this machine").next(
-            "install the PostgreSQL client package, or set `bin_dir` for this server in the configuration",
-        )
+        Failure::new(format!("`{name}` was not found"))
+            .means("the restore needs PostgreSQL's client programs on this machine")
+            .next("install the PostgreSQL client package, or set `bin_dir` for this server in the configuration")
     })
 }
 
@@ -49,7 +50,9 @@ fn installed() -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(root) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let Some(version) = name.to_str().and_then(|name| name.strip_prefix(prefix)?.parse::<f32>().ok()) else { continue };
+            let Some(version) = name.to_str().and_then(|name| name.strip_prefix(prefix)?.parse::<f32>().ok()) else {
+                continue;
+            };
             found.push((version, entry.path().join("bin")));
         }
     }
@@ -82,7 +85,9 @@ pub fn client(cx: &TaskContext, server: &Server, path: PathBuf, database: &str) 
     ]);
     program = match server.tls {
         TlsMode::Off => program.envs([("PGSSLMODE", "disable")]),
-        TlsMode::Verify => program.envs([("PGSSLMODE", "verify-full".to_owned()), ("PGSSLROOTCERT", root_certificates()?)]),
+        TlsMode::Verify => {
+            program.envs([("PGSSLMODE", "verify-full".to_owned()), ("PGSSLROOTCERT", root_certificates()?)])
+        }
     };
     if let Some(from) = &server.password {
         let secret = cx.secrets.read(from).map_err(|why| {
@@ -116,7 +121,10 @@ mod tests {
 
     #[test]
     fn versions_are_found_in_what_programs_say() {
-        assert_eq!(Version::find("pg_dump (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)"), Some(Version { major: 15, minor: 8 }));
+        assert_eq!(
+            Version::find("pg_dump (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)"),
+            Some(Version { major: 15, minor: 8 })
+        );
         assert_eq!(Version::find("17devel"), Some(Version { major: 17, minor: 0 }));
         assert_eq!(Version::find("no number"), None);
     }

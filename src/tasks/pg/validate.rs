@@ -25,12 +25,32 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Observe,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Restored database" },
-        InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live database, for a comparison that is shown and does not decide" },
+        InputSpec {
+            name: "database",
+            kind: InputKind::Text,
+            required: true,
+            help: "Live database, for a comparison that is shown and does not decide",
+        },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
-        InputSpec { name: "min_tables", kind: InputKind::Integer, required: false, help: "Fewest believable tables; default 1" },
-        InputSpec { name: "min_rows", kind: InputKind::Integer, required: false, help: "Fewest believable rows in all; default 0" },
+        InputSpec {
+            name: "min_tables",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Fewest believable tables; default 1",
+        },
+        InputSpec {
+            name: "min_rows",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Fewest believable rows in all; default 0",
+        },
     ],
     outputs: &["tables", "rows", "indexes", "constraints", "live_rows", "differences_to_live"],
     idempotent: true,
@@ -116,7 +136,11 @@ fn differs(problems: &[String]) -> Failure {
 }
 
 /// Every ordinary table with its real number of rows; partitioned parents hold none themselves.
-async fn count_all(cx: &TaskContext, session: &Session, expected: Option<&Inventory>) -> Result<BTreeMap<String, u64>, Stop> {
+async fn count_all(
+    cx: &TaskContext,
+    session: &Session,
+    expected: Option<&Inventory>,
+) -> Result<BTreeMap<String, u64>, Stop> {
     let tables = session
         .rows(
             "listing tables",
@@ -135,7 +159,12 @@ async fn count_all(cx: &TaskContext, session: &Session, expected: Option<&Invent
         if row.get::<_, bool>(2) && !expected.is_some_and(|expected| expected.tables.contains_key(&name)) {
             continue;
         }
-        cx.feed.progress(Progress { done: done as u64, total: Some(tables.len() as u64), unit: Unit::Tables, note: name.clone() });
+        cx.feed.progress(Progress {
+            done: done as u64,
+            total: Some(tables.len() as u64),
+            unit: Unit::Tables,
+            note: name.clone(),
+        });
         let count = session.row(&format!("counting {name}"), &format!("SELECT count(*) FROM ONLY {name}"), &[]).await?;
         counted.insert(name, count.get::<_, i64>(0) as u64);
     }
@@ -182,7 +211,9 @@ async fn compare_rest(session: &Session, expected: &Inventory) -> Result<Vec<Str
     for (sequence, value) in &expected.sequences {
         match session.row("reading a sequence", &format!("SELECT last_value FROM {sequence}"), &[]).await {
             Ok(row) if row.get::<_, i64>(0) == *value => {}
-            Ok(row) => problems.push(format!("sequence {sequence} is at {}, the dump sets {value}", row.get::<_, i64>(0))),
+            Ok(row) => {
+                problems.push(format!("sequence {sequence} is at {}, the dump sets {value}", row.get::<_, i64>(0)))
+            }
             Err(Stop::Failed(failure)) => problems.push(failure.what),
             Err(stop) => return Err(stop),
         }
@@ -213,6 +244,9 @@ fn differences(live: &BTreeMap<String, u64>, restored: &BTreeMap<String, u64>) -
         .into_iter()
         .filter(|table| live.get(*table) != restored.get(*table))
         .take(SHOWN)
-        .map(|table| escaped(&format!("{table}: live {}, restored {}", show(live.get(table)), show(restored.get(table)))).into_owned())
+        .map(|table| {
+            escaped(&format!("{table}: live {}, restored {}", show(live.get(table)), show(restored.get(table))))
+                .into_owned()
+        })
         .collect()
 }

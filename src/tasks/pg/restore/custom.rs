@@ -36,8 +36,11 @@ fn default_jobs() -> u32 {
 }
 
 fn program(cx: &TaskContext, server: &Server, input: &Input, pg_restore: &Path) -> Result<Program, Failure> {
-    let mut program =
-        tools::client(cx, server, pg_restore.to_owned(), &input.side)?.args(["--exit-on-error", "--verbose", "--format=custom"]);
+    let mut program = tools::client(cx, server, pg_restore.to_owned(), &input.side)?.args([
+        "--exit-on-error",
+        "--verbose",
+        "--format=custom",
+    ]);
     if input.without().owners {
         program = program.arg("--no-owner");
     }
@@ -51,7 +54,8 @@ async fn straight(cx: &TaskContext, server: &Server, input: &Input, pg_restore: 
     let program = program(cx, server, input, pg_restore)?.arg("--single-transaction");
     let (stream, meter) = decode::open(cx, &input.source).await?;
     let total = input.source.size_bytes;
-    let look = || Progress { done: meter.bytes(), total: Some(total), unit: Unit::Bytes, note: "from the store".to_owned() };
+    let look =
+        || Progress { done: meter.bytes(), total: Some(total), unit: Unit::Bytes, note: "from the store".to_owned() };
     let run = process::run(program, Some(process::Input { stream, whole: true }), Output::Lines, cx);
     explain(&telling(cx, look, run).await?)?;
     Ok(Loaded { sha256: meter.sha256(), bytes: meter.bytes(), inventory: None, jobs: 1 })
@@ -73,7 +77,12 @@ async fn parallel(
             done.fetch_add(1, Ordering::Relaxed);
         }
     };
-    let look = || Progress { done: done.load(Ordering::Relaxed), total: Some(total), unit: Unit::Tables, note: format!("{jobs} jobs") };
+    let look = || Progress {
+        done: done.load(Ordering::Relaxed),
+        total: Some(total),
+        unit: Unit::Tables,
+        note: format!("{jobs} jobs"),
+    };
     let run = process::run_listening(program, None, Output::Lines, &mut listen, cx);
     explain(&telling(cx, look, run).await?)?;
     let found = inventory::of_custom_file(cx, pg_restore, &staged.path).await?;

@@ -32,11 +32,26 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Costly,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Database that this run made" },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
-        InputSpec { name: "jobs", kind: InputKind::Integer, required: false, help: "Parallel jobs for custom dumps; default: processors, at most 8; 1 reads straight from the store" },
-        InputSpec { name: "without_owners", kind: InputKind::Flag, required: false, help: "Leave owners to the restoring user" },
+        InputSpec {
+            name: "jobs",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Parallel jobs for custom dumps; default: processors, at most 8; 1 reads straight from the store",
+        },
+        InputSpec {
+            name: "without_owners",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Leave owners to the restoring user",
+        },
         InputSpec { name: "without_privileges", kind: InputKind::Flag, required: false, help: "Leave grants out" },
     ],
     outputs: &["database", "sha256", "bytes", "tables", "rows", "jobs"],
@@ -61,10 +76,7 @@ pub(super) struct Input {
 
 impl Input {
     fn without(&self) -> Without {
-        Without {
-            owners: self.without_owners.unwrap_or(false),
-            privileges: self.without_privileges.unwrap_or(false),
-        }
+        Without { owners: self.without_owners.unwrap_or(false), privileges: self.without_privileges.unwrap_or(false) }
     }
 }
 
@@ -107,7 +119,9 @@ async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         Ok(loaded) => loaded,
         Err(stop) => return Err(stopped(cx, &input, &side, stop).await),
     };
-    if let Some(expected) = input.source.sha256.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&loaded.sha256)) {
+    if let Some(expected) =
+        input.source.sha256.as_ref().filter(|expected| !expected.eq_ignore_ascii_case(&loaded.sha256))
+    {
         return Err(Failure::new(format!("the backup's bytes have SHA-256 {}, not {expected}", loaded.sha256))
             .means("the copy is not the one that was proven; the side database was filled but is not used")
             .next("choose another copy or an older backup, and make a new plan")
@@ -156,7 +170,9 @@ async fn emptied(cx: &TaskContext, session: &Session, server: &Server, side: Dat
     }
     cx.feed.line(format!("emptying {} after an earlier attempt", escaped(&side.name)));
     database::expel(session, &[side.oid], Duration::from_secs(30)).await?;
-    session.change(&format!("removing database `{}`", side.name), &format!("DROP DATABASE {}", ident(&side.name))).await?;
+    session
+        .change(&format!("removing database `{}`", side.name), &format!("DROP DATABASE {}", ident(&side.name)))
+        .await?;
     database::create(session, &side.name, &side.shape, &cx.owner.run).await?;
     database::ours(session, &side.name, &cx.owner.run).await
 }
@@ -208,7 +224,9 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
         }
     };
     if let MarkState::Restored(sha256) | MarkState::Aside(sha256) = state {
-        return Ok(Reality::Done(values(json!({ "database": side.name, "sha256": sha256, "bytes": input.source.size_bytes }))));
+        return Ok(Reality::Done(values(
+            json!({ "database": side.name, "sha256": sha256, "bytes": input.source.size_bytes }),
+        )));
     }
     let ended = database::end_orphans(&session, side.oid, &cx.owner.run, Duration::from_secs(30)).await?;
     let filled = if is_pristine(cx, server, &side).await? { "empty" } else { "partly filled" };

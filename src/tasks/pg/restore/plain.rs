@@ -63,9 +63,12 @@ fn script(text: Feed, scanner: Shared, guarded: bool) -> Result<Feed, Failure> {
         let mut scanner = lock(&end);
         scanner.finish(&mut out)?;
         if scanner.inventory.header && !scanner.inventory.finished {
-            return Err(Failure::new(format!("the dump ends at line {} without its end marker", scanner.line_number()))
-                .means("the dump was cut off when it was made or copied; the load was rolled back")
-                .next("choose another copy or an older backup"));
+            return Err(Failure::new(format!(
+                "the dump ends at line {} without its end marker",
+                scanner.line_number()
+            ))
+            .means("the dump was cut off when it was made or copied; the load was rolled back")
+            .next("choose another copy or an older backup"));
         }
         out.extend_from_slice(last.as_bytes());
         Ok(Bytes::from(out))
