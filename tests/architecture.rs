@@ -34,7 +34,7 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("aws_config", &["stores/s3"]),
     ("aws_smithy_", &["stores/s3"]),
     ("tokio::spawn", &["tasks", "runner", "session", "demo"]),
-    ("spawn_blocking", &["tasks", "runner", "session", "demo"]),
+    ("spawn_blocking", &["stores/local", "tasks", "runner", "session", "demo"]),
 ];
 
 const MOST_LINES: usize = 500;

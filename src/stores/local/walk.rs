@@ -150,8 +150,8 @@ impl Walk {
         match entry.kind {
             Kind::Folder => self.enter(&name, full),
             Kind::File if name.starts_with(UNFINISHED) => self.skip(&full, "a write that was not finished"),
-            Kind::File => self.file(&name, full),
-            Kind::Link => self.link(full),
+            Kind::File => self.file(&name, &full),
+            Kind::Link => self.link(&full),
             Kind::Odd => self.skip(&full, "not a regular file (socket, pipe or device)"),
         }
     }
@@ -175,43 +175,43 @@ impl Walk {
             .and_then(|folder| folder.entries().map(|rest| (folder, rest)));
         match opened {
             Ok((folder, rest)) => {
-                self.levels.push(Level { folder, path: full, rest: Some(rest), run: Vec::new().into_iter() })
+                self.levels.push(Level { folder, path: full, rest: Some(rest), run: Vec::new().into_iter() });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.unreadable(&full, &error),
         }
     }
 
-    fn file(&mut self, name: &str, full: String) {
+    fn file(&mut self, name: &str, full: &str) {
         let Some(level) = self.levels.last() else { return };
         match rustix::fs::statat(&level.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) if rustix::fs::FileType::from_raw_mode(found.st_mode).is_file() => {
                 let (seconds, nanos) = (found.st_mtime, found.st_mtime_nsec as i64);
-                self.page.objects.push(meta(&full, found.st_size as u64, seconds, nanos));
+                self.page.objects.push(meta(full, found.st_size as u64, seconds, nanos));
             }
-            Ok(_) => self.skip(&full, "it stopped being a regular file during the listing"),
+            Ok(_) => self.skip(full, "it stopped being a regular file during the listing"),
             Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => self.skip(&full, &format!("it cannot be looked at: {error}")),
+            Err(error) => self.skip(full, &format!("it cannot be looked at: {error}")),
         }
     }
 
     /// A link to a file below the root is listed as that file; every other link is reported.
-    fn link(&mut self, full: String) {
-        let target = self.root.read_link_contents(&full).unwrap_or_default();
+    fn link(&mut self, full: &str) {
+        let target = self.root.read_link_contents(full).unwrap_or_default();
         let target = escaped(&target.to_string_lossy()).into_owned();
-        match self.root.metadata(&full) {
+        match self.root.metadata(full) {
             Ok(found) if found.is_file() => {
-                self.page.objects.push(meta(&full, found.len(), found.mtime(), found.mtime_nsec()));
+                self.page.objects.push(meta(full, found.len(), found.mtime(), found.mtime_nsec()));
             }
-            Ok(found) if found.is_dir() => self.skip(&full, &format!("link to the folder `{target}`, not followed")),
-            Ok(_) => self.skip(&full, &format!("link to `{target}`, which is not a regular file")),
+            Ok(found) if found.is_dir() => self.skip(full, &format!("link to the folder `{target}`, not followed")),
+            Ok(_) => self.skip(full, &format!("link to `{target}`, which is not a regular file")),
             Err(error) => {
                 let reason = match io_error(&self.store.id, None, "its target", &error).kind {
                     StoreErrorKind::NotFound => format!("link to `{target}`, which does not exist"),
                     StoreErrorKind::BadName => format!("link to `{target}`, out of the store"),
                     _ => format!("link to `{target}`, which cannot be looked at: {error}"),
                 };
-                self.skip(&full, &reason);
+                self.skip(full, &reason);
             }
         }
     }

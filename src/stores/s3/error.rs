@@ -32,13 +32,14 @@ where
         SdkError::TimeoutError(_) => (StoreErrorKind::Unreachable, "no answer in time".to_owned()),
         SdkError::ResponseError(answer) => {
             let status = answer.raw().status().as_u16();
-            let kind = if broke_off(error) { StoreErrorKind::Unreachable } else { kind_of_unread(status) };
+            let kind = if broke_off(error) { StoreErrorKind::Unreachable } else { kind_of_status(status) };
             (kind, format!("the answer (HTTP {status}) cannot be read: {}", causes(error)))
         }
         _ => before_any_answer(error),
     };
     let mut message = format!("could not {doing}: {why}");
-    if let Some(id) = error.meta().request_id() {
+    let id = error.raw_response().and_then(|raw| raw.headers().get("x-amz-request-id"));
+    if let Some(id) = id.or(error.meta().request_id()) {
         message.push_str(&format!(" (request {})", shortened(id)));
     }
     StoreError::new(kind, store, object, message)
@@ -97,20 +98,16 @@ fn kind_of_status(status: u16) -> StoreErrorKind {
         429 | 503 => StoreErrorKind::Throttled,
         405 | 501 => StoreErrorKind::Unsupported,
         408 | 500..=599 => StoreErrorKind::Unreachable,
-        _ => StoreErrorKind::Other,
-    }
-}
-
-fn kind_of_unread(status: u16) -> StoreErrorKind {
-    match status {
+        // A success that was no success: something else than S3 has answered.
         200..=299 => StoreErrorKind::Corrupt,
-        _ => kind_of_status(status),
+        _ => StoreErrorKind::Other,
     }
 }
 
 fn spoken(code: &str, status: u16, message: Option<&str>) -> String {
     let own = message.map(shortened).filter(|m| !m.is_empty()).map(|m| format!(": {m}")).unwrap_or_default();
     match code {
+        "" if status < 300 => format!("the answer (HTTP {status}) is not one of S3{own}"),
         "" => format!("the server answered HTTP {status}{own}"),
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             format!("{code}{own}; the configured region or endpoint is not the bucket's")

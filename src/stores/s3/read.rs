@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream;
 use std::ops::Range;
+use tokio::time::timeout;
 
 pub(super) async fn read_range(
     store: &S3Store,
@@ -32,10 +33,18 @@ pub(super) async fn read_range(
     }
     let mut bytes = BytesMut::with_capacity(body.left as usize);
     let mut pieces = body.pieces();
-    while let Some(piece) = pieces.next().await {
-        bytes.extend_from_slice(&piece?);
+    let limit = store.waits.attempt;
+    loop {
+        // Watched here piece by piece: the caller sees the range only as a whole.
+        match timeout(limit, pieces.next()).await {
+            Ok(Some(piece)) => bytes.extend_from_slice(&piece?),
+            Ok(None) => return Ok(bytes.freeze()),
+            Err(_) => {
+                let message = format!("the transfer stood still for {} s", limit.as_secs_f32());
+                return Err(StoreError::new(StoreErrorKind::Unreachable, &store.id, Some(name), message));
+            }
+        }
     }
-    Ok(bytes.freeze())
 }
 
 pub(super) async fn read(store: &S3Store, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {

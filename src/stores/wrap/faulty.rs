@@ -113,13 +113,13 @@ fn scripted(store: &StoreId, name: Option<&str>, kind: StoreErrorKind) -> StoreE
 /// pass and tells what is left.
 fn faulted<'a, T: Send + 'a>(
     items: BoxStream<'a, Result<T, StoreError>>,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
     broken: StoreError,
     cut: fn(T, u64) -> (T, u64),
 ) -> BoxStream<'a, Result<T, StoreError>> {
     let (left, stall) = match fault {
-        Some(Fault::BreakAfter(left)) => (left, false),
-        Some(Fault::StallAfter(left)) => (left, true),
+        Some(Fault::BreakAfter(left)) => (*left, false),
+        Some(Fault::StallAfter(left)) => (*left, true),
         _ => return items,
     };
     stream::unfold(Some((items, left, broken)), move |state| async move {
@@ -164,7 +164,7 @@ impl<S: Store> Store for Faulty<S> {
                 }
                 fault => {
                     let broken = scripted(self.inner.id(), None, StoreErrorKind::Unreachable);
-                    faulted(self.inner.list(prefix, after), fault, broken, |page, left| (page, left - 1))
+                    faulted(self.inner.list(prefix, after), fault.as_ref(), broken, |page, left| (page, left - 1))
                 }
             }
         })
@@ -186,7 +186,7 @@ impl<S: Store> Store for Faulty<S> {
         let fault = self.meet(Operation::Read, name).await?;
         let stream = self.inner.read(name, from, pin).await?;
         let broken = scripted(self.inner.id(), Some(name), StoreErrorKind::Corrupt);
-        Ok(faulted(stream, fault, broken, |mut piece: Bytes, left| {
+        Ok(faulted(stream, fault.as_ref(), broken, |mut piece: Bytes, left| {
             piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             let left = left - piece.len() as u64;
             (piece, left)

@@ -32,13 +32,11 @@ impl<S: Store> Limit<S> {
     }
 
     async fn place(&self, of: &Arc<Semaphore>, name: &str) -> Result<OwnedSemaphorePermit, StoreError> {
-        match timeout(self.wait, Arc::clone(of).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => {
-                let message = format!("waited {} s for other transfers to end", self.wait.as_secs_f32());
-                Err(StoreError::new(StoreErrorKind::Throttled, self.inner.id(), Some(name), message))
-            }
+        if let Ok(Ok(permit)) = timeout(self.wait, Arc::clone(of).acquire_owned()).await {
+            return Ok(permit);
         }
+        let message = format!("waited {} s for other transfers to end", self.wait.as_secs_f32());
+        Err(StoreError::new(StoreErrorKind::Throttled, self.inner.id(), Some(name), message))
     }
 }
 

@@ -4,6 +4,7 @@ mod deadline;
 mod faulty;
 mod limit;
 mod retry;
+mod shared;
 
 pub use deadline::Deadline;
 pub use faulty::{Fault, Faulty, Operation};

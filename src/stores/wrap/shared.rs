@@ -1,0 +1,43 @@
+//! A shared store is a store, so that wrappers can stand around one that others hold too.
+
+use crate::model::id::StoreId;
+use crate::stores::error::StoreError;
+use crate::stores::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use std::ops::Range;
+use std::sync::Arc;
+
+#[async_trait::async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn id(&self) -> &StoreId {
+        (**self).id()
+    }
+
+    fn location(&self) -> String {
+        (**self).location()
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxStream<'a, Result<Page, StoreError>> {
+        (**self).list(prefix, after)
+    }
+
+    async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
+        (**self).head(name).await
+    }
+
+    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+        (**self).read_range(name, range, pin).await
+    }
+
+    async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
+        (**self).read(name, from, pin).await
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: WritableStore + ?Sized> WritableStore for Arc<S> {
+    async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
+        (**self).create(name, size, body).await
+    }
+}
