@@ -196,6 +196,7 @@ impl fmt::Display for Report {
 /// Panics end with one plain message and where to report it; errors go through [`Report`].
 pub fn install() -> eyre::Result<()> {
     color_eyre::config::HookBuilder::blank()
+        .theme(color_eyre::config::Theme::new())
         .display_env_section(false)
         .capture_span_trace_by_default(false)
         .panic_section("This is a defect of Relight. Runs go on in their own processes; `relight runs` lists them.")

@@ -24,4 +24,4 @@ pub use assemble::PLAINTEXT;
 pub use choose::{PROVEN, is_restorable};
 pub use pattern::{Pattern, PatternError};
 pub use scan::{Scan, Stores};
-pub use snapshot::{Catalog, RecoveryWindow, ScanStatus, StoreScan, Unrecognised};
+pub use snapshot::{Catalog, ChooseError, Hole, RecoveryWindow, ScanStatus, StoreScan, Unrecognised};

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::commands::{completions, config, man};
+use super::commands::{catalog, completions, config, doctor, health, man, metrics, show, window};
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use color_eyre::eyre;
@@ -61,6 +61,12 @@ pub enum Colour {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Catalog(catalog::Args),
+    Show(show::Args),
+    Health(health::Args),
+    Window(window::Args),
+    Metrics(metrics::Args),
+    Doctor(doctor::Args),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),

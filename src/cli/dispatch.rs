@@ -1,7 +1,7 @@
 //! From the command line to one subcommand, and from its end to an exit code.
 
 use super::args::{Cli, Command};
-use super::commands::{completions, config, man};
+use super::commands::{catalog, completions, config, doctor, health, man, metrics, show, window};
 use super::output::Output;
 use crate::model::time::Clock as _;
 use crate::report::{self, Exit};
@@ -19,6 +19,8 @@ pub fn main() -> ExitCode {
     };
     let outcome = report::install().and_then(|()| {
         say_more(cli.globals.verbose);
+        // The HTTP and PostgreSQL clients take the process's provider; a second install keeps the first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(&cli))
     });
     match outcome {
@@ -57,6 +59,12 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
     let now = SystemClock.now();
     let exit = match &cli.command {
         None => return Ok(usage(&no_command())),
+        Some(Command::Catalog(args)) => catalog::run(globals, args, &mut out).await?,
+        Some(Command::Show(args)) => show::run(globals, args, &mut out).await?,
+        Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
+        Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
+        Some(Command::Metrics(args)) => metrics::run(globals, args, &mut out).await?,
+        Some(Command::Doctor(args)) => doctor::run(globals, args, now, &mut out).await?,
         Some(Command::Config(args)) => config::run(globals, args, now, &mut out)?,
         Some(Command::Completions(args)) => completions::run(args, &mut out)?,
         Some(Command::Man(args)) => man::run(args, &mut out)?,

@@ -1,6 +1,7 @@
 //! `[[assets.sources]]`: one place and naming scheme of an asset's backups.
 
 use super::names::{Names, Zone};
+use crate::catalog::{Pattern, PatternError};
 use crate::located::{Fields, Item, Problem};
 use crate::model::backup::BackupKind;
 use crate::model::estate::{Schedule, Source};
@@ -44,10 +45,13 @@ pub(super) fn source(fields: &mut Fields<'_>, stores: &Names) -> Option<Source> 
 
 fn pattern(item: &Item<'_>) -> Option<String> {
     let text = item.read::<String>()?;
-    if text.is_empty() || text.starts_with('/') {
-        return item.refuse("be a name pattern below the store's root, without a leading `/`");
+    match Pattern::parse(&text) {
+        Ok(_) => Some(text),
+        Err(PatternError { at, message, help }) => {
+            item.report(Problem::at(&item.inside(at), message).help(help));
+            None
+        }
     }
-    Some(text)
 }
 
 fn schedule(fields: &mut Fields<'_>) -> Option<Schedule> {

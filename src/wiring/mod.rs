@@ -3,11 +3,13 @@
 mod actor;
 mod clock;
 mod identity;
+mod scan;
 mod setup;
 mod unopened;
 
 pub use actor::actor;
 pub use clock::SystemClock;
 pub use identity::{identity, signs_in};
+pub use scan::{Scanned, scan_once};
 pub use setup::{Setup, setup};
 pub use unopened::UnopenedStore;

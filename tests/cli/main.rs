@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod config;
+mod estate;
 mod program;
+mod reading;

@@ -44,3 +44,8 @@ pub fn stdout(command: &mut Command) -> String {
 pub fn stderr(command: &mut Command) -> String {
     String::from_utf8(command.output().unwrap().stderr).unwrap()
 }
+
+/// The document that a call printed.
+pub fn json(assert: assert_cmd::assert::Assert) -> serde_json::Value {
+    serde_json::from_slice(&assert.get_output().stdout).unwrap()
+}

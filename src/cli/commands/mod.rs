@@ -1,5 +1,11 @@
 //! One subcommand per file: its arguments and what it prints.
 
+pub mod catalog;
 pub mod completions;
 pub mod config;
+pub mod doctor;
+pub mod health;
 pub mod man;
+pub mod metrics;
+pub mod show;
+pub mod window;

@@ -1,0 +1,97 @@
+//! `relight window`: the instants an asset can be restored to.
+
+use crate::catalog::{Hole, RecoveryWindow};
+use crate::cli::documents::WindowRow;
+use crate::cli::scan::{scan, seen};
+use crate::cli::{Globals, Output, Tone, choose, words};
+use crate::model::id::AssetId;
+use crate::model::text::escaped;
+use crate::model::time::{Timestamp, short_duration};
+use crate::report::Exit;
+use chrono_tz::Tz;
+use color_eyre::eyre;
+use serde::Serialize;
+
+/// Show the instants to which an asset can be restored: earliest, latest, holes
+///
+/// 0 a window without holes, 1 holes, 2 nothing to restore, 3 a store could not be seen.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    asset: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    asset: &'a AssetId,
+    #[serde(flatten)]
+    window: Option<WindowRow<'a>>,
+}
+
+pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
+    let (setup, scanned) = scan(globals).await?;
+    let asset = choose::asset(&setup.estate, &args.asset)?;
+    let nothing = RecoveryWindow {
+        asset: asset.clone(),
+        earliest: None,
+        latest: None,
+        points: Vec::new(),
+        spans: Vec::new(),
+        holes: Vec::new(),
+    };
+    let window = scanned.catalog.window(&asset).unwrap_or(&nothing);
+    if out.json {
+        let body = Body { asset: &asset, window: Some(WindowRow::new(window)) };
+        out.document("window", 1, setup.clock.now(), &body)?;
+    } else {
+        text(window, setup.estate.time_zone, setup.clock.now(), out)?;
+    }
+    Ok(match seen(&scanned, out)? {
+        Exit::Fine if window.latest.is_none() => Exit::Critical,
+        Exit::Fine if !window.holes.is_empty() => Exit::Warning,
+        exit => exit,
+    })
+}
+
+fn text(window: &RecoveryWindow, zone: Tz, now: Timestamp, out: &mut Output) -> eyre::Result<()> {
+    let name = out.toned(Tone::Strong, &escaped(window.asset.as_str()));
+    let (Some(earliest), Some(latest)) = (window.earliest, window.latest) else {
+        let nothing = out.toned(Tone::Critical, "nothing to restore");
+        return Ok(out.line(&format!("{name}: {nothing}"))?);
+    };
+    let both = |at: Timestamp| {
+        let (here, utc) = (words::instant(at, zone), words::instant(at, Tz::UTC));
+        if zone == Tz::UTC { utc } else { format!("{here} ({utc})") }
+    };
+    out.line(&name)?;
+    out.line(&format!("  earliest  {}, {} ago", both(earliest), words::age(earliest, now)))?;
+    out.line(&format!("  latest    {}, {} ago", both(latest), words::age(latest, now)))?;
+    for (from, to) in &window.spans {
+        let (from_text, to_text) = (words::instant(*from, zone), words::instant(*to, zone));
+        out.line(&format!("  any instant from {from_text} to {to_text} ({})", short_duration(*to - *from)))?;
+    }
+    let points = window.points.len();
+    if points > 0 {
+        out.line(&format!("  {points} single instants, newest first:"))?;
+    }
+    const SHOWN: usize = 12;
+    for at in window.points.iter().rev().take(SHOWN) {
+        out.line(&format!("    {}", words::instant(*at, zone)))?;
+    }
+    if points > SHOWN {
+        out.line(&format!("    and {} older; --json lists them all", points - SHOWN))?;
+    }
+    for hole in &window.holes {
+        let word = out.toned(Tone::Warning, "hole");
+        out.line(&format!("  {word}: {}", describe(hole, zone)))?;
+    }
+    Ok(())
+}
+
+fn describe(hole: &Hole, zone: Tz) -> String {
+    let (first, last) = (escaped(&hole.first), escaped(&hole.last));
+    let between = match (hole.from, hole.to) {
+        (Some(from), Some(to)) => format!(", between {} and {}", words::instant(from, zone), words::instant(to, zone)),
+        _ => String::new(),
+    };
+    format!("{} segments missing on timeline {}, {first} to {last}{between}", hole.segments, hole.timeline)
+}

@@ -1,0 +1,28 @@
+//! What must hold on this machine before anyone needs a restore; one kind of check per file.
+
+mod check;
+mod clock;
+mod secrets;
+mod servers;
+mod state;
+mod stores;
+mod tools;
+
+pub use check::Check;
+
+use crate::wiring::Setup;
+
+/// All checks that need a readable configuration, in the order in which they are shown.
+pub async fn all(setup: &Setup) -> Vec<Check> {
+    let mut checks = vec![state::writable(&setup.state_dir)];
+    checks.push(Check::good("identity", "user", setup.actor.to_string()));
+    let (secrets, tools, stores, skew, servers) = futures::join!(
+        secrets::all(setup),
+        tools::all(setup),
+        stores::all(setup),
+        clock::all(setup),
+        servers::all(setup)
+    );
+    checks.extend([secrets, tools, stores, skew, servers].into_iter().flatten());
+    checks
+}
