@@ -1,5 +1,6 @@
 //! Task modules: the only place that works on the world. One module per file, grouped by subject.
 
+pub mod checks;
 pub mod context;
 pub mod decode;
 pub mod input;

@@ -1,11 +1,13 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::pg;
+use super::{checks, pg};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
     let mut table = Table::default();
+    table.add(checks::disk_space::DiskSpace);
+    table.add(checks::http_health::HttpHealth);
     postgres(&mut table);
     table
 }
@@ -13,10 +15,13 @@ pub fn all() -> Table {
 fn postgres(table: &mut Table) {
     table.add(pg::inspect::Inspect);
     table.add(pg::identity::Identity);
+    table.add(pg::preflight::Preflight);
+    table.add(pg::safety_dump::SafetyDump);
     table.add(pg::create_side::CreateSide);
     table.add(pg::drop_side::DropSide);
     table.add(pg::restore::Restore);
     table.add(pg::validate::Validate);
     table.add(pg::swap::Swap);
     table.add(pg::swap_back::SwapBack);
+    table.add(pg::health::Health);
 }

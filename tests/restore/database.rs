@@ -2,7 +2,9 @@
 
 use crate::bench::{Bench, FORMS, said, with, wrapped};
 use relight::model::content::{Form, Wrapping};
+use futures::StreamExt;
 use relight::model::task::TaskOutcome;
+use relight::stores::{ByteStream, ObjectMeta, Page, Pin, Store, StoreError};
 use relight::tasks::Reality;
 use serde_json::{Value, json};
 
@@ -234,24 +236,178 @@ async fn another_cluster_behind_the_address_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn preflight_names_everything_that_stands_against_the_restore() {
+    let bench = Bench::new();
+    let good = bench.shelve("d", bench.dump(Form::PgCustom), &[], Form::PgCustom);
+    let seen = bench.done("pg.preflight", bench.input(good).await).await;
+    assert!(seen["free_bytes"].as_u64().unwrap() > seen["need_bytes"].as_u64().unwrap(), "{seen:?}");
+
+    bench.cluster.sql("postgres", "CREATE ROLE \"sales team\"");
+    bench.cluster.sql("orders", "ALTER TABLE items OWNER TO \"sales team\"; GRANT SELECT ON orders TO \"sales team\"");
+    let forms = [(Form::PgCustom, bench.dump(Form::PgCustom)), (Form::PlainSql, bench.dump(Form::PlainSql))];
+    bench.cluster.sql("orders", "ALTER TABLE items OWNER TO relight; DROP OWNED BY \"sales team\"; DROP ROLE \"sales team\"");
+    bench.cluster.sql("postgres", "CREATE DATABASE orders_before_20261121_021500");
+    for (form, bytes) in forms {
+        let bytes = if form == Form::PlainSql {
+            String::from_utf8(bytes).unwrap().replace("from database version 15", "from database version 99").into_bytes()
+        } else {
+            bytes
+        };
+        let input = bench.input(bench.shelve("foreign", bytes, &[], form)).await;
+        let failure = said(&bench.failed("pg.preflight", input.clone()).await);
+        assert!(failure.contains("sales team") && failure.contains("already taken"), "{failure}");
+        assert_eq!(failure.contains("PostgreSQL 99"), form == Form::PlainSql, "{failure}");
+        let input = with(input, json!({ "without_owners": true, "without_privileges": true }));
+        bench.done("pg.create-side", input.clone()).await;
+        bench.done("pg.restore", input.clone()).await;
+        bench.done("pg.validate", input.clone()).await;
+        bench.done("pg.drop-side", input).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_safety_dump_can_be_restored_and_says_when_there_is_nothing_to_dump() {
+    let bench = Bench::new();
+    let original = bench.cluster.content("orders");
+    let input = with(bench.input(json!({})).await, json!({ "stamp": "20261121_021500" }));
+    let made = bench.done("pg.safety-dump", input.clone()).await;
+    assert_eq!((&made["tables"], &made["rows"]), (&json!(3), &json!(50_003)));
+    let path = made["path"].as_str().unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap()) & 0o777, 0o600);
+    let source = bench.shelve("safety", std::fs::read(path).unwrap(), &[], Form::PgCustom);
+    let checked = with(source, json!({ "sha256": made["sha256"] }));
+    let input = with(input, json!({ "source": checked }));
+    restored(&bench, &input).await;
+    assert_eq!(bench.cluster.content(SIDE), original);
+    bench.cluster.sql("postgres", "DROP DATABASE orders");
+    let failure = bench.failed("pg.safety-dump", input).await;
+    assert!(failure.next.contains("skip"), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_asked_again_until_it_is_good() {
+    let bench = Bench::new();
+    let (listener, url) = answering();
+    let input = with(bench.input(json!({})).await, json!({ "url": url, "within": "30s" }));
+    let served = tokio::task::spawn_blocking(move || {
+        for answer in ["503 Service Unavailable", "302 Found\r\nlocation: /", "200 OK"] {
+            let (mut line, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let _ = std::io::Read::read(&mut line, &mut request).unwrap();
+            std::io::Write::write_all(&mut line, format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+        }
+    });
+    let seen = bench.done("pg.health", input.clone()).await;
+    served.await.unwrap();
+    assert_eq!(seen["application"], json!("answered 200 after 3 attempts"));
+    assert_eq!(bench.cluster.sql("orders", "SELECT count(*) FROM pg_namespace WHERE nspname ~ 'relight'"), "0");
+    bench.cluster.sql("postgres", "ALTER DATABASE orders SET default_transaction_read_only = on");
+    let failure = bench.failed("pg.health", with(input, json!({ "within": "2s" }))).await;
+    assert!(failure.what.contains("read-only"), "{failure:?}");
+}
+
+fn answering() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/health", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_under_the_side_database_stops_the_restore() {
+    let bench = Bench::new();
+    let before = bench.cluster.content("orders");
+    let place = bench.cluster.folder("small");
+    let disk = SmallDisk::mount(&place);
+    bench.cluster.give(&place);
+    bench.cluster.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", place.display()));
+    for form in [Form::PlainSql, Form::PgCustom] {
+        let input = bench.input(bench.shelve("d", bench.dump(form), &[], form)).await;
+        let mut shape = input["shape"].clone();
+        shape["tablespace"] = json!("small");
+        let input = with(input, json!({ "shape": shape, "jobs": 2 }));
+        bench.done("pg.create-side", input.clone()).await;
+        let failure = said(&bench.failed("pg.restore", input.clone()).await);
+        assert!(failure.contains("No space left on device"), "{failure}");
+        assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::NotDone(_)));
+        bench.done("pg.drop-side", input).await;
+        assert_eq!(bench.cluster.content("orders"), before);
+    }
+    bench.cluster.sql("postgres", "DROP TABLESPACE small");
+    drop(disk);
+}
+
+/// A filesystem of 12 MB: enough for an empty database, too small for the shop.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(place: &std::path::Path) -> Self {
+        let done = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(place).status().unwrap();
+        assert!(done.success(), "this test must be allowed to mount a small filesystem");
+        Self(place.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").args(["--lazy"]).arg(&self.0).status();
+    }
+}
+
+/// A stored dump that stops coming in the middle, until the task is told to stop.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_restore_leaves_no_session_behind() {
     let bench = Bench::new();
-    let input = bench.input(bench.shelve("d", bench.dump(Form::PlainSql), &[], Form::PlainSql)).await;
-    bench.done("pg.create-side", input.clone()).await;
-    let lock = bench.cluster.guest("postgres");
-    // Statistics gathering waits for nobody; a lock on the side database's catalog does.
-    let cancel = bench.cx.cancel.clone();
-    let port = bench.cluster.port;
-    let watcher = tokio::task::spawn_blocking(move || {
-        let _ = port;
-        cancel.cancel(relight::model::task::CancelReason::Operator);
-    });
-    let outcome = bench.run("pg.restore", input.clone()).await;
-    watcher.await.unwrap();
-    assert!(matches!(outcome, TaskOutcome::Cancelled { .. }), "{outcome:?}");
-    drop(lock);
-    assert_eq!(
-        bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")),
-        "0"
-    );
+    for (form, jobs) in [(Form::PlainSql, 1), (Form::PgCustom, 1)] {
+        let bytes = bench.dump(form);
+        let mut cx = bench.cx.clone();
+        cx.cancel = relight::tasks::Cancel::default();
+        let stalling = std::sync::Arc::new(Stalling { inner: bench.store.clone(), after: bytes.len() / 2 });
+        cx.stores = std::sync::Arc::new(std::collections::BTreeMap::from([("shelf".into(), stalling as std::sync::Arc<dyn Store>)]));
+        let input = with(bench.input(bench.shelve("d", bytes, &[], form)).await, json!({ "jobs": jobs }));
+        bench.done("pg.create-side", input.clone()).await;
+        let cancel = cx.cancel.clone();
+        let working = async {
+            let busy = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}' AND application_name = 'relight:r1:step'");
+            while bench.cluster.sql("postgres", &busy) == "0" {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel(relight::model::task::CancelReason::Operator);
+        };
+        let (outcome, ()) = tokio::join!(bench.run_in(&cx, "pg.restore", input.clone()), working);
+        assert!(matches!(outcome, TaskOutcome::Cancelled { .. }), "{outcome:?}");
+        assert_eq!(bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")), "0");
+        assert_eq!(bench.cluster.sql(SIDE, "SELECT count(*) FROM pg_class WHERE relname = 'orders'"), "0", "nothing was committed");
+        assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::NotDone(_)));
+        bench.done("pg.restore", input.clone()).await;
+        bench.done("pg.drop-side", input).await;
+    }
+}
+
+#[derive(Debug)]
+struct Stalling {
+    inner: std::sync::Arc<relight::stores::memory::MemoryStore>,
+    after: usize,
+}
+
+#[async_trait::async_trait]
+impl Store for Stalling {
+    fn id(&self) -> &relight::model::id::StoreId {
+        self.inner.id()
+    }
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> futures::stream::BoxStream<'a, Result<Page, StoreError>> {
+        self.inner.list(prefix, after)
+    }
+    async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
+        self.inner.head(name).await
+    }
+    async fn read_range(&self, name: &str, range: std::ops::Range<u64>, pin: Option<&Pin>) -> Result<bytes::Bytes, StoreError> {
+        self.inner.read_range(name, range, pin).await
+    }
+    async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
+        let first = self.inner.read_range(name, from..self.after as u64, pin).await?;
+        Ok(futures::stream::once(async { Ok(first) }).chain(futures::stream::pending()).boxed())
+    }
 }

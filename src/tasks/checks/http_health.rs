@@ -1,0 +1,120 @@
+//! `http.health`: asks an application until it answers well, or the time is over.
+
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use serde::Deserialize;
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub struct HttpHealth;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "http.health",
+    summary: "Ask an HTTP address until it answers 2xx",
+    effect: Effect::Observe,
+    inputs: &[
+        InputSpec { name: "url", kind: InputKind::Text, required: true, help: "http:// or https:// address" },
+        InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to go on asking, such as 2m; default 2m" },
+    ],
+    outputs: &["status", "attempts"],
+    idempotent: true,
+    undo: "nothing to take back",
+    programs: &[],
+};
+
+const PAUSE: Duration = Duration::from_secs(2);
+const ONE_CALL: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct Input {
+    url: String,
+    #[serde(default)]
+    within: Option<String>,
+}
+
+#[async_trait::async_trait]
+impl Module for HttpHealth {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        let asking = async {
+            let input: Input = read(input)?;
+            let (status, attempts) = ask(cx, &input.url, span(input.within.as_deref())?).await?;
+            Ok(values(json!({ "status": status, "attempts": attempts })))
+        };
+        settle(asking.await)
+    }
+}
+
+/// A duration from an input such as `90s` or `5m`.
+pub fn span(text: Option<&str>) -> Result<Duration, Failure> {
+    let text = text.unwrap_or("2m");
+    humantime::parse_duration(text).map_err(|error| {
+        Failure::new(format!("`{}` is not a duration: {error}", escaped(text))).next("write for example 90s or 5m")
+    })
+}
+
+/// Asks until 2xx. Returns the status and how often it was asked. A redirect is not a healthy answer: the
+/// address itself must answer.
+pub async fn ask(cx: &TaskContext, url: &str, within: Duration) -> Result<(u16, u32), Stop> {
+    let client = client()?;
+    let shown = escaped(url).into_owned();
+    let deadline = Instant::now() + within;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let answer = tokio::select! {
+            answer = client.get(url).send() => answer,
+            reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
+        };
+        let what = match answer {
+            Ok(answer) if answer.status().is_success() => return Ok((answer.status().as_u16(), attempts)),
+            Ok(answer) => format!("answered {}", answer.status()),
+            Err(error) if error.is_builder() => {
+                return Err(Failure::new(format!("{shown} is not an address that can be asked: {}", chain(&error)))
+                    .next("mend `health_url` in the configuration")
+                    .into());
+            }
+            Err(error) => format!("did not answer: {}", chain(&error)),
+        };
+        cx.feed.line(format!("attempt {attempts}: {shown} {what}"));
+        if Instant::now() + PAUSE >= deadline {
+            return Err(Failure::new(format!("{shown} {what}"))
+                .means(format!("the application was not healthy in {attempts} attempts over {}s", within.as_secs()))
+                .next("look at the application's log; retry, or take the last step back")
+                .into());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
+        }
+    }
+}
+
+fn client() -> Result<reqwest::Client, Failure> {
+    // Another part may have chosen the provider already; either is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .timeout(ONE_CALL)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("relight/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Failure::new(format!("no HTTP client could be made: {}", chain(&error))))
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    escaped(&text).into_owned()
+}

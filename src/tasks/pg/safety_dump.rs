@@ -1,0 +1,173 @@
+//! `pg.safety-dump`: the live database as it is, dumped, read back and hashed before anything changes.
+
+use super::database;
+use super::inventory;
+use super::target::Target;
+use super::tools;
+use crate::model::size::ByteCount;
+use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::process::{self, Output};
+use crate::tasks::progress::telling;
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+pub struct SafetyDump;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "pg.safety-dump",
+    summary: "Dump the live database into the run's folder and read the dump back",
+    effect: Effect::Costly,
+    inputs: &[
+        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
+        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
+        InputSpec { name: "live_oid", kind: InputKind::Integer, required: false, help: "Object id in the plan; absent: it was not there" },
+        InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "Time stamp of the plan, for the file's name" },
+    ],
+    outputs: &["path", "bytes", "sha256", "tables", "rows"],
+    idempotent: true,
+    undo: "none needed: the file stays in the run's folder",
+    programs: &["pg_dump", "pg_restore"],
+};
+
+#[derive(Deserialize)]
+struct Input {
+    #[serde(flatten)]
+    target: Target,
+    database: String,
+    #[serde(default)]
+    live_oid: Option<u32>,
+    stamp: String,
+}
+
+#[async_trait::async_trait]
+impl Module for SafetyDump {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(dump(cx, input).await)
+    }
+
+    /// Only a finished and read-back dump gets its final name, so a file tells nothing that a new attempt
+    /// would not tell better.
+    async fn reconcile(&self, _cx: &TaskContext, _input: &Values) -> Reality {
+        Reality::NotDone("the dump is made again from the beginning".to_owned())
+    }
+}
+
+async fn dump(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let (session, server) = input.target.open(cx).await?;
+    let Some(live) = database::find(&session, &input.database).await? else {
+        return Err(Failure::new(format!("database `{}` is not there, so there is nothing to dump", input.database))
+            .means("no copy of the present state can be made")
+            .next("skip this step with that reason, if the database is known to be lost")
+            .into());
+    };
+    if input.live_oid.is_some_and(|oid| oid != live.oid) {
+        return Err(Failure::new(format!("`{}` is another database now than in the plan", input.database))
+            .means("nothing was done")
+            .next("look what happened on the server, then make a new plan")
+            .into());
+    }
+    drop(session);
+    let stamp: String = input.stamp.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let (part, path) = (cx.work_dir.join(format!("safety_{stamp}.dump.part")), cx.work_dir.join(format!("safety_{stamp}.dump")));
+    fresh(&part)?;
+    let made = take(cx, server, &input.database, &part).await;
+    let facts = match made {
+        Ok(()) => check(cx, server, &part).await,
+        Err(stop) => Err(stop),
+    };
+    let facts = facts.inspect_err(|_| {
+        let _ = std::fs::remove_file(&part);
+    })?;
+    settle_file(&part, &path)?;
+    cx.feed.line(format!("safety dump: {} ({}), SHA-256 {}", path.display(), ByteCount(facts.bytes), facts.sha256));
+    Ok(values(json!({
+        "path": path, "bytes": facts.bytes, "sha256": facts.sha256, "tables": facts.tables, "rows": facts.rows,
+    })))
+}
+
+struct Facts {
+    bytes: u64,
+    sha256: String,
+    tables: usize,
+    rows: u64,
+}
+
+fn disk(error: &std::io::Error) -> Failure {
+    Failure::new(format!("the safety dump could not be written: {error}"))
+        .means("there is no copy of the present state")
+        .next("make room in Relight's state folder and retry")
+}
+
+/// An empty file that only we can read.
+fn fresh(part: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(disk(&error)),
+        _ => {}
+    }
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(|error| disk(&error))?;
+    Ok(())
+}
+
+fn settle_file(part: &Path, path: &Path) -> Result<(), Failure> {
+    let finish = || -> std::io::Result<()> {
+        std::fs::File::open(part)?.sync_all()?;
+        std::fs::rename(part, path)?;
+        path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    };
+    finish().map_err(|error| disk(&error))
+}
+
+async fn take(cx: &TaskContext, server: &crate::model::estate::Server, database: &str, part: &Path) -> Result<(), Stop> {
+    let pg_dump = tools::find(server, "pg_dump")?;
+    let program = tools::client(cx, server, pg_dump, database)?.args(["--format=custom", "--lock-wait-timeout=60s", "--file"]).arg(part);
+    let look = || Progress {
+        done: std::fs::metadata(part).map_or(0, |meta| meta.len()),
+        total: None,
+        unit: Unit::Bytes,
+        note: "dumping the live database".to_owned(),
+    };
+    let ended = telling(cx, look, process::run(program, None, Output::Lines, cx)).await?;
+    ended.success().map_err(|failure| {
+        failure
+            .means("the live database cannot be dumped; it may be damaged, or this machine may lack space")
+            .next("if it is known to be damaged beyond dumping, skip this step with that reason")
+            .into()
+    })
+}
+
+/// Reads the dump to its end, as a restore would.
+async fn check(cx: &TaskContext, server: &crate::model::estate::Server, part: &Path) -> Result<Facts, Stop> {
+    let found = inventory::of_custom_file(cx, &tools::find(server, "pg_restore")?, part).await?;
+    let path: PathBuf = part.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || hash(&path)).await;
+    let (bytes, sha256) = hashed
+        .map_err(|error| Failure::new(format!("hashing the safety dump failed: {error}")))?
+        .map_err(|error| disk(&error))?;
+    Ok(Facts { bytes, sha256, tables: found.tables.len(), rows: found.rows() })
+}
+
+fn hash(path: &Path) -> std::io::Result<(u64, String)> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; 1 << 18], 0);
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((total, hex::encode(hasher.finalize())));
+        }
+        hasher.update(&buffer[..count]);
+        total += count as u64;
+    }
+}
