@@ -336,12 +336,12 @@ async fn a_full_disk_under_the_side_database_stops_the_restore() {
     drop(disk);
 }
 
-/// A filesystem of 12 MB: enough for an empty database, too small for the shop.
+/// A filesystem of 8 MB: enough for an empty database, too small for the shop.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
     fn mount(place: &std::path::Path) -> Self {
-        let done = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(place).status().unwrap();
+        let done = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(place).status().unwrap();
         assert!(done.success(), "this test must be allowed to mount a small filesystem");
         Self(place.to_owned())
     }
