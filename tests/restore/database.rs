@@ -1,8 +1,8 @@
 //! Dumps into a database beside the live one, and the swap.
 
 use crate::bench::{Bench, FORMS, said, with, wrapped};
-use relight::model::content::{Form, Wrapping};
 use futures::StreamExt;
+use relight::model::content::{Form, Wrapping};
 use relight::model::task::TaskOutcome;
 use relight::stores::{ByteStream, ObjectMeta, Page, Pin, Store, StoreError};
 use relight::tasks::Reality;
@@ -245,11 +245,16 @@ async fn preflight_names_everything_that_stands_against_the_restore() {
     bench.cluster.sql("postgres", "CREATE ROLE \"sales team\"");
     bench.cluster.sql("orders", "ALTER TABLE items OWNER TO \"sales team\"; GRANT SELECT ON orders TO \"sales team\"");
     let forms = [(Form::PgCustom, bench.dump(Form::PgCustom)), (Form::PlainSql, bench.dump(Form::PlainSql))];
-    bench.cluster.sql("orders", "ALTER TABLE items OWNER TO relight; DROP OWNED BY \"sales team\"; DROP ROLE \"sales team\"");
+    bench
+        .cluster
+        .sql("orders", "ALTER TABLE items OWNER TO relight; DROP OWNED BY \"sales team\"; DROP ROLE \"sales team\"");
     bench.cluster.sql("postgres", "CREATE DATABASE orders_before_20261121_021500");
     for (form, bytes) in forms {
         let bytes = if form == Form::PlainSql {
-            String::from_utf8(bytes).unwrap().replace("from database version 15", "from database version 99").into_bytes()
+            String::from_utf8(bytes)
+                .unwrap()
+                .replace("from database version 15", "from database version 99")
+                .into_bytes()
         } else {
             bytes
         };
@@ -294,7 +299,11 @@ async fn health_is_asked_again_until_it_is_good() {
             let (mut line, _) = listener.accept().unwrap();
             let mut request = [0; 1024];
             let _ = std::io::Read::read(&mut line, &mut request).unwrap();
-            std::io::Write::write_all(&mut line, format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+            std::io::Write::write_all(
+                &mut line,
+                format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes(),
+            )
+            .unwrap();
         }
     });
     let seen = bench.done("pg.health", input.clone()).await;
@@ -341,7 +350,11 @@ struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
     fn mount(place: &std::path::Path) -> Self {
-        let done = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(place).status().unwrap();
+        let done = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(place)
+            .status()
+            .unwrap();
         assert!(done.success(), "this test must be allowed to mount a small filesystem");
         Self(place.to_owned())
     }
@@ -362,12 +375,17 @@ async fn a_cancelled_restore_leaves_no_session_behind() {
         let mut cx = bench.cx.clone();
         cx.cancel = relight::tasks::Cancel::default();
         let stalling = std::sync::Arc::new(Stalling { inner: bench.store.clone(), after: bytes.len() / 2 });
-        cx.stores = std::sync::Arc::new(std::collections::BTreeMap::from([("shelf".into(), stalling as std::sync::Arc<dyn Store>)]));
+        cx.stores = std::sync::Arc::new(std::collections::BTreeMap::from([(
+            "shelf".into(),
+            stalling as std::sync::Arc<dyn Store>,
+        )]));
         let input = with(bench.input(bench.shelve("d", bytes, &[], form)).await, json!({ "jobs": jobs }));
         bench.done("pg.create-side", input.clone()).await;
         let cancel = cx.cancel.clone();
         let working = async {
-            let busy = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}' AND application_name = 'relight:r1:step'");
+            let busy = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}' AND application_name = 'relight:r1:step'"
+            );
             while bench.cluster.sql("postgres", &busy) == "0" {
                 tokio::task::yield_now().await;
             }
@@ -375,8 +393,15 @@ async fn a_cancelled_restore_leaves_no_session_behind() {
         };
         let (outcome, ()) = tokio::join!(bench.run_in(&cx, "pg.restore", input.clone()), working);
         assert!(matches!(outcome, TaskOutcome::Cancelled { .. }), "{outcome:?}");
-        assert_eq!(bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")), "0");
-        assert_eq!(bench.cluster.sql(SIDE, "SELECT count(*) FROM pg_class WHERE relname = 'orders'"), "0", "nothing was committed");
+        assert_eq!(
+            bench.cluster.sql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{SIDE}'")),
+            "0"
+        );
+        assert_eq!(
+            bench.cluster.sql(SIDE, "SELECT count(*) FROM pg_class WHERE relname = 'orders'"),
+            "0",
+            "nothing was committed"
+        );
         assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::NotDone(_)));
         bench.done("pg.restore", input.clone()).await;
         bench.done("pg.drop-side", input).await;
@@ -397,13 +422,22 @@ impl Store for Stalling {
     fn location(&self) -> String {
         self.inner.location()
     }
-    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> futures::stream::BoxStream<'a, Result<Page, StoreError>> {
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> futures::stream::BoxStream<'a, Result<Page, StoreError>> {
         self.inner.list(prefix, after)
     }
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         self.inner.head(name).await
     }
-    async fn read_range(&self, name: &str, range: std::ops::Range<u64>, pin: Option<&Pin>) -> Result<bytes::Bytes, StoreError> {
+    async fn read_range(
+        &self,
+        name: &str,
+        range: std::ops::Range<u64>,
+        pin: Option<&Pin>,
+    ) -> Result<bytes::Bytes, StoreError> {
         self.inner.read_range(name, range, pin).await
     }
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {

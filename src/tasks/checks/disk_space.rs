@@ -18,9 +18,19 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Check that a folder's filesystem has room",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "path", kind: InputKind::Text, required: true, help: "Absolute path of a folder on this machine" },
+        InputSpec {
+            name: "path",
+            kind: InputKind::Text,
+            required: true,
+            help: "Absolute path of a folder on this machine",
+        },
         InputSpec { name: "need_bytes", kind: InputKind::Integer, required: true, help: "Bytes that will be written" },
-        InputSpec { name: "keep_bytes", kind: InputKind::Integer, required: false, help: "Bytes that must stay free; default: a tenth of the need" },
+        InputSpec {
+            name: "keep_bytes",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Bytes that must stay free; default: a tenth of the need",
+        },
     ],
     outputs: &["free_bytes", "need_bytes"],
     idempotent: true,
@@ -59,10 +69,15 @@ fn check(input: &Values) -> Result<Values, Stop> {
     })?;
     let keep = input.keep_bytes.unwrap_or(input.need_bytes / 10);
     if free < input.need_bytes.saturating_add(keep) {
-        return Err(Failure::new(format!("{shown} has {} free; {} are needed and {} must stay", ByteCount(free), ByteCount(input.need_bytes), ByteCount(keep)))
-            .means("the work would fill the filesystem")
-            .next("make room, or choose another place")
-            .into());
+        return Err(Failure::new(format!(
+            "{shown} has {} free; {} are needed and {} must stay",
+            ByteCount(free),
+            ByteCount(input.need_bytes),
+            ByteCount(keep)
+        ))
+        .means("the work would fill the filesystem")
+        .next("make room, or choose another place")
+        .into());
     }
     Ok(values(json!({ "free_bytes": free, "need_bytes": input.need_bytes })))
 }

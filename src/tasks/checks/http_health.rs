@@ -18,7 +18,12 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Observe,
     inputs: &[
         InputSpec { name: "url", kind: InputKind::Text, required: true, help: "http:// or https:// address" },
-        InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to go on asking, such as 2m; default 2m" },
+        InputSpec {
+            name: "within",
+            kind: InputKind::Text,
+            required: false,
+            help: "How long to go on asking, such as 2m; default 2m",
+        },
     ],
     outputs: &["status", "attempts"],
     idempotent: true,

@@ -20,10 +20,20 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Observe,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec { name: "url", kind: InputKind::Text, required: false, help: "The application's health address" },
-        InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to go on asking; default 2m" },
+        InputSpec {
+            name: "within",
+            kind: InputKind::Text,
+            required: false,
+            help: "How long to go on asking; default 2m",
+        },
     ],
     outputs: &["tables", "application"],
     idempotent: true,

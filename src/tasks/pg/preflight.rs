@@ -29,13 +29,28 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Observe,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name for the restored database" },
         InputSpec { name: "aside", kind: InputKind::Text, required: true, help: "Dated name for the old database" },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
-        InputSpec { name: "without_owners", kind: InputKind::Flag, required: false, help: "Missing roles are only reported" },
-        InputSpec { name: "space_checked", kind: InputKind::Flag, required: false, help: "Space that cannot be read from here was checked by hand" },
+        InputSpec {
+            name: "without_owners",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Missing roles are only reported",
+        },
+        InputSpec {
+            name: "space_checked",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Space that cannot be read from here was checked by hand",
+        },
     ],
     outputs: &["notes", "need_bytes", "free_bytes", "missing_roles"],
     idempotent: true,
@@ -92,7 +107,9 @@ async fn preflight(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     names(&session, &input, &mut findings).await?;
     let (dump, whole) = inventory::head(cx, server, &input.source, HEAD).await?;
     if !whole {
-        findings.notes.push(format!("only the first {} of the dump were searched for roles and extensions", ByteCount(HEAD)));
+        findings
+            .notes
+            .push(format!("only the first {} of the dump were searched for roles and extensions", ByteCount(HEAD)));
     }
     versions(cx, &session, server, &input, &dump, &mut findings).await?;
     connections(&session, &mut findings).await?;
@@ -137,7 +154,9 @@ async fn versions(
     dump: &Inventory,
     findings: &mut Findings,
 ) -> Result<(), Stop> {
-    let row = session.row("reading the server's version", "SELECT current_setting('server_version_num')::int / 10000", &[]).await?;
+    let row = session
+        .row("reading the server's version", "SELECT current_setting('server_version_num')::int / 10000", &[])
+        .await?;
     let major = row.get::<_, i32>(0) as u32;
     match dump.server_version.as_deref().and_then(Version::find) {
         Some(from) if from.major > major => {
@@ -169,7 +188,9 @@ async fn connections(session: &Session, findings: &mut Findings) -> Result<(), S
         .await?;
     let free: i64 = row.get(0);
     if free < SPARE_CONNECTIONS {
-        findings.problems.push(format!("the server has {free} free connections, the restore may need {SPARE_CONNECTIONS}"));
+        findings
+            .problems
+            .push(format!("the server has {free} free connections, the restore may need {SPARE_CONNECTIONS}"));
     }
     Ok(())
 }
@@ -183,7 +204,9 @@ async fn roles(session: &Session, input: &Input, dump: &Inventory, findings: &mu
     }
     let list = findings.missing_roles.join(", ");
     if input.without_owners.unwrap_or(false) {
-        findings.notes.push(format!("roles of the dump that the server lacks (their ownership and grants are left out): {list}"));
+        findings
+            .notes
+            .push(format!("roles of the dump that the server lacks (their ownership and grants are left out): {list}"));
     } else {
         findings.problems.push(format!(
             "roles of the dump that the server lacks: {list}; restore the globals or create them first, or leave owners and grants out"

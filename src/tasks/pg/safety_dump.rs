@@ -26,10 +26,25 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Costly,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster that the plan saw",
+        },
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
-        InputSpec { name: "live_oid", kind: InputKind::Integer, required: false, help: "Object id in the plan; absent: it was not there" },
-        InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "Time stamp of the plan, for the file's name" },
+        InputSpec {
+            name: "live_oid",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Object id in the plan; absent: it was not there",
+        },
+        InputSpec {
+            name: "stamp",
+            kind: InputKind::Text,
+            required: true,
+            help: "Time stamp of the plan, for the file's name",
+        },
     ],
     outputs: &["path", "bytes", "sha256", "tables", "rows"],
     idempotent: true,
@@ -81,7 +96,8 @@ async fn dump(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     drop(session);
     let stamp: String = input.stamp.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    let (part, path) = (cx.work_dir.join(format!("safety_{stamp}.dump.part")), cx.work_dir.join(format!("safety_{stamp}.dump")));
+    let (part, path) =
+        (cx.work_dir.join(format!("safety_{stamp}.dump.part")), cx.work_dir.join(format!("safety_{stamp}.dump")));
     fresh(&part)?;
     let made = take(cx, server, &input.database, &part).await;
     let facts = match made {
@@ -130,9 +146,16 @@ fn settle_file(part: &Path, path: &Path) -> Result<(), Failure> {
     finish().map_err(|error| disk(&error))
 }
 
-async fn take(cx: &TaskContext, server: &crate::model::estate::Server, database: &str, part: &Path) -> Result<(), Stop> {
+async fn take(
+    cx: &TaskContext,
+    server: &crate::model::estate::Server,
+    database: &str,
+    part: &Path,
+) -> Result<(), Stop> {
     let pg_dump = tools::find(server, "pg_dump")?;
-    let program = tools::client(cx, server, pg_dump, database)?.args(["--format=custom", "--lock-wait-timeout=60s", "--file"]).arg(part);
+    let program = tools::client(cx, server, pg_dump, database)?
+        .args(["--format=custom", "--lock-wait-timeout=60s", "--file"])
+        .arg(part);
     let look = || Progress {
         done: std::fs::metadata(part).map_or(0, |meta| meta.len()),
         total: None,
