@@ -1,6 +1,8 @@
 //! Sightings of all stores joined into backups: the same backup in two stores is one with two copies.
 
 use super::fold::{Stray, note};
+use super::moving::Moving;
+use super::sidecars::History;
 use super::sighting::{Sighting, base_name, mark, stem_and_family, word};
 use super::snapshot::{Catalog, StoreScan, Unrecognised};
 use super::{chain, window};
@@ -19,8 +21,8 @@ pub(super) struct Part {
     pub sightings: Vec<Sighting>,
     pub logs: Vec<LogTimeline>,
     pub strays: Vec<Stray>,
-    /// Moving names that were resolved: alias text, its path, the path it points at.
-    pub moving: Vec<(String, String, String)>,
+    pub moving: Vec<Moving>,
+    pub histories: Vec<History>,
 }
 
 /// What makes two sightings the same backup. The instant is the earliest that the name may mean, which
@@ -47,6 +49,7 @@ pub(super) fn assemble(estate: &Estate, mut parts: Vec<Part>, scanned_at: Option
     for part in &mut parts {
         apply_moving(&mut backups, part);
         apply_strays(&mut backups, part);
+        apply_histories(&mut backups, std::mem::take(&mut part.histories));
     }
     chain::resolve(&mut backups);
     backups.sort_by(|a, b| b.taken_at.cmp(&a.taken_at).then_with(|| a.id.cmp(&b.id)));
@@ -189,9 +192,9 @@ fn holder<'b>(backups: &'b mut [Backup], store: &StoreId, path: &str) -> Option<
 }
 
 fn apply_moving(backups: &mut [Backup], part: &Part) {
-    for (alias, path, target) in &part.moving {
-        if let Some(backup) = holder(backups, &part.scan.id, target) {
-            backup.labels.insert(alias.clone(), format!("{}: {path}", part.scan.id));
+    for moving in &part.moving {
+        if let Some(backup) = holder(backups, &part.scan.id, &moving.target) {
+            backup.labels.insert(moving.alias.clone(), format!("{}: {}", part.scan.id, moving.path));
         }
     }
 }
@@ -219,6 +222,29 @@ fn apply_strays(backups: &mut [Backup], part: &mut Part) {
                 let reason = "plaintext of an archive that should be encrypted";
                 note(&mut part.scan.unrecognised, &part.scan.id, &stray.path, stray.size, Some(reason));
             }
+        }
+    }
+}
+
+/// A backup history file belongs to the base backup that its label names; where the label is the tool's
+/// own, to the one that a script began shortly before.
+fn apply_histories(backups: &mut [Backup], histories: Vec<History>) {
+    const SHORTLY: chrono::Duration = chrono::Duration::minutes(15);
+    for History { asset, label, sidecar } in histories {
+        let is_base = |b: &Backup| {
+            b.asset == asset && b.labels.get(window::LAYOUT).is_some_and(|layout| layout == "pg_basebackup")
+        };
+        let named = |b: &Backup| b.copies.iter().any(|c| Some(base_name(&c.path)) == label.label());
+        let began = |b: &Backup| label.started().map(|at| at - b.taken_at).filter(|d| *d >= chrono::Duration::zero());
+        let bases = || backups.iter().enumerate().filter(|(_, b)| is_base(b));
+        let index = bases().find(|(_, b)| named(b)).map(|(i, _)| i).or_else(|| {
+            let near = bases().filter_map(|(i, b)| began(b).filter(|d| *d <= SHORTLY).map(|d| (d, i)));
+            near.min().map(|(_, i)| i)
+        });
+        if let Some(backup) = index.and_then(|i| backups.get_mut(i))
+            && !backup.sidecars.iter().any(|s| s.store == sidecar.store && s.path == sidecar.path)
+        {
+            backup.sidecars.push(sidecar);
         }
     }
 }

@@ -187,7 +187,7 @@ impl<'e> StoreFold<'e> {
         }
     }
 
-    pub(super) fn finish(mut self, assets: &[AssetId]) -> (Found, Arc<Sources<'e>>) {
+    pub(super) fn finish(mut self, assets: &[AssetId]) -> Found {
         for (index, folders) in self.folders.into_iter().enumerate() {
             let entry = &self.sources.entries[index];
             for folder in folders.into_values() {
@@ -205,7 +205,7 @@ impl<'e> StoreFold<'e> {
         self.found.loose.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         self.found.strays.sort_by(|a, b| a.path.cmp(&b.path));
         (self.found.logs, self.found.label_files) = self.logs.finish(assets, &self.store);
-        (self.found, self.sources)
+        self.found
     }
 }
 

@@ -46,20 +46,44 @@ impl<'p> Known<'p> {
         sidecars.iter().find(|s| s.store == self.store && s.path == path && s.pin.as_deref() == Some(mark))
     }
 
+    /// Takes up what sidecars that are not read again said of a sighting whose bytes are the same.
+    pub(super) fn resume(&self, sighting: &mut Sighting) {
+        let Some(backup) = self.same(&sighting.copy) else {
+            return;
+        };
+        if sighting.chain.is_none() {
+            sighting.chain.clone_from(&backup.chain);
+        }
+        let because = self.because(backup);
+        // What the listing itself tells was found anew.
+        let said = |why: &String| backup.sidecars.iter().any(|s| why.starts_with(&format!("{}: ", s.name)));
+        let old: Vec<String> = because.into_iter().filter(said).filter(|why| !sighting.because.contains(why)).collect();
+        if !old.is_empty() {
+            sighting.complete = Some(false);
+            sighting.because.extend(old);
+        } else if sighting.because.is_empty() && backup.complete == Some(true) {
+            sighting.complete = Some(true);
+        }
+    }
+
+    /// Why this store's copy of a backup is incomplete.
+    fn because(&self, backup: &Backup) -> Vec<String> {
+        let single = backup.copies.len() == 1;
+        let own = format!("copy in `{}`: ", self.store);
+        let lines = backup.incomplete_because.iter();
+        lines.filter_map(|why| why.strip_prefix(&own).or(single.then_some(why.as_str()))).map(str::to_owned).collect()
+    }
+
     /// Gives a sighting that was taken from the earlier scan everything that this scan knew of it.
     pub(super) fn revive(&self, sighting: &mut Sighting) {
         let Some((backup, _)) = self.by_path.get(sighting.copy.path.as_str()) else {
             return;
         };
-        let single = backup.copies.len() == 1;
         sighting.content.clone_from(&backup.content);
         sighting.encrypted = backup.encrypted;
         sighting.chain.clone_from(&backup.chain);
         sighting.sidecars = backup.sidecars.iter().filter(|s| s.store == self.store).cloned().collect();
-        let own = format!("copy in `{}`: ", self.store);
-        let because = backup.incomplete_because.iter();
-        sighting.because =
-            because.filter_map(|why| why.strip_prefix(&own).or(single.then_some(why))).map(str::to_owned).collect();
+        sighting.because = self.because(backup);
         sighting.complete = if sighting.because.is_empty() { backup.complete.filter(|c| *c) } else { Some(false) };
         let place = format!("{}: ", self.store);
         let keep = |(key, value): &(&String, &String)| {

@@ -1,8 +1,11 @@
 //! All stores listed side by side, folded, read where something is worth reading, and joined.
 
 use super::assemble::{Part, assemble};
-use super::fold::{Found, StoreFold};
+use super::fold::{Found, StoreFold, note};
+use super::heads;
 use super::known::Known;
+use super::moving::{self, Moving};
+use super::sidecars::{self, History};
 use super::snapshot::{Catalog, ScanStatus, StoreScan, Unrecognised};
 use super::sources::Sources;
 use super::wal::RangeSet;
@@ -75,11 +78,19 @@ impl Scan<'_> {
         {
             return self.failed(id, error);
         }
-        let (found, _sources) = fold.finish(&self.assets());
-        let mut part = self.part(id, found, broken.as_ref());
-        if broken.is_some() {
+        let mut found = fold.finish(&self.assets());
+        let mut part = if let Some(error) = &broken {
+            // The store is in trouble: nothing more is asked of it now.
+            found.sightings.iter_mut().filter(|s| known.same(&s.copy).is_some()).for_each(|s| known.revive(s));
+            let mut part = self.part(id, found, Some(error));
             self.fill_up(&mut part, &known);
-        }
+            part
+        } else {
+            let store = store.as_ref();
+            let reads = read(store, &mut found, &known).await;
+            let part = self.part(id, found, None);
+            Part { moving: reads.0, histories: reads.1, ..part }
+        };
         part.scan.location = store.location();
         part
     }
@@ -101,7 +112,14 @@ impl Scan<'_> {
             hint: broken.map(|e| e.hint().to_owned()),
             unrecognised: found.unrecognised,
         };
-        Part { scan, sightings: found.sightings, logs: found.logs, strays: found.strays, moving: Vec::new() }
+        Part {
+            scan,
+            sightings: found.sightings,
+            logs: found.logs,
+            strays: found.strays,
+            moving: Vec::new(),
+            histories: Vec::new(),
+        }
     }
 
     /// After a listing that broke off: what was not reached is taken from before, and a folder that may
@@ -125,7 +143,7 @@ impl Scan<'_> {
         for (backup, copy) in known.copies() {
             fold.recall(copy, backup.complete == Some(false));
         }
-        let (mut found, _) = fold.finish(&[]);
+        let mut found = fold.finish(&[]);
         found.sightings.iter_mut().for_each(|sighting| known.revive(sighting));
         found.logs = known.logs.iter().map(|log| (*log).clone()).collect();
         found
@@ -169,6 +187,23 @@ impl Scan<'_> {
             }
         }
     }
+}
+
+/// Sidecars, heads and moving names: everything for which objects are opened.
+async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>) -> (Vec<Moving>, Vec<History>) {
+    let (left, put_off) = sidecars::read(store, found, known).await;
+    for loose in left {
+        let reason = Some("a sidecar of no backup that is known here");
+        note(&mut found.unrecognised, store.id(), &loose.meta.name, loose.meta.size, reason);
+    }
+    if put_off > 0 {
+        let line = format!("{}: {put_off} sidecars of older backups are read in later scans", store.id());
+        found.unrecognised.samples.push(line);
+    }
+    heads::read(store, &mut found.sightings, known).await;
+    let moving = moving::resolve(store, &mut found.sightings).await;
+    let histories = sidecars::histories(store, std::mem::take(&mut found.label_files)).await;
+    (moving, histories)
 }
 
 /// Logs of the same asset and timeline put together.

@@ -1,6 +1,6 @@
 //! One artefact seen in one store: what becomes a copy of a backup.
 
-use super::pattern::{Pattern, Reading};
+use super::pattern::Reading;
 use super::sidecars::Loose;
 use crate::model::backup::{BackupKind, ChainLink, Copy, Sidecar, TimeSource};
 use crate::model::content::Content;
@@ -54,10 +54,6 @@ impl Members {
         self.top.iter().any(|(n, _)| n == name)
     }
 
-    pub(super) fn size_of(&self, name: &str) -> Option<u64> {
-        self.top.iter().find(|(n, _)| n == name).map(|(_, size)| *size)
-    }
-
     /// A tar-format base backup: its `base.tar`, in whatever compression.
     pub(super) fn is_tar_base(&self) -> bool {
         self.top.iter().any(|(n, _)| n.starts_with("base.tar"))
@@ -76,10 +72,6 @@ impl Members {
 impl Sighting {
     pub(super) fn name(&self) -> &str {
         base_name(&self.copy.path)
-    }
-
-    pub(super) fn folder_of(&self) -> &str {
-        folder_of(&self.copy.path)
     }
 
     pub(super) fn is_folder(&self) -> bool {
@@ -114,13 +106,6 @@ pub(super) fn copy_of(store: &crate::model::id::StoreId, meta: &ObjectMeta) -> C
 pub(super) const COMPRESSIONS: [&str; 8] = [".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4", ".z", ".lzma"];
 const SEALS: [&str; 5] = [".gpg", ".pgp", ".asc", ".age", ".enc"];
 
-/// The last named part of the names a pattern matches, without free parts and times.
-pub(super) fn skeleton(pattern: &Pattern) -> String {
-    let epoch = chrono::DateTime::UNIX_EPOCH.naive_utc();
-    // The example's digits stand where times do; they are cut out as digits below.
-    pattern.example(epoch)
-}
-
 /// What an artefact is called without its time stamp, and what it is by its ending: `redis` and `rdb`
 /// of `redis_20240115_020000.rdb.gz`. A folder's family is `tree`.
 pub(super) fn stem_and_family(path: &str) -> (String, String) {
@@ -139,9 +124,10 @@ pub(super) fn stem_and_family(path: &str) -> (String, String) {
     }
 }
 
+/// The words of a name: what has a letter in it.
 fn letters_of(text: &str) -> String {
-    let kept: String = text.chars().map(|c| if c.is_alphabetic() { c } else { '-' }).collect();
-    kept.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().any(char::is_alphabetic));
+    words.collect::<Vec<_>>().join("-").to_lowercase()
 }
 
 /// `text` as a part of an identifier: short, printable, without surprises.

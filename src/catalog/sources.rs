@@ -91,11 +91,11 @@ fn strays(pattern: &str) -> Vec<Pattern> {
 fn tag(asset: &Asset, source: &Source, pattern: &Pattern) -> String {
     let sibling = |other: &Source| -> Option<(StoreId, String, String)> {
         let pattern = Pattern::parse(&other.pattern).ok().filter(|p| !p.is_moving())?;
-        let (stem, family) = sighting::stem_and_family(&sighting::skeleton(&pattern));
+        let (stem, family) = sighting::stem_and_family(&pattern.without_times());
         Some((other.store.clone(), stem, family))
     };
     let siblings: Vec<_> = asset.sources.iter().filter(|s| s.kind == source.kind).filter_map(sibling).collect();
-    let (stem, family) = sighting::stem_and_family(&sighting::skeleton(pattern));
+    let (stem, family) = sighting::stem_and_family(&pattern.without_times());
     let one_family = siblings.iter().all(|(_, _, f)| *f == family);
     let one_stem = siblings
         .iter()

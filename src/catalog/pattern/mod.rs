@@ -130,11 +130,20 @@ impl Pattern {
     /// A name that the pattern matches, taken at `at` (local time of its zone); free parts are filled
     /// with the capture's own name.
     pub fn example(&self, at: chrono::NaiveDateTime) -> String {
+        self.write(Some(at))
+    }
+
+    /// The same with nothing where times are.
+    pub(super) fn without_times(&self) -> String {
+        self.write(None)
+    }
+
+    fn write(&self, at: Option<chrono::NaiveDateTime>) -> String {
         let mut name = String::new();
         for token in &self.tokens {
             match token {
                 Token::Literal(text) => name.push_str(text),
-                Token::Field { field, .. } => field.write(at, &mut name),
+                Token::Field { field, .. } => at.into_iter().for_each(|at| field.write(at, &mut name)),
                 Token::Any { capture: Some(index), .. } => name.push_str(&self.captures[*index]),
                 Token::Any { .. } => name.push('x'),
                 Token::OneOf { choices, .. } => name.push_str(choices.first().map_or("", String::as_str)),

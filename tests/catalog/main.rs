@@ -1,0 +1,13 @@
+//! The catalog against stores in memory that hold trees in the exact layout of real systems.
+
+mod bytes;
+mod estate;
+
+mod hostile;
+mod keep;
+mod logs;
+mod merge;
+mod names;
+mod patterns;
+mod sidecars;
+mod trouble;
