@@ -84,10 +84,10 @@ async fn s3(prefix: &'static str) -> Subject {
     let fixture = S3Fixture::start().await;
     // Beside the prefix: must never be seen.
     fixture.put("elsewhere/secret", b"outside");
-    if !prefix.is_empty() {
-        fixture.put(&format!("{}-not", prefix.trim_end_matches('/')), b"outside");
-    } else {
+    if prefix.is_empty() {
         std::fs::remove_dir_all(fixture.file("elsewhere")).unwrap();
+    } else {
+        fixture.put(&format!("{}-not", prefix.trim_end_matches('/')), b"outside");
     }
     let store = open(&fixture.config("subject", prefix), &TestSecrets).await.unwrap().write.unwrap();
     let fixture = Arc::new(fixture);

@@ -185,6 +185,22 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_fail_are_told_apart() {
+        use aws_sdk_s3::error::ConnectorError;
+        use aws_sdk_s3::operation::head_object::HeadObjectError;
+        let kind = |cause: CredentialsError| {
+            let error: SdkError<HeadObjectError, HttpResponse> =
+                SdkError::dispatch_failure(ConnectorError::other(cause.into(), None));
+            of_request(&StoreId::from("s3"), None, "look", &error).kind
+        };
+        assert_eq!(kind(CredentialsError::not_loaded_no_source()), StoreErrorKind::NoCredentials);
+        let expired = CredentialsError::provider_error("the SSO session has expired");
+        assert_eq!(kind(expired), StoreErrorKind::ExpiredCredentials);
+        let late = CredentialsError::provider_timed_out(std::time::Duration::from_secs(5));
+        assert_eq!(kind(late), StoreErrorKind::Unreachable);
+    }
+
+    #[test]
     fn a_servers_words_are_escaped_and_cut() {
         let hostile = format!("\x1b[2J{}", "a".repeat(5000));
         let said = spoken("Odd", 400, Some(&hostile));

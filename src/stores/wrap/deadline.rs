@@ -2,7 +2,7 @@
 
 use crate::model::id::StoreId;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, Store, WritableStore};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -11,8 +11,8 @@ use std::ops::Range;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Slowest upload that [`Deadline`] waits for, in bytes per second.
-const SLOWEST_UPLOAD: u64 = 256 * 1024;
+/// Slowest transfer of a whole body that is waited for, in bytes per second.
+const SLOWEST: u64 = 256 * 1024;
 
 #[derive(Debug)]
 pub struct Deadline<S> {
@@ -22,7 +22,7 @@ pub struct Deadline<S> {
 }
 
 impl<S: Store> Deadline<S> {
-    /// `call` bounds each single request; `idle` bounds the silence between two pieces of a stream or two
+    /// `call` bounds each single request, besides the time that its bytes may take; `idle` bounds the silence between two pieces of a stream or two
     /// pages of a listing.
     pub fn new(inner: S, call: Duration, idle: Duration) -> Self {
         Self { inner, call, idle }
@@ -82,7 +82,8 @@ impl<S: Store> Store for Deadline<S> {
     }
 
     async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
-        self.within(self.call, name, self.inner.read_range(name, range, pin)).await
+        let limit = self.call + Duration::from_secs(range.end.saturating_sub(range.start).min(MAX_RANGE) / SLOWEST);
+        self.within(limit, name, self.inner.read_range(name, range, pin)).await
     }
 
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
@@ -99,7 +100,7 @@ impl<S: Store> Store for Deadline<S> {
 #[async_trait::async_trait]
 impl<S: WritableStore> WritableStore for Deadline<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
-        let limit = self.call + Duration::from_secs(size / SLOWEST_UPLOAD);
+        let limit = self.call + Duration::from_secs(size / SLOWEST);
         self.within(limit, name, self.inner.create(name, size, body)).await
     }
 }
