@@ -1,6 +1,6 @@
 //! What the program says about its configuration.
 
-use super::program::{Sandbox, stderr, stdout};
+use super::program::{Sandbox, json, stderr, stdout};
 
 const GOOD: &str = r#"
 [estate]
@@ -104,4 +104,61 @@ fn every_problem_comes_at_once_with_its_line_and_no_secret() {
     let text = stderr(&mut command);
     assert!(!text.contains("hunter2"), "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_shipped_examples_are_good() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut examples = vec![root.join("relight.toml")];
+    examples.extend(std::fs::read_dir(root.join("estates")).unwrap().map(|entry| entry.unwrap().path()));
+    assert!(examples.len() > 1);
+    for example in examples {
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.relight(&["config", "check", "--config", example.to_str().unwrap()]);
+        let text = stderr(&mut command);
+        command.assert().success();
+        assert_eq!(text, "");
+    }
+}
+
+#[test]
+fn the_file_is_found_by_flag_then_environment_then_folder() {
+    let sandbox = Sandbox::new();
+    let named = |name: &str| GOOD.replace("\"platform\"", &format!("{name:?}"));
+    let printed = |command: &mut assert_cmd::Command| json(command.assert().success())["estate"]["name"].clone();
+    sandbox.write(".config/relight/relight.toml", named("home"));
+    assert_eq!(printed(&mut sandbox.relight(&["config", "print", "--json"])), "home");
+    sandbox.write("relight.toml", named("here"));
+    assert_eq!(printed(&mut sandbox.relight(&["config", "print", "--json"])), "here");
+    sandbox.write("variable.toml", named("variable"));
+    let with_variable = |arguments: &[&str]| {
+        let mut command = sandbox.relight(arguments);
+        command.env("RELIGHT_CONFIG", "variable.toml");
+        command
+    };
+    assert_eq!(printed(&mut with_variable(&["config", "print", "--json"])), "variable");
+    sandbox.write("flag.toml", named("flag"));
+    assert_eq!(printed(&mut with_variable(&["config", "print", "--json", "--config", "flag.toml"])), "flag");
+    let mut gone = sandbox.relight(&["config", "check", "--config", "gone.toml"]);
+    gone.assert().code(78);
+    assert!(stderr(&mut gone).contains("gone.toml"));
+}
+
+#[test]
+fn the_printed_meaning_is_toml_without_secrets_and_problems_have_a_document() {
+    let sandbox = Sandbox::new();
+    sandbox.write("relight.toml", GOOD);
+    let text = stdout(sandbox.relight(&["config", "print"]).env("PLATFORM_S3_SECRET", "hunter2"));
+    let printed: toml::Table = text.parse().unwrap();
+    assert_eq!(printed["stores"][0]["place"]["path"].as_str(), sandbox.path().join("backups").to_str());
+    assert!(!text.contains("hunter2"));
+
+    sandbox.write("bad.toml", BAD);
+    let mut command = sandbox.relight(&["config", "check", "--json", "--config", "bad.toml"]);
+    let document = json(command.assert().code(78));
+    assert_eq!(document["schema"], "relight.config-check/1");
+    assert_eq!(document["ok"], false);
+    let first = &document["problems"][0];
+    assert_eq!((&first["line"], &first["column"]), (&serde_json::json!(4), &serde_json::json!(13)));
+    assert_eq!(document["problems"].as_array().unwrap().len(), 19);
 }
