@@ -4,11 +4,12 @@ use super::args::{Cli, Command};
 use super::commands::{catalog, completions, config, doctor, health, man, metrics, show, window};
 use super::output::Output;
 use crate::model::time::Clock as _;
-use crate::report::{self, Exit};
+use crate::report::{self, Exit, Fault};
 use crate::wiring::SystemClock;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use color_eyre::eyre;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// The whole program.
@@ -58,7 +59,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
     let mut out = Output::new(globals);
     let now = SystemClock.now();
     let exit = match &cli.command {
-        None => return Ok(usage(&no_command())),
+        None => return no_command(),
         Some(Command::Catalog(args)) => catalog::run(globals, args, &mut out).await?,
         Some(Command::Show(args)) => show::run(globals, args, &mut out).await?,
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
@@ -73,7 +74,13 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
     Ok(exit)
 }
 
-fn no_command() -> clap::Error {
+fn no_command() -> eyre::Result<Exit> {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        let fault = Fault::usage("the console needs a terminal on standard input and output");
+        return Err(fault.hint("without one: `relight health`, `relight catalog`; `relight --help` lists all").into());
+    }
     use clap::CommandFactory as _;
-    Cli::command().error(ErrorKind::MissingSubcommand, "a command is needed; `relight --help` lists them")
+    let refused =
+        Cli::command().error(ErrorKind::MissingSubcommand, "a command is needed; `relight --help` lists them");
+    Ok(usage(&refused))
 }

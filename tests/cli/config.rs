@@ -125,7 +125,7 @@ fn the_shipped_examples_are_good() {
 fn the_file_is_found_by_flag_then_environment_then_folder() {
     let sandbox = Sandbox::new();
     let named = |name: &str| GOOD.replace("\"platform\"", &format!("{name:?}"));
-    let printed = |command: &mut assert_cmd::Command| json(command.assert().success())["estate"]["name"].clone();
+    let printed = |command: &mut assert_cmd::Command| json(&command.assert().success())["estate"]["name"].clone();
     sandbox.write(".config/relight/relight.toml", named("home"));
     assert_eq!(printed(&mut sandbox.relight(&["config", "print", "--json"])), "home");
     sandbox.write("relight.toml", named("here"));
@@ -155,7 +155,7 @@ fn the_printed_meaning_is_toml_without_secrets_and_problems_have_a_document() {
 
     sandbox.write("bad.toml", BAD);
     let mut command = sandbox.relight(&["config", "check", "--json", "--config", "bad.toml"]);
-    let document = json(command.assert().code(78));
+    let document = json(&command.assert().code(78));
     assert_eq!(document["schema"], "relight.config-check/1");
     assert_eq!(document["ok"], false);
     let first = &document["problems"][0];

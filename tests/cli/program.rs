@@ -46,6 +46,6 @@ pub fn stderr(command: &mut Command) -> String {
 }
 
 /// The document that a call printed.
-pub fn json(assert: assert_cmd::assert::Assert) -> serde_json::Value {
+pub fn json(assert: &assert_cmd::assert::Assert) -> serde_json::Value {
     serde_json::from_slice(&assert.get_output().stdout).unwrap()
 }

@@ -10,7 +10,7 @@ const NEWEST: &str = "orders-full-20260102T020000Z";
 fn the_catalog_document_has_the_fields_of_its_schema() {
     let sandbox = small("");
     sandbox.write("backups/stray\u{1b}[2J.txt", "?");
-    let document = json(sandbox.relight(&["catalog", "--json"]).assert().code(0));
+    let document = json(&sandbox.relight(&["catalog", "--json"]).assert().code(0));
     assert_eq!(document["schema"], "relight.catalog/1");
     assert!(document["generated_at"].as_str().unwrap().ends_with('Z'));
     let backup = &document["backups"][0];
@@ -50,7 +50,7 @@ fn text_is_aligned_escaped_and_coloured_only_on_request() {
 #[test]
 fn health_says_its_verdict_with_its_exit_code() {
     let sandbox = small(EMPTY_ASSET);
-    let document = json(sandbox.relight(&["health", "--json"]).assert().code(2));
+    let document = json(&sandbox.relight(&["health", "--json"]).assert().code(2));
     assert_eq!(document["schema"], "relight.health/1");
     assert_eq!(document["verdict"], "critical");
     let asset = &document["assets"][0];
@@ -72,7 +72,7 @@ fn a_lost_store_is_unknown_and_what_it_held_stays_listed() {
     let sandbox = small("");
     sandbox.relight(&["catalog"]).assert().code(0);
     std::fs::rename(sandbox.path().join("backups"), sandbox.path().join("away")).unwrap();
-    let document = json(sandbox.relight(&["catalog", "--json"]).assert().code(3));
+    let document = json(&sandbox.relight(&["catalog", "--json"]).assert().code(3));
     assert_ne!(document["stores"][0]["status"], "ok");
     assert!(document["stores"][0]["error"].is_string());
     assert_eq!(document["backups"][0]["id"], NEWEST);
@@ -83,7 +83,7 @@ fn a_lost_store_is_unknown_and_what_it_held_stays_listed() {
 fn show_takes_an_id_its_beginning_and_latest() {
     let sandbox = small("");
     for text in [NEWEST, "orders-full-20260102", "latest"] {
-        let document = json(sandbox.relight(&["show", text, "--json"]).assert().code(0));
+        let document = json(&sandbox.relight(&["show", text, "--json"]).assert().code(0));
         assert_eq!(document["schema"], "relight.show/1");
         assert_eq!(document["backup"]["id"], NEWEST);
         assert_eq!(document["chain"], json!([NEWEST]));
@@ -97,7 +97,7 @@ fn show_takes_an_id_its_beginning_and_latest() {
 #[test]
 fn a_window_has_its_ends_and_an_unknown_asset_its_nearest_name() {
     let sandbox = small(EMPTY_ASSET);
-    let document = json(sandbox.relight(&["window", "orders", "--json"]).assert().code(0));
+    let document = json(&sandbox.relight(&["window", "orders", "--json"]).assert().code(0));
     assert_eq!(document["schema"], "relight.window/1");
     assert_eq!(document["earliest"], "2026-01-01T02:00:00Z");
     assert_eq!(document["latest"], "2026-01-02T02:00:00Z");
@@ -143,6 +143,9 @@ fn wrong_calls_and_missing_configuration_have_their_own_codes() {
     sandbox.relight(&["no-such-command"]).assert().code(64);
     sandbox.relight(&["--help"]).assert().code(0);
     sandbox.relight(&["--version"]).assert().code(0);
+    let mut console = sandbox.relight(&[]);
+    console.assert().code(64);
+    assert!(stderr(&mut console).contains("needs a terminal"));
     let mut none = sandbox.relight(&["health"]);
     none.assert().code(78);
     let text = stderr(&mut none);

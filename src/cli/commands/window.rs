@@ -52,6 +52,9 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     })
 }
 
+/// Most single instants that text lists.
+const SHOWN: usize = 12;
+
 fn text(window: &RecoveryWindow, zone: Tz, now: Timestamp, out: &mut Output) -> eyre::Result<()> {
     let name = out.toned(Tone::Strong, &escaped(window.asset.as_str()));
     let (Some(earliest), Some(latest)) = (window.earliest, window.latest) else {
@@ -73,7 +76,6 @@ fn text(window: &RecoveryWindow, zone: Tz, now: Timestamp, out: &mut Output) -> 
     if points > 0 {
         out.line(&format!("  {points} single instants, newest first:"))?;
     }
-    const SHOWN: usize = 12;
     for at in window.points.iter().rev().take(SHOWN) {
         out.line(&format!("    {}", words::instant(*at, zone)))?;
     }
