@@ -214,14 +214,11 @@ fn apply_strays(backups: &mut [Backup], part: &mut Part) {
             .or_else(|| of_asset().max_by_key(|(_, b)| b.taken_at))
             .map(|(index, _)| index);
         let name = format!("{}: {}", part.scan.id, stray.path);
-        match index {
-            Some(index) => {
-                backups[index].labels.entry(PLAINTEXT.to_owned()).or_insert(name);
-            }
-            None => {
-                let reason = "plaintext of an archive that should be encrypted";
-                note(&mut part.scan.unrecognised, &part.scan.id, &stray.path, stray.size, Some(reason));
-            }
+        if let Some(index) = index {
+            backups[index].labels.entry(PLAINTEXT.to_owned()).or_insert(name);
+        } else {
+            let reason = "plaintext of an archive that should be encrypted";
+            note(&mut part.scan.unrecognised, &part.scan.id, &stray.path, stray.size, Some(reason));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::sighting::{self, Members, REMEMBERED, Sighting, base_name};
 use super::snapshot::Unrecognised;
 use super::sources::{Compiled, Sources};
 use super::wal::{LogFold, WalName};
-use crate::model::backup::{Copy, TimeSource};
+use crate::model::backup::{BackupKind, Copy, TimeSource};
 use crate::model::id::{AssetId, StoreId};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
@@ -157,10 +157,10 @@ impl<'e> StoreFold<'e> {
             let members = Members { required_seen: vec![false; entry.required.len()], ..Members::default() };
             self.folders[index].insert(path.to_owned(), Folder { sighting, members });
         }
-        if let Some(folder) = self.folders[index].get_mut(path) {
-            if let Some(name) = folder.add(entry, member, meta) {
-                self.logs.add(entry.asset_index, name, meta);
-            }
+        if let Some(folder) = self.folders[index].get_mut(path)
+            && let Some(name) = folder.add(entry, member, meta)
+        {
+            self.logs.add(entry.asset_index, name, meta);
         }
     }
 
@@ -228,8 +228,7 @@ impl Folder {
         if let Some(kind) = SidecarKind::of(member) {
             self.members.sidecars.push(Loose { kind, meta: meta.clone() });
         }
-        use crate::model::backup::BackupKind::{Differential, Incremental};
-        if matches!(entry.source.kind, Incremental | Differential)
+        if matches!(entry.source.kind, BackupKind::Incremental | BackupKind::Differential)
             && entry.asset.kind == crate::model::estate::AssetKind::PostgreSql
             && let Some(name) = WalName::parse(member)
         {

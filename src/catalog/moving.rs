@@ -28,21 +28,16 @@ pub(super) async fn resolve(store: &dyn Store, sightings: &mut Vec<Sighting>) ->
             index += 1;
             continue;
         };
-        match target(store, sightings, index).await {
-            Some(target) => {
-                let path = sightings.remove(index).copy.path;
-                resolved.push(Moving { alias, path, target });
-            }
-            None => {
-                let labels = &mut sightings[index].labels;
-                labels.insert("moving".to_owned(), alias);
-                labels.insert(
-                    "note".to_owned(),
-                    "no dated backup has the same bytes; its time is the store's".to_owned(),
-                );
-                index += 1;
-            }
+        if let Some(target) = target(store, sightings, index).await {
+            let path = sightings.remove(index).copy.path;
+            resolved.push(Moving { alias, path, target });
+            continue;
         }
+        let note = "no dated backup has the same bytes; its time is the store's";
+        let labels = &mut sightings[index].labels;
+        labels.insert("moving".to_owned(), alias);
+        labels.insert("note".to_owned(), note.to_owned());
+        index += 1;
     }
     resolved
 }

@@ -6,6 +6,7 @@ use super::heads;
 use super::known::Known;
 use super::moving::{self, Moving};
 use super::sidecars::{self, History};
+use super::sighting::Sighting;
 use super::snapshot::{Catalog, ScanStatus, StoreScan, Unrecognised};
 use super::sources::Sources;
 use super::wal::RangeSet;
@@ -16,7 +17,7 @@ use crate::model::time::Clock;
 use crate::model::wal::LogTimeline;
 use crate::stores::{Store, StoreError, StoreErrorKind};
 use futures::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The stores of an estate, opened or not.
@@ -126,11 +127,13 @@ impl Scan<'_> {
     /// have been reached only in part is not called incomplete.
     fn fill_up(&self, part: &mut Part, known: &Known<'_>) {
         let mut before = self.recalled(&part.scan.id, known);
-        before.sightings.retain(|old| {
-            !part.sightings.iter().any(|new| new.copy.path == old.copy.path && (new.copy.objects >= old.copy.objects))
-        });
-        part.sightings.retain(|new| !before.sightings.iter().any(|old| old.copy.path == new.copy.path));
-        for sighting in part.sightings.iter_mut().filter(|s| s.is_folder() && s.complete == Some(false)) {
+        let seen: HashMap<&str, u64> =
+            part.sightings.iter().map(|new| (new.copy.path.as_str(), new.copy.objects)).collect();
+        before.sightings.retain(|old| seen.get(old.copy.path.as_str()).is_none_or(|new| *new < old.copy.objects));
+        let better: HashSet<&str> = before.sightings.iter().map(|old| old.copy.path.as_str()).collect();
+        part.sightings.retain(|new| !better.contains(new.copy.path.as_str()));
+        let doubtful = |s: &&mut Sighting| s.is_folder() && s.complete == Some(false) && known.same(&s.copy).is_none();
+        for sighting in part.sightings.iter_mut().filter(doubtful) {
             sighting.complete = None;
             sighting.because = vec!["the listing broke off; it may not be all".to_owned()];
         }
@@ -179,13 +182,11 @@ impl Scan<'_> {
     }
 
     fn location(&self, id: &StoreId) -> String {
-        match self.stores.get(id) {
-            Some(Ok(store)) => store.location(),
-            _ => {
-                let row = self.previous.stores.iter().find(|s| &s.id == id);
-                row.map(|s| s.location.clone()).unwrap_or_default()
-            }
+        if let Some(Ok(store)) = self.stores.get(id) {
+            return store.location();
         }
+        let row = self.previous.stores.iter().find(|s| &s.id == id);
+        row.map(|s| s.location.clone()).unwrap_or_default()
     }
 }
 

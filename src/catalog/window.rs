@@ -102,16 +102,12 @@ impl Base {
         }
         let from = self.ended_at?;
         let needed = if self.own_log { self.stop.or(self.start) } else { self.start };
-        let range = match needed {
-            Some(first) => ranges.iter().find(|r| r.first <= first && first <= r.last)?,
-            None => {
-                // Only times tell: the log must have been running since before the backup began.
-                let since = if self.own_log { from } else { self.started_at };
-                ranges.iter().find(|r| {
-                    r.first_modified.is_some_and(|t| t <= since) && r.last_modified.is_some_and(|t| t >= since)
-                })?
-            }
-        };
+        // Where only times tell, the log must have been running since before the backup began.
+        let since = if self.own_log { from } else { self.started_at };
+        let range = ranges.iter().find(|r| match needed {
+            Some(first) => r.first <= first && first <= r.last,
+            None => r.first_modified.is_some_and(|t| t <= since) && r.last_modified.is_some_and(|t| t >= since),
+        })?;
         if !self.own_log && self.stop.is_some_and(|stop| stop > range.last) {
             return None;
         }

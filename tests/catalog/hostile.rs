@@ -50,12 +50,13 @@ fn sidecars_of_any_bytes_break_nothing() {
     db.from("s3", "b/{time}/", Full);
     world.put("s3", "a/20240115_020000.sql", plain_sql(), END);
     world.put("s3", "b/20240115_020000/base/1/1", b"x".to_vec(), END);
+    let deep = vec![b'['; 100_000];
     let bodies: [&[u8]; 8] = [
         b"",
         b"\xff\xfe\x00\x00",
         b"{\"models\": [{\"model_id\": \"../../etc\", \"files\": [{\"relative_path\": \"../x\", \"size\": 1}]}]}",
         b"{\"Files\": [{\"Path\": \"../../etc/passwd\", \"Size\": 18446744073709551615}], \"PostgreSQL-Backup-Manifest-Version\": 1}",
-        &[b'['; 100_000],
+        &deep,
         b"{\"size_bytes\": -1, \"timestamp\": 7, \"base_backup\": \"\\u001b[2J\"}",
         b",,,,\n\"\n\x1b]0;x\x07,y,99999999999999999999999\n",
         &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3],

@@ -1,4 +1,5 @@
 //! The catalog against stores in memory that hold trees in the exact layout of real systems.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 mod bytes;
 mod estate;

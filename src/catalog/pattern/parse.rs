@@ -189,17 +189,17 @@ impl<'t> Reader<'t> {
                 Some('F') => self.compound("%Y-%m-%d"),
                 Some('T') => self.compound("%H:%M:%S"),
                 Some('R') => self.compound("%H:%M"),
-                _ => match letter.and_then(Field::from_letter) {
-                    Some(field) => self.tokens.push(Token::Field { field, group: self.groups }),
-                    None => {
+                _ => {
+                    let field = letter.and_then(Field::from_letter).ok_or_else(|| {
                         let shown = letter.map(String::from).unwrap_or_default();
-                        return Err(error(
+                        error(
                             at + offset,
                             format!("`%{shown}` is not a time field that names can be read with"),
                             "Use %Y %y %m %b %d %j %H %M %S %f %z %s, or %F and %T.",
-                        ));
-                    }
-                },
+                        )
+                    })?;
+                    self.tokens.push(Token::Field { field, group: self.groups });
+                }
             }
         }
         Ok(())

@@ -54,7 +54,7 @@ impl SidecarKind {
     }
 
     fn of_family(name: &str) -> Option<Self> {
-        if name.starts_with("manifest_") && name.ends_with(".json") {
+        if name.strip_prefix("manifest_").and_then(|rest| rest.strip_suffix(".json")).is_some() {
             return Some(Self::ModelManifest);
         }
         if let Some(stamp) = name.strip_prefix("backup_label_") {

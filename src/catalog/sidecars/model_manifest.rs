@@ -16,7 +16,8 @@ pub(super) struct ModelManifest {
 
 #[derive(Debug, Deserialize)]
 struct Model {
-    model_id: String,
+    #[serde(rename = "model_id")]
+    id: String,
     #[serde(default)]
     total_size: Option<u64>,
     #[serde(default)]
@@ -48,7 +49,7 @@ impl ModelManifest {
         let mut told = Told::default();
         told.fact("backup_timestamp", &self.backup_timestamp);
         let (root, model) = split(about);
-        let models: Vec<&Model> = self.models.iter().filter(|m| model.is_none_or(|id| m.model_id == id)).collect();
+        let models: Vec<&Model> = self.models.iter().filter(|m| model.is_none_or(|id| m.id == id)).collect();
         if models.is_empty() {
             told.disagree(match model {
                 Some(id) => format!("it does not list the model `{id}`"),
@@ -61,16 +62,16 @@ impl ModelManifest {
         for model in &models {
             let sum = model.files.iter().fold(0_u64, |sum, f| sum.saturating_add(f.size));
             if model.total_size.is_some_and(|total| total != sum) {
-                told.disagree(format!("the sizes of the files of `{}` do not add up to its total", model.model_id));
+                told.disagree(format!("the sizes of the files of `{}` do not add up to its total", model.id));
             }
             for file in &model.files {
                 let path = if file.relative_path.is_empty() { &file.name } else { &file.relative_path };
-                let name = format!("{root}{}/{path}", model.model_id);
+                let name = format!("{root}{}/{path}", model.id);
                 if name.split('/').any(|part| part.is_empty() || part == ".." || part == ".") {
                     told.warnings.push(format!("it names `{path}`, which is no place below the model"));
                     continue;
                 }
-                told.fact(format!("sha256 {}/{path}", model.model_id), &file.checksum);
+                told.fact(format!("sha256 {}/{path}", model.id), &file.checksum);
                 told.expected.push((name, file.size));
             }
         }

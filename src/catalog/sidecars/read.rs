@@ -35,7 +35,7 @@ pub(in crate::catalog) async fn read(store: &dyn Store, found: &mut Found, known
             to_read.push(job);
         }
     }
-    to_read.sort_by(|a, b| b.loose.meta.modified.cmp(&a.loose.meta.modified));
+    to_read.sort_by_key(|job| std::cmp::Reverse(job.loose.meta.modified));
     let put_off = to_read.len().saturating_sub(BUDGET);
     to_read.truncate(BUDGET);
     let (long, short): (Vec<Job>, Vec<Job>) = to_read.into_iter().partition(|job| job.loose.meta.size > LONG);

@@ -2,6 +2,7 @@
 
 use crate::catalog::sighting::{Members, base_name};
 use crate::model::backup::BackupKind;
+use std::fmt;
 
 /// Facts kept of one sidecar, and characters kept of one value.
 const FACTS: usize = 64;
@@ -54,7 +55,7 @@ pub(in crate::catalog) struct Told {
 }
 
 impl Told {
-    pub(super) fn fact(&mut self, name: impl Into<String>, value: impl ToString) {
+    pub(super) fn fact(&mut self, name: impl Into<String>, value: impl fmt::Display) {
         if self.facts.len() < FACTS {
             let name: String = name.into().chars().take(VALUE).collect();
             self.facts.push((name, value.to_string().chars().take(VALUE).collect()));
