@@ -94,6 +94,6 @@ fn a_million_segments_fold_into_ranges() {
     assert_eq!(catalog.stores[0].objects, 999_999);
     let ranges: Vec<_> = catalog.logs[0].ranges.iter().map(|r| (r.first, r.last)).collect();
     assert_eq!(ranges, [(0, 499_999), (500_001, 999_999)]);
-    // Half a minute is for an unoptimised build on a busy machine; it takes a second otherwise.
-    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    // Wide, for an unoptimised build on a busy machine: what it catches is growth with the square.
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
 }
