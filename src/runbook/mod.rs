@@ -1,11 +1,20 @@
 //! Runbooks: definition, plan, state machine. Pure: input and time in, events and orders out.
 
+pub mod binding;
 pub mod definition;
+pub mod digest;
+pub mod engine;
 pub mod intent;
+pub mod modules;
+pub mod params;
 pub mod plan;
 pub mod state;
+pub mod template;
 
+pub use binding::Binding;
 pub use definition::{Action, AnswerKind, Confirm, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step};
+pub use engine::{Engine, Input, Order};
 pub use intent::{Answer, Intent};
+pub use modules::{InputRow, InputType, ModuleRow, Modules};
 pub use plan::{Mode, Plan, PlannedStep};
 pub use state::{Abort, Armed, Exception, Question, QuestionKind, RunState, RunStatus, StepRecord, StepState, Working};

@@ -1,5 +1,6 @@
 //! A plan: a runbook bound to resolved values, with a digest. What was approved is what runs.
 
+use super::digest;
 use super::definition::{AnswerKind, Confirm, SkipRule};
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
@@ -80,4 +81,34 @@ pub enum PlannedAction {
     Task(TaskSpec),
     Question { prompt: String, answer: AnswerKind },
     Attest { prompt: String },
+}
+
+impl Plan {
+    /// SHA-256 over the canonical JSON (keys sorted at every depth, no white space) of everything but the
+    /// digest itself.
+    pub fn compute_digest(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("digest");
+        }
+        digest::of(&value)
+    }
+
+    /// The plan is what its digest says.
+    pub fn verify_digest(&self) -> Result<(), DigestMismatch> {
+        let found = self.compute_digest();
+        if found == self.digest { Ok(()) } else { Err(DigestMismatch { stated: self.digest.clone(), found }) }
+    }
+
+    pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {
+        self.steps.iter().find(|step| &step.id == id)
+    }
+}
+
+/// The plan was altered after it was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plan is not the one that was approved: it states digest {stated}, its content gives {found}")]
+pub struct DigestMismatch {
+    pub stated: String,
+    pub found: String,
 }

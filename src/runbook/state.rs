@@ -221,8 +221,8 @@ pub struct StepNotes {
     pub interrupted: bool,
     /// The world was looked at since the last attempt ended.
     pub looked: bool,
-    /// The operator asked to take the failed step back.
-    pub undo_asked: bool,
+    /// An undo was cut off by the end of a runner.
+    pub undo_cut_off: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

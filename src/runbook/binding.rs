@@ -1,0 +1,236 @@
+//! A plan in the making: a runbook, its parameters, and what the looks at the world have answered so far.
+
+use super::definition::{Action, Confirm, ParamKind, Runbook, Step, TaskTemplate};
+use super::modules::Modules;
+use super::plan::{Mode, Plan, PlannedAction, PlannedStep};
+use super::{digest, template};
+use crate::model::estate::{Asset, Estate};
+use crate::model::id::{AssetId, StepId};
+use crate::model::objective::Objectives;
+use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
+use crate::model::time::{Timestamp, name_stamp};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+pub struct Binding<'a> {
+    runbook: &'a Runbook,
+    modules: &'a Modules,
+    mode: Mode,
+    made_at: Timestamp,
+    params: Values,
+    resolved: Values,
+    names: Values,
+}
+
+impl<'a> Binding<'a> {
+    /// `params` are the typed values that [`super::params::parse`] returned.
+    pub fn new(
+        runbook: &'a Runbook,
+        modules: &'a Modules,
+        params: Values,
+        mode: Mode,
+        made_at: Timestamp,
+    ) -> Result<Self, Vec<String>> {
+        if mode == Mode::Drill {
+            return Err(vec![
+                "Drills are not available yet: nothing here would keep their targets away from production. \
+                 Use --mode dry-run to rehearse without changing anything."
+                    .to_owned(),
+            ]);
+        }
+        Ok(Self { runbook, modules, mode, made_at, params, resolved: Values::new(), names: Values::new() })
+    }
+
+    fn context(&self) -> Value {
+        json!({
+            "param": self.params,
+            "resolve": self.resolved,
+            "name": self.names,
+            "plan": { "stamp": name_stamp(self.made_at), "mode": self.mode.to_string() },
+        })
+    }
+
+    /// The next look that the plan needs: its id, its title and the task. `None` when all have answered.
+    pub fn next_look(&mut self) -> Result<Option<(String, String, TaskSpec)>, Vec<String>> {
+        let Some(look) = self.runbook.resolve.get(self.resolved.len()) else { return Ok(None) };
+        self.settle_names();
+        let template = TaskTemplate { module: look.module.clone(), with: look.with.clone() };
+        let task = self.task(&template, &format!("look `{}`", look.id))?;
+        Ok(Some((look.id.clone(), look.title.clone(), task)))
+    }
+
+    /// Binds the answer to the look that [`Binding::next_look`] named last.
+    pub fn answer(&mut self, output: Values) {
+        if let Some(look) = self.runbook.resolve.get(self.resolved.len()) {
+            self.resolved.insert(look.id.clone(), digest::settled(&Value::Object(output)));
+        }
+    }
+
+    /// Fixes as many names as can be told by now; later ones may use earlier ones.
+    fn settle_names(&mut self) {
+        for (name, text) in self.runbook.names.iter().skip(self.names.len()) {
+            let Ok(value) = template::render_text(text, &self.context()) else { break };
+            self.names.insert(name.clone(), Value::String(value));
+        }
+    }
+
+    /// The identities that the plan must hold: for each step with a target, the task that reads it.
+    pub fn targets(&mut self) -> Result<Vec<(StepId, TaskSpec)>, Vec<String>> {
+        self.fix_names()?;
+        let (mut tasks, mut problems) = (Vec::new(), Vec::new());
+        for step in &self.runbook.steps {
+            let Some(target) = &step.target else { continue };
+            match self.task(target, &format!("target of step `{}`", step.id)) {
+                Ok(task) => tasks.push((step.id.clone(), task)),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(tasks) } else { Err(problems) }
+    }
+
+    fn fix_names(&mut self) -> Result<(), Vec<String>> {
+        self.settle_names();
+        match self.runbook.names.get(self.names.len()) {
+            None => Ok(()),
+            Some((name, text)) => {
+                let problem = template::render_text(text, &self.context()).err();
+                let problem = problem.map_or_else(String::new, |error| error.to_string());
+                Err(vec![format!("name `{name}` cannot be fixed: {problem}")])
+            }
+        }
+    }
+
+    fn task(&self, of: &TaskTemplate, place: &str) -> Result<TaskSpec, Vec<String>> {
+        let input = template::render_fields(&of.with, &self.context());
+        let input = input.map_err(|error| vec![format!("{place}: {error}")])?;
+        let input = self.modules.fit(&of.module, input);
+        let input = input.map_err(|all| all.into_iter().map(|p| format!("{place}: {p}")).collect::<Vec<_>>())?;
+        Ok(TaskSpec { module: of.module.clone(), input })
+    }
+
+    /// The finished plan. Refused while anything in it is not resolved: a template without its value, a
+    /// target whose identity was not read, a phrase that cannot be made.
+    pub fn plan(
+        mut self,
+        estate: &Estate,
+        identities: &BTreeMap<StepId, TargetIdentity>,
+    ) -> Result<Plan, Vec<String>> {
+        if self.resolved.len() < self.runbook.resolve.len() {
+            return Err(vec!["the plan's looks at the world have not all answered".to_owned()]);
+        }
+        self.fix_names()?;
+        let mut problems = Vec::new();
+        let mut steps = Vec::new();
+        for step in &self.runbook.steps {
+            match self.step(step, identities.get(&step.id)) {
+                Ok(step) => steps.push(step),
+                Err(found) => problems.extend(found),
+            }
+        }
+        let context = self.context();
+        let mut touches = Vec::new();
+        for text in &self.runbook.touches {
+            match template::render_text(text, &context) {
+                Ok(line) => touches.push(line),
+                Err(error) => problems.push(format!("touches: {error}")),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let objectives = self.objectives(estate);
+        let mut plan = Plan {
+            runbook: self.runbook.id.clone(),
+            title: self.runbook.title.clone(),
+            runbook_digest: self.runbook.digest.clone(),
+            estate: estate.name.clone(),
+            environment: estate.environment.clone(),
+            mode: self.mode,
+            made_at: self.made_at,
+            params: self.params,
+            resolved: self.resolved,
+            names: self.names,
+            touches,
+            rpo: objectives.rpo,
+            rto: objectives.rto,
+            steps,
+            digest: String::new(),
+        };
+        plan.digest = plan.compute_digest();
+        Ok(plan)
+    }
+
+    /// Objectives of the first asset that the parameters name.
+    fn objectives(&self, estate: &Estate) -> Objectives {
+        let names = self.runbook.params.iter().filter(|param| matches!(param.kind, ParamKind::Asset { .. }));
+        let asset: Option<&Asset> = names
+            .filter_map(|param| self.params.get(&param.name)?.as_str())
+            .find_map(|id| estate.asset(&AssetId::from(id)));
+        asset.map(|asset| asset.objectives.clone()).unwrap_or_default()
+    }
+
+    fn step(&self, step: &Step, identity: Option<&TargetIdentity>) -> Result<PlannedStep, Vec<String>> {
+        let place = format!("step `{}`", step.id);
+        let mut problems = Vec::new();
+        let mut text = |text: &str| {
+            template::render_text(text, &self.context()).unwrap_or_else(|error| {
+                problems.push(format!("{place}: {error}"));
+                String::new()
+            })
+        };
+        let (title, help) = (text(&step.title), text(&step.help));
+        let human = match &step.action {
+            Action::Task(_) => None,
+            Action::Question { prompt, answer } => {
+                Some(PlannedAction::Question { prompt: text(prompt), answer: answer.clone() })
+            }
+            Action::Attest { prompt } => Some(PlannedAction::Attest { prompt: text(prompt) }),
+        };
+        let mut task = |template: &TaskTemplate, what: &str| match self.task(template, &format!("{place}{what}")) {
+            Ok(task) => Some(task),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        let action = match &step.action {
+            Action::Task(template) => task(template, "").map(PlannedAction::Task),
+            _ => human,
+        };
+        let target = step.target.as_ref().and_then(|template| task(template, ", target"));
+        let undo = step.undo.as_ref().and_then(|template| task(template, ", undo"));
+        if step.target.is_some() && identity.is_none() {
+            problems.push(format!("{place}: the identity of its target was not read"));
+        }
+        if let (Some(phrase), Some(identity), Confirm::Phrase) = (&step.phrase, identity, step.confirm)
+            && let Err(error) = template::render_phrase(phrase, identity)
+        {
+            problems.push(format!("{place}: {error}"));
+        }
+        let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
+        let idempotent = match &action {
+            PlannedAction::Task(task) => {
+                let row = self.modules.get(&task.module);
+                row.is_some_and(|row| row.idempotent || row.effect == Effect::Observe)
+            }
+            _ => true,
+        };
+        Ok(PlannedStep {
+            id: step.id.clone(),
+            title,
+            help,
+            action,
+            effect: step.effect,
+            confirm: step.confirm,
+            phrase: step.phrase.clone(),
+            target,
+            identity: identity.cloned(),
+            timeout: step.timeout,
+            retry: step.retry,
+            skip: step.skip,
+            undo,
+            idempotent,
+        })
+    }
+}

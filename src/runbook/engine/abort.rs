@@ -1,0 +1,80 @@
+//! The way out: learn what is unsettled, take back what can be taken back, name what remains.
+
+use super::advance::At;
+use super::{settle, words};
+use crate::event::{EventKind, Purpose};
+use crate::model::task::Effect;
+use crate::model::time::Timestamp;
+use crate::runbook::state::{RunState, RunStatus, StepState};
+
+pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
+    if let Some(kind) = state.walk(now).find_map(settle::ended) {
+        return Some(kind);
+    }
+    if let Some(kind) = state.walk(now).find_map(look) {
+        return Some(kind);
+    }
+    if state.abort.as_ref().is_some_and(|abort| abort.undo)
+        && let Some(kind) = undo(state, now)
+    {
+        return Some(kind);
+    }
+    Some(end(state, now))
+}
+
+/// Steps about which an ending cannot be honest yet.
+fn look(at: At<'_>) -> Option<EventKind> {
+    match at.record.state {
+        StepState::Compensating => {
+            at.intend(if at.record.notes.undo_cut_off { Purpose::ReconcileUndo } else { Purpose::Undo })
+        }
+        StepState::Running => Some(at.unknown("it ran, and no end of it was recorded")),
+        StepState::Interrupted | StepState::Unknown | StepState::Reconciling | StepState::Cancelled
+            if at.changes() && at.record.attempt > 0 && !at.record.notes.looked =>
+        {
+            at.intend(Purpose::Reconcile)
+        }
+        StepState::TimedOut if at.changes() && !at.planned.idempotent && !at.record.notes.looked => {
+            at.intend(Purpose::Reconcile)
+        }
+        _ => None,
+    }
+}
+
+/// The undo of the last step that took effect. An undo builds on those after it: where one failed, or a
+/// step beyond return has none, everything before it stays.
+fn undo(state: &RunState, now: Timestamp) -> Option<EventKind> {
+    for at in state.walk(now).rev().filter(At::took_effect) {
+        let by_hand = at.record.state == StepState::DoneByHand;
+        if at.record.state == StepState::CompensationFailed {
+            return None;
+        }
+        if at.planned.undo.is_some() && !by_hand {
+            return at.intend(Purpose::Undo);
+        }
+        if by_hand || at.planned.effect >= Effect::Fence {
+            return None;
+        }
+    }
+    None
+}
+
+fn end(state: &RunState, now: Timestamp) -> EventKind {
+    let leftovers: Vec<String> = state.walk(now).filter(At::took_effect).map(leftover).collect();
+    let status = if leftovers.is_empty() { RunStatus::AbortedClean } else { RunStatus::AbortedDirty };
+    EventKind::RunEnded { status: words::data(&status), leftovers }
+}
+
+fn leftover(at: At<'_>) -> String {
+    let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let standing = match at.record.state {
+        StepState::Done => "was done and is not taken back".to_owned(),
+        StepState::DoneByHand => format!("was done by hand and is not taken back{why}"),
+        StepState::CompensationFailed => format!("could not be taken back{why}"),
+        StepState::Failed | StepState::TimedOut => format!("failed and may have left something{why}"),
+        StepState::Cancelled => format!("was stopped and may have left something{why}"),
+        StepState::Skipped => format!("was begun, then skipped, and may have left something{why}"),
+        _ => format!("may or may not have taken effect{why}"),
+    };
+    format!("{} ({}) {standing}", at.planned.title, at.planned.id)
+}

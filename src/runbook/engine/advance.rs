@@ -1,0 +1,58 @@
+//! What follows from a state alone: the next event, or none while the run waits for the world.
+
+use super::{abort, prepare, settle, words};
+use crate::event::EventKind;
+use crate::model::time::Timestamp;
+use crate::runbook::plan::PlannedStep;
+use crate::runbook::state::{QuestionKind, RunState, RunStatus, StepRecord};
+
+/// A step with its part of the plan.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    pub state: &'a RunState,
+    pub planned: &'a PlannedStep,
+    pub record: &'a StepRecord,
+    pub now: Timestamp,
+}
+
+impl RunState {
+    /// Steps with their part of the plan, in order.
+    pub(super) fn walk(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = At<'_>> {
+        self.plan.steps.iter().zip(&self.steps).map(move |(planned, record)| At { state: self, planned, record, now })
+    }
+}
+
+pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
+    if state.status.is_over() || state.working.is_some() {
+        return None;
+    }
+    if let Some(question) = &state.question {
+        let why = if let Some(abort) = &state.abort {
+            format!("the run is being aborted: {}", abort.reason)
+        } else if let Some(cause) = &state.paused {
+            format!("the run was paused: {cause}")
+        } else if question.kind == QuestionKind::Arm && state.is_armed(now) {
+            "the run is armed now".to_owned()
+        } else {
+            return None;
+        };
+        return Some(EventKind::QuestionWithdrawn { number: question.number, why });
+    }
+    if state.abort.is_some() {
+        return abort::next(state, now);
+    }
+    state.started_at?;
+    let Some(at) = state.walk(now).find(|at| !at.record.state.is_settled()) else {
+        return Some(end(state));
+    };
+    if let Some(kind) = settle::ended(at).or_else(|| settle::answered(at)) {
+        return Some(kind);
+    }
+    if state.paused.is_some() { None } else { prepare::next(at) }
+}
+
+fn end(state: &RunState) -> EventKind {
+    let status =
+        if state.exceptions.is_empty() { RunStatus::Completed } else { RunStatus::CompletedWithExceptions };
+    EventKind::RunEnded { status: words::data(&status), leftovers: Vec::new() }
+}

@@ -1,0 +1,120 @@
+//! Questions, in words: what it is about, what yes, no and silence lead to.
+
+use super::advance::At;
+use super::words;
+use crate::event::EventKind;
+use crate::model::task::{Effect, Reality};
+use crate::runbook::definition::{AnswerKind, SkipRule};
+use crate::runbook::plan::PlannedAction;
+use crate::runbook::state::{Question, QuestionKind, StepState};
+
+const SILENCE: &str = "The run waits here; nothing starts by itself.";
+
+fn put(at: At<'_>, kind: QuestionKind, title: String, if_yes: String, if_no: String) -> EventKind {
+    let number = at.state.asked + 1;
+    let question = Question {
+        number,
+        step: at.step(),
+        kind,
+        title,
+        if_yes,
+        if_no,
+        if_nothing: SILENCE.to_owned(),
+        target: at.record.identity.clone(),
+        drift: Vec::new(),
+        asked_at: at.now,
+    };
+    EventKind::QuestionAsked { step: at.step(), number, question: words::data(&question) }
+}
+
+fn way_out(at: At<'_>) -> &'static str {
+    match at.planned.skip {
+        SkipRule::Forbidden => "",
+        SkipRule::WithReason => " It may be skipped with a reason, which ends the run with an exception.",
+    }
+}
+
+/// One key, or the phrase.
+pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
+    let nature = match at.planned.effect {
+        Effect::Observe => "It only reads.",
+        Effect::Reversible => "It makes something new that can be removed again.",
+        Effect::Costly => "It can be taken back, but takes time or space, or loads production.",
+        Effect::Fence => "It cuts something off from writing.",
+        Effect::Irreversible => "It changes what production is.",
+    };
+    let undo = if at.planned.undo.is_some() { "An undo is planned." } else { "No undo is planned." };
+    let first = match kind {
+        QuestionKind::Phrase { .. } => "Typing the phrase starts it now, if the target is still the same in that second.",
+        _ => "It starts now.",
+    };
+    let if_yes = if at.changes() { format!("{first} {nature} {undo}") } else { format!("{first} {nature}") };
+    let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));
+    put(at, kind, at.planned.title.clone(), if_yes, if_no)
+}
+
+/// A step that a person does or decides.
+pub fn person(at: At<'_>, kind: QuestionKind) -> EventKind {
+    let (if_yes, if_no) = match &kind {
+        QuestionKind::Attest { .. } => {
+            ("Your note of what you did and saw is kept as the step's result.", "The step counts as failed.")
+        }
+        QuestionKind::Answer { answer: AnswerKind::YesNo, .. } => ("The step is done.", "The step counts as failed."),
+        _ => ("Your answer is kept as the step's result.", "The step counts as failed."),
+    };
+    put(at, kind, at.planned.title.clone(), if_yes.to_owned(), format!("{if_no}{}", way_out(at)))
+}
+
+pub fn arm(at: At<'_>) -> EventKind {
+    let title = format!("Read-only: arm the run before “{}”", at.planned.title);
+    let if_yes = "Arming with a reason lets the run go on; every destructive step still asks by itself.".to_owned();
+    let if_no = format!("Nothing starts; the run stays here, or is aborted.{}", way_out(at));
+    put(at, QuestionKind::Arm, title, if_yes, if_no)
+}
+
+pub fn drift(at: At<'_>, drift: Vec<(String, String, String)>) -> EventKind {
+    let title = format!("The target of “{}” is not what the plan saw", at.planned.title);
+    let if_yes = "Accepting with a reason goes on with the target as it is now; the run then ends with an exception. \
+                  Looking again reads the target once more."
+        .to_owned();
+    let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));
+    let asked = put(at, QuestionKind::Drift, title, if_yes, if_no);
+    let EventKind::QuestionAsked { step, number, mut question } = asked else { return asked };
+    question["drift"] = words::data(&drift);
+    EventKind::QuestionAsked { step, number, question }
+}
+
+pub fn failed(at: At<'_>) -> EventKind {
+    let task = matches!(at.planned.action, PlannedAction::Task(_));
+    let begun = at.record.attempt > 0;
+    let partial = matches!(at.record.reality, Some(Reality::Partial(_)));
+    let not_done = matches!(at.record.reality, Some(Reality::NotDone(_)));
+    let may_retry = !begun || not_done || (at.planned.idempotent && !partial);
+    let kind = QuestionKind::Failed {
+        may_retry,
+        may_skip: at.planned.skip == SkipRule::WithReason,
+        may_undo: begun && at.planned.undo.is_some(),
+        may_look: begun && task && at.changes(),
+    };
+    let word = if at.record.state == StepState::TimedOut { "ran out of time" } else { "failed" };
+    let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let title = format!("“{}” {word}{why}", at.planned.title);
+    let if_yes = if may_retry {
+        "Retry runs it again. Done by hand, with evidence, goes on and ends the run with an exception."
+    } else {
+        "It may not simply be run again: what the attempt left is not known to be nothing. \
+         Done by hand, with evidence, goes on and ends the run with an exception."
+    };
+    let if_no = format!("Abort ends the run; with undo it takes back what was done.{}", way_out(at));
+    put(at, kind, title, if_yes.to_owned(), if_no)
+}
+
+pub fn unknown(at: At<'_>) -> EventKind {
+    let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let title = format!("Nobody knows whether “{}” took effect{why}", at.planned.title);
+    let if_yes = "Look again reads the world once more. Done by hand, with evidence, goes on and ends the run with an \
+                  exception. It cannot be retried until a look says what happened."
+        .to_owned();
+    let if_no = "Abort ends the run and names this step as unknown.".to_owned();
+    put(at, QuestionKind::Unknown, title, if_yes, if_no)
+}

@@ -1,0 +1,164 @@
+//! Inputs into first events, or a refusal that says why.
+
+use super::answer;
+use super::machine::Input;
+use super::words;
+use crate::event::{EventKind, Purpose};
+use crate::model::id::StepId;
+use crate::model::time::Timestamp;
+use crate::runbook::intent::{Answer, Intent};
+use crate::runbook::state::{End, RunState};
+
+/// Longest span for which a run can be armed in one go.
+const MAX_ARMED: chrono::Duration = chrono::Duration::hours(12);
+const MAX_TEXT: usize = answer::MAX_TEXT;
+
+#[derive(Default)]
+pub struct First {
+    pub events: Vec<EventKind>,
+    pub refused: Option<String>,
+}
+
+impl First {
+    fn one(kind: EventKind) -> Self {
+        Self { events: vec![kind], refused: None }
+    }
+    fn refused(why: impl Into<String>) -> Self {
+        Self { events: Vec::new(), refused: Some(why.into()) }
+    }
+}
+
+pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
+    match input {
+        Input::Intent { intent, .. } => wish(state, intent, now),
+        Input::TaskEnded { step, attempt, purpose, end } if in_flight(state, step, *attempt, *purpose) => {
+            First::one(end_event(step, *attempt, *purpose, end))
+        }
+        Input::Deadline { step, attempt, purpose } if in_flight(state, step, *attempt, *purpose) => {
+            First::one(EventKind::DeadlinePassed { step: step.clone(), attempt: *attempt, purpose: *purpose })
+        }
+        Input::Recovered { pid, version } => recovered(state, *pid, version),
+        Input::Stopping { why } => First::one(EventKind::RunnerStopped { why: why.clone() }),
+        Input::TaskEnded { .. } | Input::Deadline { .. } | Input::Continue => First::default(),
+    }
+}
+
+fn in_flight(state: &RunState, step: &StepId, attempt: u32, purpose: Purpose) -> bool {
+    state.working.as_ref().is_some_and(|w| &w.step == step && w.attempt == attempt && w.purpose == purpose)
+}
+
+fn end_event(step: &StepId, attempt: u32, purpose: Purpose, end: &End) -> EventKind {
+    let step = step.clone();
+    match end {
+        End::Task(outcome) => EventKind::TaskEnded { step, attempt, purpose, outcome: outcome.clone() },
+        End::Look(reality) => EventKind::Reconciled { step, attempt, purpose, reality: reality.clone() },
+    }
+}
+
+fn recovered(state: &RunState, pid: u32, version: &str) -> First {
+    let resumed = state.seq > 1;
+    let mut events = vec![EventKind::RunnerStarted { pid, resumed, version: version.to_owned() }];
+    if let Some(working) = &state.working {
+        events.push(EventKind::StepInterrupted { step: working.step.clone(), purpose: working.purpose });
+    }
+    First { events, refused: None }
+}
+
+fn wish(state: &RunState, intent: &Intent, now: Timestamp) -> First {
+    if let Intent::Note { text } = intent {
+        return match text_of(text, "write a remark") {
+            Ok(text) => First::one(EventKind::NoteAdded { text }),
+            Err(why) => First::refused(why),
+        };
+    }
+    if state.status.is_over() {
+        return First::refused(format!("the run is over: {}", state.status.word()));
+    }
+    match intent {
+        Intent::Answer { question, answer } => answered(state, *question, answer),
+        Intent::Abort { reason, undo } => abort(state, reason, *undo),
+        _ if state.abort.is_some() => First::refused("the run is being aborted"),
+        Intent::Start { plan_digest } => start(state, plan_digest),
+        Intent::Arm { reason, incident, until } => arm(reason, incident.as_deref(), *until, now),
+        Intent::Disarm if state.armed.is_none() => First::refused("the run is read-only already"),
+        Intent::Disarm => First::one(EventKind::Disarmed { why: "the operator disarmed it".to_owned() }),
+        Intent::Pause { .. } if state.started_at.is_none() => First::refused("the run has not begun"),
+        Intent::Pause { .. } if state.paused.is_some() => First::refused("the run is paused already"),
+        Intent::Pause { reason } => match text_of(reason, "say why the run should pause") {
+            Ok(cause) => First::one(EventKind::Paused { cause }),
+            Err(why) => First::refused(why),
+        },
+        Intent::Resume if state.paused.is_none() => First::refused("the run is not paused"),
+        Intent::Resume => First::one(EventKind::Resumed),
+        Intent::Note { .. } => First::default(),
+    }
+}
+
+fn text_of(text: &str, wish: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err(format!("{wish}: it is kept in the journal"))
+    } else if text.len() > MAX_TEXT {
+        Err(format!("the text is longer than {MAX_TEXT} bytes"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn start(state: &RunState, plan_digest: &str) -> First {
+    if plan_digest != state.plan.digest {
+        return First::refused(format!(
+            "the plan that you saw ({}) is not the plan of this run ({}); look at this one first",
+            plan_digest.chars().take(12).collect::<String>(),
+            state.plan.digest.chars().take(12).collect::<String>(),
+        ));
+    }
+    match (state.started_at, &state.paused) {
+        (None, _) => First::one(EventKind::RunStarted),
+        (Some(_), Some(_)) => First::one(EventKind::Resumed),
+        (Some(_), None) => First::refused("the run has begun already"),
+    }
+}
+
+fn arm(reason: &str, incident: Option<&str>, until: Timestamp, now: Timestamp) -> First {
+    if until <= now {
+        return First::refused("the end of the armed time is in the past");
+    }
+    if until - now > MAX_ARMED {
+        return First::refused(format!("a run can be armed for at most {} hours at a time", MAX_ARMED.num_hours()));
+    }
+    let incident = incident.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    if incident.as_ref().is_some_and(|text| text.len() > MAX_TEXT) {
+        return First::refused("the incident id is too long");
+    }
+    match text_of(reason, "say why the run is armed") {
+        Ok(reason) => First::one(EventKind::Armed { reason, incident, until }),
+        Err(why) => First::refused(why),
+    }
+}
+
+fn abort(state: &RunState, reason: &str, undo: bool) -> First {
+    if state.abort.is_some() {
+        return First::refused("the run is being aborted already");
+    }
+    match text_of(reason, "say why the run is aborted") {
+        Ok(reason) => First::one(EventKind::AbortRequested { reason, undo }),
+        Err(why) => First::refused(why),
+    }
+}
+
+/// An answer is recorded even when it is refused: what was typed at a destructive question is evidence.
+fn answered(state: &RunState, number: u64, answer: &Answer) -> First {
+    let Some(question) = &state.question else {
+        return First::refused(format!("question {number} no longer stands; no question is open"));
+    };
+    let refused = if question.number == number {
+        let skip = state.plan.step(&question.step).map(|planned| planned.skip).unwrap_or_default();
+        answer::check(question, skip, answer).err()
+    } else {
+        Some(format!("question {number} no longer stands; the open one is {}", question.number))
+    };
+    let step = question.step.clone();
+    let event = EventKind::Answered { step, number, answer: words::data(answer), refused: refused.clone() };
+    First { events: vec![event], refused }
+}

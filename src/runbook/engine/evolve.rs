@@ -1,0 +1,464 @@
+//! Events made true: the only place where a run's state changes.
+
+use super::machine::Order;
+use crate::event::{Event, EventKind, Purpose};
+use crate::model::actor::Actor;
+use crate::model::id::StepId;
+use crate::model::task::{CancelReason, Reality, TaskOutcome, TaskSpec};
+use crate::runbook::definition::AnswerKind;
+use crate::runbook::intent::Answer;
+use crate::runbook::plan::{DigestMismatch, Plan};
+use crate::runbook::state::{
+    Abort, Answered, Armed, End, Ended, Exception, Question, QuestionKind, RunState, RunStatus, StepNotes, StepRecord,
+    StepState, Working,
+};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time limit for reading an identity; a person waits for it.
+const IDENTIFY_LIMIT: Duration = Duration::from_secs(60);
+/// Time limit for a look at what became of an attempt.
+const LOOK_LIMIT: Duration = Duration::from_secs(600);
+
+/// Why a journal's events do not make a run.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error("the journal is empty: the run was never created")]
+    Empty,
+    #[error("the journal does not begin with the run's plan")]
+    NoPlan,
+    #[error("the plan in the journal cannot be read: {0}")]
+    BadPlan(serde_json::Error),
+    #[error(transparent)]
+    Altered(#[from] DigestMismatch),
+    #[error("entry {found} follows entry {after}")]
+    Order { after: u64, found: u64 },
+}
+
+/// The state that these events lead to. Orders are not given: what was to be done was done or lost.
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<RunState, ReplayError> {
+    let mut events = events.into_iter();
+    let mut state = RunState::create(events.next().ok_or(ReplayError::Empty)?)?;
+    for event in events {
+        if event.seq != state.seq + 1 {
+            return Err(ReplayError::Order { after: state.seq, found: event.seq });
+        }
+        state.apply(event);
+    }
+    Ok(state)
+}
+
+impl RunState {
+    /// The state right after `RunCreated`. The plan must be what its digest says.
+    pub fn create(first: &Event) -> Result<Self, ReplayError> {
+        let EventKind::RunCreated { plan_digest, plan } = &first.kind else { return Err(ReplayError::NoPlan) };
+        let plan: Plan = serde_json::from_value(plan.clone()).map_err(ReplayError::BadPlan)?;
+        plan.verify_digest()?;
+        if &plan.digest != plan_digest {
+            return Err(DigestMismatch { stated: plan_digest.clone(), found: plan.digest }.into());
+        }
+        Ok(Self {
+            id: first.run.clone(),
+            steps: plan.steps.iter().map(|step| StepRecord::pending(step.id.clone())).collect(),
+            plan: Arc::new(plan),
+            status: RunStatus::Ready,
+            operator: first.actor.clone(),
+            created_at: first.at,
+            started_at: None,
+            ended_at: None,
+            armed: None,
+            question: None,
+            exceptions: Vec::new(),
+            leftovers: Vec::new(),
+            human_wait_ms: 0,
+            last_at: first.at,
+            working: None,
+            abort: None,
+            paused: None,
+            asked: 0,
+            seq: first.seq,
+        })
+    }
+
+    /// Makes one event true and returns what a live runner must do about it.
+    pub fn apply(&mut self, event: &Event) -> Vec<Order> {
+        if self.awaits_person() {
+            let waited = event.at.signed_duration_since(self.last_at).num_milliseconds();
+            self.human_wait_ms = self.human_wait_ms.saturating_add(u64::try_from(waited).unwrap_or(0));
+        }
+        self.last_at = event.at;
+        self.seq = event.seq;
+        let orders = match &event.kind {
+            EventKind::TaskIntended { step, attempt, purpose, task } => {
+                self.task_intended(event, step, *attempt, *purpose, task)
+            }
+            EventKind::DeadlinePassed { .. } => vec![Order::CancelTask { reason: CancelReason::Deadline }],
+            EventKind::TaskEnded { step, purpose, outcome, .. } => {
+                self.ended(event, step, *purpose, End::Task(outcome.clone()));
+                vec![]
+            }
+            EventKind::Reconciled { step, purpose, reality, .. } => {
+                self.ended(event, step, *purpose, End::Look(reality.clone()));
+                vec![]
+            }
+            EventKind::AbortRequested { reason, undo } => self.abort_requested(&event.actor, reason, *undo),
+            EventKind::RunEnded { status, leftovers } => self.run_ended(event, status, leftovers),
+            _ => {
+                self.run_event(event);
+                self.question_event(event);
+                self.step_event(event);
+                vec![]
+            }
+        };
+        self.status = self.status_now();
+        orders
+    }
+
+    fn status_now(&self) -> RunStatus {
+        if self.status.is_over() {
+            self.status.clone()
+        } else if self.abort.is_some() {
+            RunStatus::Aborting
+        } else if self.started_at.is_none() {
+            RunStatus::Ready
+        } else if let Some(cause) = &self.paused {
+            RunStatus::Paused { cause: cause.clone() }
+        } else if self.question.is_some() {
+            RunStatus::Waiting
+        } else {
+            RunStatus::Running
+        }
+    }
+
+    fn record(&mut self, id: &StepId) -> Option<&mut StepRecord> {
+        self.steps.iter_mut().find(|step| &step.id == id)
+    }
+
+    fn task_intended(
+        &mut self,
+        event: &Event,
+        step: &StepId,
+        attempt: u32,
+        purpose: Purpose,
+        task: &TaskSpec,
+    ) -> Vec<Order> {
+        let limit = self.plan.step(step).map_or(LOOK_LIMIT, |planned| planned.timeout);
+        self.working = Some(Working { step: step.clone(), attempt, purpose, since: event.at });
+        if let Some(record) = self.record(step) {
+            record.notes.ended = None;
+            record.notes.answered = None;
+            match purpose {
+                Purpose::Run => {
+                    record.state = StepState::Running;
+                    record.attempt = attempt;
+                    record.outcome = None;
+                    record.reality = None;
+                    record.why = None;
+                    record.ended_at = None;
+                    record.notes = StepNotes::default();
+                }
+                Purpose::Reconcile => record.state = StepState::Reconciling,
+                Purpose::Undo => {
+                    record.state = StepState::Compensating;
+                    record.notes.undo_cut_off = false;
+                }
+                Purpose::ReconcileUndo => record.state = StepState::Compensating,
+                Purpose::IdentifyToAsk => record.notes.fresh = false,
+                Purpose::IdentifyToAct => record.notes.verified = false,
+            }
+        }
+        let timeout = match purpose {
+            Purpose::Run | Purpose::Undo => limit,
+            Purpose::Reconcile | Purpose::ReconcileUndo => LOOK_LIMIT,
+            Purpose::IdentifyToAsk | Purpose::IdentifyToAct => IDENTIFY_LIMIT,
+        };
+        vec![Order::StartTask { step: step.clone(), attempt, purpose, task: task.clone(), timeout }]
+    }
+
+    fn ended(&mut self, event: &Event, step: &StepId, purpose: Purpose, end: End) {
+        self.working = None;
+        let Some(record) = self.record(step) else { return };
+        match &end {
+            End::Task(outcome) if purpose == Purpose::Run => {
+                record.outcome = Some(outcome.clone());
+                record.ended_at = Some(event.at);
+            }
+            End::Look(reality) if purpose == Purpose::Reconcile => {
+                record.reality = Some(reality.clone());
+                record.notes.looked = true;
+            }
+            _ => {}
+        }
+        record.notes.ended = Some(Ended { purpose, end, at: event.at });
+    }
+
+    /// A task that works for the step is told to stop; looks and undos finish, because the end of the run
+    /// depends on what they say.
+    fn abort_requested(&mut self, by: &Actor, reason: &str, undo: bool) -> Vec<Order> {
+        self.abort = Some(Abort { by: by.clone(), reason: reason.to_owned(), undo });
+        self.paused = None;
+        match self.working.as_ref().map(|working| working.purpose) {
+            Some(Purpose::Run | Purpose::IdentifyToAsk | Purpose::IdentifyToAct) => {
+                vec![Order::CancelTask { reason: CancelReason::Operator }]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn run_ended(&mut self, event: &Event, status: &Value, leftovers: &[String]) -> Vec<Order> {
+        let told = serde_json::from_value::<RunStatus>(status.clone()).ok().filter(RunStatus::is_over);
+        self.status = told.unwrap_or(RunStatus::AbortedDirty);
+        self.leftovers = leftovers.to_vec();
+        self.ended_at = Some(event.at);
+        self.question = None;
+        self.armed = None;
+        if matches!(self.status, RunStatus::AbortedClean | RunStatus::AbortedDirty) {
+            for record in &mut self.steps {
+                if matches!(
+                    record.state,
+                    StepState::Pending | StepState::Blocked | StepState::Ready | StepState::AwaitingAnswer | StepState::Armed
+                ) {
+                    record.state = StepState::Cancelled;
+                }
+            }
+        }
+        vec![Order::Finish]
+    }
+
+    fn run_event(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted => self.started_at = Some(event.at),
+            EventKind::Armed { reason, incident, until } => {
+                self.armed = Some(Armed {
+                    by: event.actor.clone(),
+                    reason: reason.clone(),
+                    incident: incident.clone(),
+                    until: *until,
+                });
+            }
+            EventKind::Disarmed { .. } => self.armed = None,
+            EventKind::Paused { cause } => {
+                self.paused = Some(cause.clone());
+                for record in &mut self.steps {
+                    if record.notes.answered.take().is_some() && record.state == StepState::AwaitingAnswer {
+                        record.state = StepState::Ready;
+                    }
+                }
+            }
+            EventKind::Resumed => self.paused = None,
+            _ => {}
+        }
+    }
+
+    fn question_event(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::QuestionAsked { step, number, question } => {
+                self.asked = *number;
+                self.question = serde_json::from_value::<Question>(question.clone()).ok();
+                let turn = self.question.as_ref().is_some_and(|asked| {
+                    use QuestionKind::{Answer, Attest, Key, Phrase};
+                    matches!(asked.kind, Key | Phrase { .. } | Answer { .. } | Attest { .. })
+                });
+                if let Some(record) = self.record(step) {
+                    record.notes.fresh = false;
+                    if turn {
+                        record.state = StepState::AwaitingAnswer;
+                    }
+                }
+            }
+            EventKind::Answered { step, number, answer, refused: None } => {
+                let Some(question) = self.question.take_if(|question| question.number == *number) else { return };
+                let Ok(answer) = serde_json::from_value::<Answer>(answer.clone()) else { return };
+                let by = event.actor.clone();
+                if let Some(record) = self.record(step) {
+                    record.notes.answered = Some(Answered { kind: question.kind, answer, by });
+                }
+            }
+            EventKind::QuestionWithdrawn { number, .. } => {
+                let asked = self.question.take_if(|question| question.number == *number);
+                for record in &mut self.steps {
+                    let waits = asked.as_ref().is_some_and(|question| question.step == record.id)
+                        && record.state == StepState::AwaitingAnswer;
+                    if waits || record.notes.confirmed == Some(*number) {
+                        record.state = StepState::Ready;
+                        record.notes.confirmed = None;
+                        record.notes.verified = false;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn step_event(&mut self, event: &Event) {
+        let Some(id) = step_of(&event.kind).cloned() else { return };
+        let has_target = self.plan.step(&id).is_some_and(|planned| planned.target.is_some());
+        let (aborting, asked) = (self.abort.is_some(), self.asked);
+        if matches!(event.kind, EventKind::StepInterrupted { .. }) {
+            self.working = None;
+        }
+        let Some(record) = self.record(&id) else { return };
+        if let Some(text) = exception(&event.kind, record) {
+            let by = record.notes.answered.as_ref().map_or_else(|| event.actor.clone(), |answered| answered.by.clone());
+            self.exceptions.push(Exception { step: id.clone(), at: event.at, by, text });
+        }
+        let Some(record) = self.record(&id) else { return };
+        match &event.kind {
+            EventKind::StepReady { .. } => {
+                record.to(StepState::Ready, None);
+                record.started_at.get_or_insert(event.at);
+                record.ended_at = None;
+                record.notes = StepNotes::default();
+            }
+            EventKind::IdentityRead { identity, .. } => {
+                record.notes.ended = None;
+                record.identity = Some(identity.clone());
+                record.notes.verified = record.state == StepState::Armed;
+                record.notes.fresh = !record.notes.verified;
+            }
+            EventKind::StepConfirmed { .. } => {
+                let number = if record.notes.answered.take().is_some() { asked } else { 0 };
+                record.to(StepState::Armed, None);
+                record.notes.confirmed = Some(number);
+                record.notes.verified = number == 0 || !has_target;
+            }
+            EventKind::StepBlocked { why, .. } => {
+                record.to(StepState::Blocked, Some(why));
+                record.notes.confirmed = None;
+                record.notes.verified = false;
+            }
+            EventKind::DriftAccepted { .. } => {
+                record.accepted.clone_from(&record.identity);
+                record.to(StepState::Ready, None);
+                record.notes.answered = None;
+            }
+            EventKind::StepUndone { .. } if !aborting => {
+                record.to(StepState::Ready, Some("taken back; it may run again"));
+                record.outcome = None;
+                record.reality = Some(Reality::NotDone("it was taken back".to_owned()));
+                record.ended_at = None;
+                record.notes = StepNotes::default();
+            }
+            kind => record.settle(kind, event, aborting),
+        }
+    }
+}
+
+impl StepRecord {
+    fn to(&mut self, state: StepState, why: Option<&str>) {
+        self.state = state;
+        self.why = why.map(str::to_owned);
+    }
+
+    /// Events after which the step rests: settled, or in need of a person or of a look.
+    fn settle(&mut self, kind: &EventKind, event: &Event, aborting: bool) {
+        let ended = self.notes.ended.take();
+        let answered = self.notes.answered.take();
+        self.notes.fresh = false;
+        match kind {
+            EventKind::StepDone { .. } => {
+                self.to(StepState::Done, None);
+                if let Some(output) = ended.and_then(|ended| ended.output()).or_else(|| answered.map(Answered::output)) {
+                    self.outcome = Some(TaskOutcome::Done { output });
+                }
+            }
+            EventKind::StepFailed { why, .. } => self.to(StepState::Failed, Some(why)),
+            EventKind::StepTimedOut { .. } => self.to(StepState::TimedOut, Some("its time limit passed")),
+            EventKind::StepInterrupted { purpose, .. } => self.interrupted(*purpose),
+            EventKind::StepUnknown { why, .. } => self.to(StepState::Unknown, Some(why)),
+            EventKind::StepSkipped { reason, .. } => self.to(StepState::Skipped, Some(reason)),
+            EventKind::StepNotRun { why, .. } => self.to(StepState::NotRun, Some(why)),
+            EventKind::StepCancelled { why, .. } => self.to(StepState::Cancelled, Some(why)),
+            EventKind::StepDoneByHand { evidence, .. } => self.to(StepState::DoneByHand, Some(evidence)),
+            EventKind::StepUndone { .. } => self.to(StepState::Compensated, None),
+            EventKind::StepUndoFailed { why, .. } if aborting => self.to(StepState::CompensationFailed, Some(why)),
+            EventKind::StepUndoFailed { why, .. } => {
+                self.to(StepState::Failed, Some(why));
+                self.reality = Some(Reality::Partial(why.clone()));
+            }
+            _ => return,
+        }
+        self.ended_at = Some(event.at);
+    }
+
+    fn interrupted(&mut self, purpose: Purpose) {
+        const WHY: &str = "the runner ended while it ran";
+        match purpose {
+            Purpose::Run => {
+                self.to(StepState::Interrupted, Some(WHY));
+                self.notes.interrupted = true;
+                self.notes.looked = false;
+            }
+            Purpose::Reconcile => {
+                let before = if self.notes.interrupted { StepState::Interrupted } else { StepState::Unknown };
+                self.to(before, Some(WHY));
+                self.notes.looked = false;
+            }
+            Purpose::Undo | Purpose::ReconcileUndo => {
+                self.to(StepState::Compensating, Some(WHY));
+                self.notes.undo_cut_off = true;
+            }
+            Purpose::IdentifyToAsk | Purpose::IdentifyToAct => {
+                self.to(StepState::Ready, None);
+                self.notes = StepNotes::default();
+            }
+        }
+    }
+}
+
+impl Ended {
+    fn output(self) -> Option<crate::model::task::Values> {
+        match self.end {
+            End::Task(TaskOutcome::Done { output }) | End::Look(Reality::Done(output)) => Some(output),
+            _ => None,
+        }
+    }
+}
+
+impl Answered {
+    /// A person's answer as a step's output.
+    fn output(self) -> crate::model::task::Values {
+        let answer = match self.answer {
+            Answer::Value { value } => value,
+            Answer::DoneByHand { evidence } => Value::String(evidence),
+            Answer::No => Value::Bool(false),
+            _ => Value::Bool(true),
+        };
+        let name = if matches!(self.kind, QuestionKind::Answer { answer: AnswerKind::YesNo | AnswerKind::Text | AnswerKind::Integer, .. }) { "answer" } else { "note" };
+        [(name.to_owned(), answer), ("by".to_owned(), Value::String(self.by.to_string()))].into_iter().collect()
+    }
+}
+
+/// What the event adds to the run's exceptions.
+fn exception(kind: &EventKind, record: &StepRecord) -> Option<String> {
+    match kind {
+        EventKind::StepSkipped { reason, .. } => Some(format!("skipped ({}): {reason}", record.state)),
+        EventKind::StepDoneByHand { evidence, .. } => Some(format!("done by hand: {evidence}")),
+        EventKind::DriftAccepted { reason, .. } => Some(format!("drift accepted: {reason}")),
+        _ => None,
+    }
+}
+
+/// The step that an event about a step's standing is about.
+fn step_of(kind: &EventKind) -> Option<&StepId> {
+    match kind {
+        EventKind::StepReady { step }
+        | EventKind::IdentityRead { step, .. }
+        | EventKind::StepConfirmed { step }
+        | EventKind::StepBlocked { step, .. }
+        | EventKind::StepDone { step }
+        | EventKind::StepFailed { step, .. }
+        | EventKind::StepTimedOut { step }
+        | EventKind::StepInterrupted { step, .. }
+        | EventKind::StepUnknown { step, .. }
+        | EventKind::StepSkipped { step, .. }
+        | EventKind::StepNotRun { step, .. }
+        | EventKind::StepCancelled { step, .. }
+        | EventKind::StepDoneByHand { step, .. }
+        | EventKind::StepUndone { step }
+        | EventKind::StepUndoFailed { step, .. }
+        | EventKind::DriftAccepted { step, .. } => Some(step),
+        _ => None,
+    }
+}

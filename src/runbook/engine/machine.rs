@@ -1,0 +1,124 @@
+//! The machine's face: inputs, orders, and the engine that holds the state.
+
+use super::{advance, decide};
+use crate::event::{Event, EventKind, Purpose};
+use crate::model::actor::Actor;
+use crate::model::id::{RunId, StepId};
+use crate::model::task::{CancelReason, TaskSpec};
+use crate::model::time::Timestamp;
+use crate::runbook::intent::Intent;
+use crate::runbook::plan::Plan;
+use crate::runbook::state::{End, RunState};
+use std::time::Duration;
+
+/// The time, from both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    pub at: Timestamp,
+    /// Milliseconds since the runner started.
+    pub mono_ms: u64,
+}
+
+/// What the world tells the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    Intent { actor: Actor, intent: Intent },
+    TaskEnded { step: StepId, attempt: u32, purpose: Purpose, end: End },
+    /// The time limit of the task in flight passed.
+    Deadline { step: StepId, attempt: u32, purpose: Purpose },
+    /// A runner has read the journal and takes the run up. A task that was in flight is cut off.
+    Recovered { pid: u32, version: String },
+    /// Nothing new but time: go on if the state allows it.
+    Continue,
+    /// The runner goes; nothing follows from it until the next one comes.
+    Stopping { why: String },
+}
+
+/// What the runner must do, once the event that gave the order is on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    StartTask { step: StepId, attempt: u32, purpose: Purpose, task: TaskSpec, timeout: Duration },
+    CancelTask { reason: CancelReason },
+    /// The run is over: tell everyone and leave.
+    Finish,
+}
+
+/// What follows from an input: events to append in this order, or why it is refused. A refused answer
+/// has both: it is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    pub events: Vec<Event>,
+    pub refused: Option<String>,
+}
+
+/// One run: its state, and who speaks when nobody asked.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    state: RunState,
+    me: Actor,
+    closing: bool,
+}
+
+impl Engine {
+    /// `me` is the actor of events that no operator caused.
+    pub fn new(state: RunState, me: Actor) -> Self {
+        Self { state, me, closing: false }
+    }
+
+    /// The first entry of a run's journal: the whole plan.
+    pub fn creation(run: RunId, plan: &Plan, actor: Actor, now: Now) -> Event {
+        Event {
+            seq: 1,
+            run,
+            at: now.at,
+            mono_ms: now.mono_ms,
+            actor,
+            kind: EventKind::RunCreated {
+                plan_digest: plan.digest.clone(),
+                plan: serde_json::to_value(plan).unwrap_or_default(),
+            },
+        }
+    }
+
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// From here on inputs are recorded, and nothing new begins.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// What follows from `input`. Changes nothing: the events must be appended and applied one by one.
+    pub fn handle(&self, input: &Input, now: Now) -> Decision {
+        let actor = match input {
+            Input::Intent { actor, .. } => actor,
+            _ => &self.me,
+        };
+        let first = decide::decide(&self.state, input, now.at);
+        let mut draft = self.state.clone();
+        let mut events = Vec::new();
+        let mut push = |draft: &mut RunState, kind: EventKind| {
+            let (seq, run, actor) = (draft.seq + 1, draft.id.clone(), actor.clone());
+            let event = Event { seq, run, at: now.at, mono_ms: now.mono_ms, actor, kind };
+            draft.apply(&event);
+            events.push(event);
+        };
+        for kind in first.events {
+            push(&mut draft, kind);
+        }
+        if !self.closing && !matches!(input, Input::Stopping { .. }) {
+            // Every step takes only a handful of events; the bound turns a mistake into a halt.
+            for _ in 0..64 + draft.steps.len() * 16 {
+                let Some(kind) = advance::next(&draft, now.at) else { break };
+                push(&mut draft, kind);
+            }
+        }
+        Decision { events, refused: first.refused }
+    }
+
+    /// Makes an event true. The orders must be executed only if the event is news, and on disk.
+    pub fn apply(&mut self, event: &Event) -> Vec<Order> {
+        self.state.apply(event)
+    }
+}

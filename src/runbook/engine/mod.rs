@@ -1,0 +1,21 @@
+//! The state machine of a run. Pure: an input and the time go in, events come out; applying events
+//! changes the state and yields orders, which the runner executes and a replay ignores.
+//!
+//! Two functions hold everything: [`Engine::handle`] decides, [`Engine::apply`] evolves. What follows
+//! from a state alone is decided in `advance`, one event at a time, so that a journal that ends after any
+//! event can be taken up again.
+
+mod abort;
+mod advance;
+mod answer;
+mod ask;
+mod decide;
+mod evolve;
+mod identity;
+mod machine;
+mod prepare;
+mod settle;
+mod words;
+
+pub use evolve::{ReplayError, replay};
+pub use machine::{Decision, Engine, Input, Now, Order};
