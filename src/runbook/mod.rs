@@ -5,6 +5,7 @@ pub mod definition;
 pub mod digest;
 pub mod engine;
 pub mod intent;
+pub mod load;
 pub mod modules;
 pub mod params;
 pub mod plan;

@@ -1,7 +1,9 @@
 //! Templates of runbooks: strict, and typed where a template is one expression alone.
 
 use crate::model::task::{TargetIdentity, Values};
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -47,18 +49,18 @@ pub fn render(text: &str, context: &Value) -> Result<Value, TemplateError> {
     };
     let value = environment
         .compile_expression(expression)
-        .and_then(|expression| expression.eval(context))
+        .and_then(|expression| expression.eval(Serde(context)))
         .map_err(|error| failed(text, &error))?;
     let problem = |problem: String| TemplateError { template: text.to_owned(), problem };
     if value.is_undefined() {
         return Err(problem("a value that it names is not there".to_owned()));
     }
-    serde_json::to_value(&value).map_err(|error| problem(format!("its value cannot be kept: {error}")))
+    Value::deserialize(value).map_err(|error| problem(format!("its value cannot be kept: {error}")))
 }
 
 /// Renders one text as text.
 pub fn render_text(text: &str, context: &Value) -> Result<String, TemplateError> {
-    environment().render_str(text, context).map_err(|error| failed(text, &error))
+    environment().render_str(text, Serde(context)).map_err(|error| failed(text, &error))
 }
 
 /// Renders every text inside `value`, at any depth. Keys are not templates.

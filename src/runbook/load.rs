@@ -1,0 +1,162 @@
+//! Runbook files into runbooks: every problem at once, with its place.
+
+mod params;
+mod scope;
+mod step;
+
+use super::definition::{Resolve, Runbook, RunbookKind};
+use super::modules::Modules;
+use crate::located::{self, Fields, Item, Located, Problem, Problems};
+use crate::model::id::RunbookId;
+use crate::model::task::Effect;
+use scope::Scope;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Largest runbook file, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The runbooks that come with the program: file name without extension, and text.
+const BUILT_IN: &[(&str, &str)] = &[];
+
+/// Everything that could be read, and what could not, ready to show. A runbook of the estate replaces a
+/// built-in one of the same id; two of the estate's with the same id are both refused.
+pub fn all(dirs: &[PathBuf], modules: &Modules) -> (Vec<Runbook>, Vec<String>) {
+    let (mut runbooks, mut errors) = (Vec::<Runbook>::new(), Vec::new());
+    for (stem, text) in BUILT_IN {
+        match parse(stem, "built in", text, modules) {
+            Ok(runbook) => runbooks.push(runbook),
+            Err(problems) => errors.push(problems.to_string()),
+        }
+    }
+    let mut own = Vec::<Runbook>::new();
+    for file in files(dirs, &mut errors) {
+        match load(&file, modules) {
+            Ok(runbook) => match own.iter().find(|other| other.id == runbook.id) {
+                Some(other) => errors.push(format!(
+                    "{}: runbook `{}` is already defined in {}; neither is a choice to be made silently, rename one",
+                    runbook.origin, runbook.id, other.origin
+                )),
+                None => own.push(runbook),
+            },
+            Err(error) => errors.push(error),
+        }
+    }
+    runbooks.retain(|built_in| !own.iter().any(|runbook| runbook.id == built_in.id));
+    runbooks.extend(own);
+    runbooks.sort_by(|a, b| a.id.cmp(&b.id));
+    (runbooks, errors)
+}
+
+fn files(dirs: &[PathBuf], errors: &mut Vec<String>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for dir in dirs {
+        match std::fs::read_dir(dir) {
+            Ok(entries) => found.extend(
+                entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")),
+            ),
+            Err(error) => errors.push(format!("runbook folder {} cannot be read: {error}", dir.display())),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn load(file: &Path, modules: &Modules) -> Result<Runbook, String> {
+    let origin = file.display().to_string();
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let readable = std::fs::metadata(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
+    if readable.len() > MAX_FILE {
+        return Err(format!("{origin} is larger than a runbook can be ({MAX_FILE} bytes)"));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
+    parse(&stem, &origin, &text, modules).map_err(|problems| problems.to_string())
+}
+
+/// Reads one runbook. `stem` is its file name without extension, which its id must repeat.
+pub fn parse(stem: &str, origin: &str, text: &str, modules: &Modules) -> Result<Runbook, Problems> {
+    let file = if origin == "built in" { format!("{stem}.toml (built in)") } else { origin.to_owned() };
+    located::read(&file, text, |fields| runbook(fields, stem, origin, text, modules))
+}
+
+fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, modules: &Modules) -> Option<Runbook> {
+    let id = fields.required::<Located<String>>("id");
+    if let Some(id) = id.as_ref().filter(|id| id.as_str() != stem) {
+        fields.report(
+            Problem::at(&id.place, format!("the id `{}` differs from the file's name `{stem}`", id.value))
+                .help("a runbook is found by its id: let both be the same"),
+        );
+    }
+    let title = fields.required::<String>("title");
+    let summary = fields.optional::<String>("summary").unwrap_or_default();
+    let kind = fields.need("kind").and_then(|item| item.choice(&KINDS));
+    let mut scope = Scope::new(modules);
+    let params = params::read(fields, &mut scope);
+    let names = fields.entries("names");
+    scope.names = names.iter().map(|(name, _)| name.value.clone()).collect();
+    let resolve = fields.tables("resolve", |look| resolve(look, &mut scope));
+    let names = names.into_iter().filter_map(|(name, item)| scope.text(&item).map(|text| (name.value, text))).collect();
+    let touches = fields.table("plan", |plan| Some(scope.texts(plan.take("touches")))).unwrap_or_default();
+    let steps_at = fields.key_place("steps");
+    let mut seen = Vec::<Located<String>>::new();
+    let steps = fields.tables("steps", |fields| step::read(fields, &scope, &mut seen));
+    if seen.is_empty() {
+        let place = steps_at.unwrap_or(located::Place::WHOLE);
+        fields.report(Problem::at(&place, "a runbook needs at least one step").help("add a [[steps]] table"));
+    }
+    Some(Runbook {
+        id: RunbookId::from(id?.value),
+        title: title?,
+        summary,
+        kind: kind?,
+        digest: hex::encode(Sha256::digest(text)),
+        origin: origin.to_owned(),
+        params,
+        resolve,
+        names,
+        touches,
+        steps,
+    })
+}
+
+const KINDS: [(&str, RunbookKind); 7] = [
+    ("restore", RunbookKind::Restore),
+    ("pitr", RunbookKind::Pitr),
+    ("switchover", RunbookKind::Switchover),
+    ("failover", RunbookKind::Failover),
+    ("failback", RunbookKind::Failback),
+    ("backup", RunbookKind::Backup),
+    ("checklist", RunbookKind::Checklist),
+];
+
+fn resolve(fields: &mut Fields<'_>, scope: &mut Scope<'_>) -> Option<Resolve> {
+    let id = fields.required::<Located<String>>("id");
+    let title = fields.optional::<String>("title");
+    let module = fields.required::<Located<String>>("use");
+    let with = fields.take("with");
+    let place = fields.place;
+    let row = module.as_ref().and_then(|module| scope.module(module, |problem| fields.report(problem)));
+    if let (Some(row), Some(module)) = (row, &module)
+        && row.effect != Effect::Observe
+    {
+        let message = format!("`{}` changes something ({}): a look while planning may only read", row.name, row.effect);
+        fields.report(Problem::at(&module.place, message));
+    }
+    let with = scope.input(row, with.as_ref(), &place, |problem| fields.report(problem));
+    let id = id?;
+    if scope.looks.iter().any(|(known, _)| known == &id.value) {
+        fields.report(Problem::at(&id.place, format!("two looks are called `{}`", id.value)));
+    }
+    scope.looks.push((id.value.clone(), row.map(|row| row.outputs.clone()).unwrap_or_default()));
+    let title = title.unwrap_or_else(|| id.value.clone());
+    Some(Resolve { id: id.value, title, module: module?.value, with })
+}
+
+/// A text that is there and not empty.
+fn filled(item: &Item<'_>) -> Option<String> {
+    let text = item.read::<String>()?;
+    if text.trim().is_empty() { item.refuse("not be empty") } else { Some(text) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! The `[[steps]]` tables.
+
+use super::filled;
+use super::scope::Scope;
+use crate::located::{Fields, Item, Located, Problem};
+use crate::model::id::StepId;
+use crate::model::task::Effect;
+use crate::runbook::definition::{Action, AnswerKind, Confirm, SkipRule, Step, TaskTemplate};
+use crate::runbook::modules::ModuleRow;
+use std::time::Duration;
+
+const EFFECTS: [(&str, Effect); 5] = [
+    ("observe", Effect::Observe),
+    ("reversible", Effect::Reversible),
+    ("costly", Effect::Costly),
+    ("fence", Effect::Fence),
+    ("irreversible", Effect::Irreversible),
+];
+const CONFIRMS: [(&str, Confirm); 3] = [("none", Confirm::None), ("key", Confirm::Key), ("phrase", Confirm::Phrase)];
+const SKIPS: [(&str, SkipRule); 2] = [("forbidden", SkipRule::Forbidden), ("with-reason", SkipRule::WithReason)];
+const ANSWERS: [(&str, AnswerKind); 3] =
+    [("yes-no", AnswerKind::YesNo), ("text", AnswerKind::Text), ("integer", AnswerKind::Integer)];
+
+/// Time limit of a step that names none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+/// Most automatic repeats.
+const MAX_RETRY: u32 = 10;
+
+pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<String>>) -> Option<Step> {
+    let id = fields.required::<Located<String>>("id");
+    if let Some(id) = &id {
+        if let Some(first) = seen.iter().find(|other| other.value == id.value) {
+            let message = format!("two steps are called `{}`", id.value);
+            fields.report(Problem::at(&id.place, message).also(&first.place, "first named here"));
+        }
+        seen.push(id.clone());
+    }
+    let title = fields.need("title").and_then(|item| filled(&item).and_then(|_| scope.text(&item)));
+    let help = fields.take("help").and_then(|item| scope.text(&item)).unwrap_or_default();
+    let skip = fields.take("skip").and_then(|item| item.choice(&SKIPS)).unwrap_or_default();
+    let wanted = fields.take("effect");
+    let effect = wanted.as_ref().and_then(|item| item.choice(&EFFECTS));
+    let (module, ask, attest) = (fields.optional::<Located<String>>("use"), fields.take("ask"), fields.take("attest"));
+    match (module, ask, attest) {
+        (Some(module), None, None) => {
+            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip };
+            task_step(fields, scope, parts, &module, wanted.as_ref(), effect)
+        }
+        (None, ask, attest) if ask.is_some() != attest.is_some() => {
+            let action = human(fields, scope, ask.as_ref(), attest.as_ref());
+            Some(Step {
+                id: StepId::from(id?.value),
+                title: title?,
+                help,
+                action: action?,
+                effect: effect.unwrap_or(Effect::Observe),
+                confirm: Confirm::None,
+                phrase: None,
+                target: None,
+                timeout: DEFAULT_TIMEOUT,
+                retry: 0,
+                skip,
+                undo: None,
+            })
+        }
+        _ => {
+            fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
+            let message = "a step has exactly one of `use` (a module), `ask` (a question), `attest` (work by hand)";
+            fields.report(Problem::at(&fields.place, message));
+            None
+        }
+    }
+}
+
+struct Common {
+    id: StepId,
+    title: String,
+    help: String,
+    skip: SkipRule,
+}
+
+fn human(fields: &mut Fields<'_>, scope: &Scope<'_>, ask: Option<&Item<'_>>, attest: Option<&Item<'_>>) -> Option<Action> {
+    let answer = fields.take("answer");
+    fields.forbid(
+        &["with", "confirm", "phrase", "target", "timeout", "retry", "undo"],
+        "a person does this step; it belongs to steps with `use`",
+    );
+    if let Some(prompt) = attest {
+        if let Some(answer) = answer {
+            answer.report(Problem::at(&answer.place, "`attest` takes a note; `answer` belongs to `ask`"));
+        }
+        return Some(Action::Attest { prompt: filled(prompt).and_then(|_| scope.text(prompt))? });
+    }
+    let prompt = ask.and_then(|item| filled(item).and_then(|_| scope.text(item)));
+    let answer = match answer {
+        Some(item) => item.choice(&ANSWERS),
+        None => Some(AnswerKind::YesNo),
+    };
+    Some(Action::Question { prompt: prompt?, answer: answer? })
+}
+
+fn task_step(
+    fields: &mut Fields<'_>,
+    scope: &Scope<'_>,
+    parts: Common,
+    module: &Located<String>,
+    wanted: Option<&Item<'_>>,
+    effect: Option<Effect>,
+) -> Option<Step> {
+    let row = scope.module(module, |problem| fields.report(problem));
+    let with = fields.take("with");
+    let with = scope.input(row, with.as_ref(), &fields.place, |problem| fields.report(problem));
+    let least = row.map_or(Effect::Observe, |row| row.effect);
+    let effect = effect.unwrap_or(least);
+    if let Some(item) = wanted.filter(|_| effect < least) {
+        let message = format!("`{}` is {least}: the step cannot claim to be {effect}", module.value);
+        item.report(Problem::at(&item.place, message).help("leave `effect` out, or write a stronger one"));
+    }
+    let confirm = confirm(fields, effect);
+    let phrase_item = fields.take("phrase");
+    let phrase = phrase_item.as_ref().and_then(Scope::phrase);
+    let target = template(fields, scope, "target", Some(Effect::Observe));
+    let undo = template(fields, scope, "undo", None);
+    let timeout = fields.optional::<Duration>("timeout").unwrap_or(DEFAULT_TIMEOUT);
+    let retry = retry(fields, row, effect);
+    fields.forbid(&["answer"], "it belongs to `ask`");
+    let place = fields.place;
+    if confirm == Confirm::Phrase && phrase_item.is_none() {
+        fields.report(
+            Problem::at(&place, format!("step `{}` is confirmed by a phrase and has none", parts.id))
+                .help("phrase = \"swap {{ target.database }} {{ target.code }}\""),
+        );
+    }
+    if confirm == Confirm::Phrase && target.is_none() {
+        let message = format!("step `{}` is confirmed by a phrase over its live target, and names no `target`", parts.id);
+        fields.report(Problem::at(&place, message));
+    }
+    if let Some(item) = phrase_item.filter(|_| confirm != Confirm::Phrase) {
+        item.report(Problem::at(&item.place, "the phrase is never asked for: `confirm` is not \"phrase\""));
+    }
+    Some(Step {
+        id: parts.id,
+        title: parts.title,
+        help: parts.help,
+        action: Action::Task(TaskTemplate { module: module.value.clone(), with }),
+        effect,
+        confirm,
+        phrase,
+        target,
+        timeout,
+        retry,
+        skip: parts.skip,
+        undo,
+    })
+}
+
+/// Default by effect; what fences or cannot be taken back keeps its phrase, costly work its key.
+fn confirm(fields: &mut Fields<'_>, effect: Effect) -> Confirm {
+    let (default, least) = match effect {
+        Effect::Observe => (Confirm::None, Confirm::None),
+        Effect::Reversible => (Confirm::Key, Confirm::None),
+        Effect::Costly => (Confirm::Key, Confirm::Key),
+        Effect::Fence | Effect::Irreversible => (Confirm::Phrase, Confirm::Phrase),
+    };
+    let Some(item) = fields.take("confirm") else { return default };
+    let Some(wanted) = item.choice(&CONFIRMS) else { return default };
+    if wanted < least {
+        let word = CONFIRMS.iter().find(|(_, confirm)| *confirm == least).map_or("phrase", |(word, _)| word);
+        let message = format!("a step whose effect is {effect} needs at least confirm = \"{word}\"");
+        item.report(Problem::at(&item.place, message).help("leave `confirm` out"));
+    }
+    wanted.max(least)
+}
+
+fn template(
+    fields: &mut Fields<'_>,
+    scope: &Scope<'_>,
+    key: &'static str,
+    at_most: Option<Effect>,
+) -> Option<TaskTemplate> {
+    fields.table(key, |fields| {
+        let module = fields.required::<Located<String>>("use");
+        let with = fields.take("with");
+        let row = module.as_ref().and_then(|module| scope.module(module, |problem| fields.report(problem)));
+        let with = scope.input(row, with.as_ref(), &fields.place, |problem| fields.report(problem));
+        let module = module?;
+        if let (Some(row), Some(limit)) = (row, at_most)
+            && row.effect > limit
+        {
+            let message = format!("`{}` changes something ({}): a target is only read", row.name, row.effect);
+            fields.report(Problem::at(&module.place, message));
+        }
+        Some(TaskTemplate { module: module.value, with })
+    })
+}
+
+fn retry(fields: &mut Fields<'_>, row: Option<&ModuleRow>, effect: Effect) -> u32 {
+    let Some(item) = fields.take("retry") else { return 0 };
+    let Some(retry) = item.read::<u32>() else { return 0 };
+    let repeatable = row.is_none_or(|row| row.idempotent || row.effect == Effect::Observe);
+    if retry > MAX_RETRY {
+        item.report(Problem::at(&item.place, format!("at most {MAX_RETRY} automatic repeats")));
+    } else if retry > 0 && (!repeatable || effect >= Effect::Fence) {
+        let message = "this step may not be repeated without asking";
+        let help = "automatic repeats need a module that may safely run twice, and an effect below fence";
+        item.report(Problem::at(&item.place, message).help(help));
+    }
+    retry
+}
