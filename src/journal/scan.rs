@@ -93,13 +93,19 @@ pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
     let lines = number - u64::from(scan.torn);
     match head {
         None if lines <= 1 => {}
-        None => scan.damage.push(Damage { line: 0, what: "the head is missing or unreadable: the end cannot be checked".to_owned() }),
+        None => scan
+            .damage
+            .push(Damage { line: 0, what: "the head is missing or unreadable: the end cannot be checked".to_owned() }),
         Some(head) if head.seq > lines => {
-            let what = format!("the journal ends after line {lines}, and its head names entry {}: the tail was cut off", head.seq);
+            let what = format!(
+                "the journal ends after line {lines}, and its head names entry {}: the tail was cut off",
+                head.seq
+            );
             scan.damage.push(Damage { line: 0, what });
         }
         Some(head) if !head_met && head.seq > 0 => {
-            scan.damage.push(Damage { line: 0, what: format!("the entry {} that the head names is not there", head.seq) });
+            scan.damage
+                .push(Damage { line: 0, what: format!("the entry {} that the head names is not there", head.seq) });
         }
         Some(_) => {}
     }
@@ -113,7 +119,11 @@ struct Bad {
 }
 
 fn check(line: &[u8], so_far: &Scan, number: u64) -> Result<(Option<Event>, String), Bad> {
-    let bad = |what: String, stated: Option<&str>, event: Option<Event>| Bad { what, stated: stated.map(str::to_owned), event };
+    let bad = |what: String, stated: Option<&str>, event: Option<Event>| Bad {
+        what,
+        stated: stated.map(str::to_owned),
+        event,
+    };
     let Some((stated, body)) = line::split(line) else {
         return Err(bad("it is not a journal entry: it was altered".to_owned(), None, None));
     };
@@ -126,7 +136,10 @@ fn check(line: &[u8], so_far: &Scan, number: u64) -> Result<(Option<Event>, Stri
         let what = if holds {
             format!("it holds entry {} where entry {number} belongs", event.seq)
         } else {
-            format!("it holds entry {} where entry {number} belongs: lines were removed, added or re-ordered", event.seq)
+            format!(
+                "it holds entry {} where entry {number} belongs: lines were removed, added or re-ordered",
+                event.seq
+            )
         };
         return Err(bad(what, Some(stated), Some(event)));
     }

@@ -111,11 +111,7 @@ impl<'a> Binding<'a> {
 
     /// The finished plan. Refused while anything in it is not resolved: a template without its value, a
     /// target whose identity was not read, a phrase that cannot be made.
-    pub fn plan(
-        mut self,
-        estate: &Estate,
-        identities: &BTreeMap<StepId, TargetIdentity>,
-    ) -> Result<Plan, Vec<String>> {
+    pub fn plan(mut self, estate: &Estate, identities: &BTreeMap<StepId, TargetIdentity>) -> Result<Plan, Vec<String>> {
         if self.resolved.len() < self.runbook.resolve.len() {
             return Err(vec!["the plan's looks at the world have not all answered".to_owned()]);
         }

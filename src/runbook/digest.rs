@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn order_of_keys_does_not_count_and_content_does() {
-        let (a, b) = (json!({ "x": { "b": 1, "a": [1, 2] }, "y": 1.5 }), json!({ "y": 1.5, "x": { "a": [1, 2], "b": 1 } }));
+        let (a, b) =
+            (json!({ "x": { "b": 1, "a": [1, 2] }, "y": 1.5 }), json!({ "y": 1.5, "x": { "a": [1, 2], "b": 1 } }));
         assert_eq!(of(&a), of(&b));
         assert_ne!(of(&a), of(&json!({ "x": { "b": 1, "a": [2, 1] }, "y": 1.5 })));
     }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const MAX_FILE: u64 = 1 << 20;
 
 /// The runbooks that come with the program: file name without extension, and text.
-const BUILT_IN: &[(&str, &str)] = &[];
+const BUILT_IN: &[(&str, &str)] = &[("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml"))];
 
 /// Everything that could be read, and what could not, ready to show. A runbook of the estate replaces a
 /// built-in one of the same id; two of the estate's with the same id are both refused.
@@ -53,7 +53,10 @@ fn files(dirs: &[PathBuf], errors: &mut Vec<String>) -> Vec<PathBuf> {
     for dir in dirs {
         match std::fs::read_dir(dir) {
             Ok(entries) => found.extend(
-                entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")),
+                entries
+                    .filter_map(Result::ok)
+                    .map(|entry| entry.path())
+                    .filter(|path| path.extension().is_some_and(|e| e == "toml")),
             ),
             Err(error) => errors.push(format!("runbook folder {} cannot be read: {error}", dir.display())),
         }
@@ -157,6 +160,3 @@ fn filled(item: &Item<'_>) -> Option<String> {
     let text = item.read::<String>()?;
     if text.trim().is_empty() { item.refuse("not be empty") } else { Some(text) }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! A plan: a runbook bound to resolved values, with a digest. What was approved is what runs.
 
-use super::digest;
 use super::definition::{AnswerKind, Confirm, SkipRule};
+use super::digest;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};

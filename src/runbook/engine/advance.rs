@@ -52,7 +52,6 @@ pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
 }
 
 fn end(state: &RunState) -> EventKind {
-    let status =
-        if state.exceptions.is_empty() { RunStatus::Completed } else { RunStatus::CompletedWithExceptions };
+    let status = if state.exceptions.is_empty() { RunStatus::Completed } else { RunStatus::CompletedWithExceptions };
     EventKind::RunEnded { status: words::data(&status), leftovers: Vec::new() }
 }

@@ -67,9 +67,7 @@ fn check_value(kind: &AnswerKind, answer: &Answer) -> Result<(), String> {
     match (kind, answer) {
         (AnswerKind::YesNo, Answer::Yes) | (_, Answer::No) => Ok(()),
         (AnswerKind::Integer, Answer::Value { value }) if value.is_i64() => Ok(()),
-        (AnswerKind::Text, Answer::Value { value }) => {
-            written(value.as_str().unwrap_or_default(), "write your answer")
-        }
+        (AnswerKind::Text, Answer::Value { value }) => written(value.as_str().unwrap_or_default(), "write your answer"),
         (AnswerKind::YesNo, _) => Err("answer yes or no".to_owned()),
         (AnswerKind::Integer, _) => Err("answer with a whole number".to_owned()),
         (AnswerKind::Text, _) => Err("answer with a text".to_owned()),

@@ -45,7 +45,9 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
     };
     let undo = if at.planned.undo.is_some() { "An undo is planned." } else { "No undo is planned." };
     let first = match kind {
-        QuestionKind::Phrase { .. } => "Typing the phrase starts it now, if the target is still the same in that second.",
+        QuestionKind::Phrase { .. } => {
+            "Typing the phrase starts it now, if the target is still the same in that second."
+        }
         _ => "It starts now.",
     };
     let if_yes = if at.changes() { format!("{first} {nature} {undo}") } else { format!("{first} {nature}") };

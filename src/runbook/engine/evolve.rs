@@ -217,7 +217,11 @@ impl RunState {
             for record in &mut self.steps {
                 if matches!(
                     record.state,
-                    StepState::Pending | StepState::Blocked | StepState::Ready | StepState::AwaitingAnswer | StepState::Armed
+                    StepState::Pending
+                        | StepState::Blocked
+                        | StepState::Ready
+                        | StepState::AwaitingAnswer
+                        | StepState::Armed
                 ) {
                     record.state = StepState::Cancelled;
                 }
@@ -359,7 +363,8 @@ impl StepRecord {
         match kind {
             EventKind::StepDone { .. } => {
                 self.to(StepState::Done, None);
-                if let Some(output) = ended.and_then(|ended| ended.output()).or_else(|| answered.map(Answered::output)) {
+                if let Some(output) = ended.and_then(|ended| ended.output()).or_else(|| answered.map(Answered::output))
+                {
                     self.outcome = Some(TaskOutcome::Done { output });
                 }
             }
@@ -425,7 +430,14 @@ impl Answered {
             Answer::No => Value::Bool(false),
             _ => Value::Bool(true),
         };
-        let name = if matches!(self.kind, QuestionKind::Answer { answer: AnswerKind::YesNo | AnswerKind::Text | AnswerKind::Integer, .. }) { "answer" } else { "note" };
+        let name = if matches!(
+            self.kind,
+            QuestionKind::Answer { answer: AnswerKind::YesNo | AnswerKind::Text | AnswerKind::Integer, .. }
+        ) {
+            "answer"
+        } else {
+            "note"
+        };
         [(name.to_owned(), answer), ("by".to_owned(), Value::String(self.by.to_string()))].into_iter().collect()
     }
 }

@@ -22,23 +22,48 @@ pub struct Now {
 /// What the world tells the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    Intent { actor: Actor, intent: Intent },
-    TaskEnded { step: StepId, attempt: u32, purpose: Purpose, end: End },
+    Intent {
+        actor: Actor,
+        intent: Intent,
+    },
+    TaskEnded {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+        end: End,
+    },
     /// The time limit of the task in flight passed.
-    Deadline { step: StepId, attempt: u32, purpose: Purpose },
+    Deadline {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+    },
     /// A runner has read the journal and takes the run up. A task that was in flight is cut off.
-    Recovered { pid: u32, version: String },
+    Recovered {
+        pid: u32,
+        version: String,
+    },
     /// Nothing new but time: go on if the state allows it.
     Continue,
     /// The runner goes; nothing follows from it until the next one comes.
-    Stopping { why: String },
+    Stopping {
+        why: String,
+    },
 }
 
 /// What the runner must do, once the event that gave the order is on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
-    StartTask { step: StepId, attempt: u32, purpose: Purpose, task: TaskSpec, timeout: Duration },
-    CancelTask { reason: CancelReason },
+    StartTask {
+        step: StepId,
+        attempt: u32,
+        purpose: Purpose,
+        task: TaskSpec,
+        timeout: Duration,
+    },
+    CancelTask {
+        reason: CancelReason,
+    },
     /// The run is over: tell everyone and leave.
     Finish,
 }

@@ -41,9 +41,7 @@ fn run_ended(at: At<'_>, outcome: &TaskOutcome) -> Option<EventKind> {
         TaskOutcome::Failed { .. } if again => at.intend(Purpose::Run),
         TaskOutcome::Failed { failure } => Some(at.failed(&failure.what)),
         TaskOutcome::Unknown { failure } => Some(at.unknown(&failure.what)),
-        TaskOutcome::Cancelled { reason: CancelReason::Deadline } => {
-            Some(EventKind::StepTimedOut { step: at.step() })
-        }
+        TaskOutcome::Cancelled { reason: CancelReason::Deadline } => Some(EventKind::StepTimedOut { step: at.step() }),
         TaskOutcome::Cancelled { .. } if at.state.abort.is_some() => {
             Some(EventKind::StepCancelled { step: at.step(), why: "stopped by the abort while it ran".to_owned() })
         }

@@ -51,7 +51,10 @@ impl At<'_> {
     /// Whether the step changed something, or may have, and that was not taken back.
     pub fn took_effect(&self) -> bool {
         let untouched = matches!(self.record.reality, Some(Reality::NotDone(_)))
-            && matches!(self.record.state, StepState::Failed | StepState::Cancelled | StepState::Ready | StepState::TimedOut);
+            && matches!(
+                self.record.state,
+                StepState::Failed | StepState::Cancelled | StepState::Ready | StepState::TimedOut
+            );
         let begun = self.record.attempt > 0 || matches!(self.record.state, StepState::Done | StepState::DoneByHand);
         self.changes()
             && begun

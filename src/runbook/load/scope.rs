@@ -90,7 +90,8 @@ impl<'m> Scope<'m> {
     fn check(&self, value: &Value, place: &Place, report: &impl Fn(Problem)) {
         for name in found(value, place, report) {
             if let Err((message, near)) = self.known(&name) {
-                let help = "templates can use param.<name>, resolve.<look>.<output>, name.<name>, plan.stamp, plan.mode";
+                let help =
+                    "templates can use param.<name>, resolve.<look>.<output>, name.<name>, plan.stamp, plan.mode";
                 report(Problem::at(place, message).suggest(near.as_deref(), help));
             }
         }

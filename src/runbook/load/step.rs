@@ -79,7 +79,12 @@ struct Common {
     skip: SkipRule,
 }
 
-fn human(fields: &mut Fields<'_>, scope: &Scope<'_>, ask: Option<&Item<'_>>, attest: Option<&Item<'_>>) -> Option<Action> {
+fn human(
+    fields: &mut Fields<'_>,
+    scope: &Scope<'_>,
+    ask: Option<&Item<'_>>,
+    attest: Option<&Item<'_>>,
+) -> Option<Action> {
     let answer = fields.take("answer");
     fields.forbid(
         &["with", "confirm", "phrase", "target", "timeout", "retry", "undo"],
@@ -132,7 +137,8 @@ fn task_step(
         );
     }
     if confirm == Confirm::Phrase && target.is_none() {
-        let message = format!("step `{}` is confirmed by a phrase over its live target, and names no `target`", parts.id);
+        let message =
+            format!("step `{}` is confirmed by a phrase over its live target, and names no `target`", parts.id);
         fields.report(Problem::at(&place, message));
     }
     if let Some(item) = phrase_item.filter(|_| confirm != Confirm::Phrase) {
