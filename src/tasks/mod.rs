@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod context;
 pub mod decode;
+pub mod files;
 pub mod input;
 pub mod module;
 pub mod pg;

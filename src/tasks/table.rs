@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{checks, pg};
+use super::{checks, files, pg};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -9,7 +9,18 @@ pub fn all() -> Table {
     table.add(checks::disk_space::DiskSpace);
     table.add(checks::http_health::HttpHealth);
     postgres(&mut table);
+    folders(&mut table);
     table
+}
+
+fn folders(table: &mut Table) {
+    table.add(files::inspect::Inspect);
+    table.add(files::identity::Identity);
+    table.add(files::extract::Extract);
+    table.add(files::compare::Compare);
+    table.add(files::swap::Swap);
+    table.add(files::swap_back::SwapBack);
+    table.add(files::remove_side::RemoveSide);
 }
 
 fn postgres(table: &mut Table) {

@@ -3,5 +3,6 @@
 
 mod bench;
 mod database;
+mod folders;
 #[path = "../support/postgres.rs"]
 mod postgres;

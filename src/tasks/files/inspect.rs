@@ -1,0 +1,97 @@
+//! `files.inspect`: the live folder of an asset, its surroundings and its size, for the plan.
+
+use super::folder::{Found, Place, failed, tally};
+use crate::model::id::AssetId;
+use crate::model::size::ByteCount;
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::staging::free_bytes;
+use rustix::fs::{Access, AtFlags};
+use serde::Deserialize;
+use serde_json::json;
+
+pub struct Inspect;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "files.inspect",
+    summary: "Look at the live folder of an asset and at the room beside it",
+    effect: Effect::Observe,
+    inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset with a `path`" }],
+    outputs: &["target", "parent", "title", "exists", "live_id", "files", "bytes", "size", "free_bytes", "health_url"],
+    idempotent: true,
+    undo: "nothing to take back",
+    programs: &[],
+};
+
+#[derive(Deserialize)]
+struct Input {
+    asset: AssetId,
+}
+
+#[async_trait::async_trait]
+impl Module for Inspect {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(inspect(cx, input).await)
+    }
+}
+
+async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let asset = cx.estate.asset(&input.asset);
+    let path = asset.and_then(|asset| asset.path.clone()).ok_or_else(|| {
+        Failure::new(format!("asset `{}` has no `path` in the configuration", input.asset))
+            .means("nobody knows where its live folder is")
+            .next("add `path` to the asset, and make a new plan")
+    })?;
+    let health_url = asset.and_then(|asset| asset.health_url.clone());
+    let cancel = cx.cancel.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        let (place, [name]) = Place::open([&path])?;
+        rustix::fs::accessat(&place.dir, ".", Access::WRITE_OK, AtFlags::EACCESS).map_err(|error| {
+            failed(&format!("looking whether {} can be written to", escaped(&place.path.to_string_lossy())), &error.into())
+                .means("the folder beside the live one could not be made")
+                .next("run as a user who may write there")
+        })?;
+        let live = place.find(&name)?;
+        if let Found::Other(what) = live {
+            return Err(Failure::new(format!("{} is {what}", place.show(&name)))
+                .means("it cannot be exchanged by renaming")
+                .next("point `path` at the real folder; for a mount point, at a folder inside it"));
+        }
+        let counted = match &live {
+            Found::Folder(_) => {
+                let dir = place.dir.open_dir(&name).map_err(|error| failed("opening the live folder", &error))?;
+                tally(&dir, &|| cancel.reason().is_some()).map(|(tally, _)| tally).ok()
+            }
+            _ => None,
+        };
+        let free = free_bytes(&place.path).map_err(|error| failed("reading the free space", &error))?;
+        Ok((path, live, counted, free))
+    });
+    let (path, live, counted, free) =
+        looked.await.map_err(|error| Failure::new(format!("the look broke: {error}")))??;
+    if let Some(reason) = cx.cancel.reason() {
+        return Err(Stop::Cancelled(reason));
+    }
+    let id = if let Found::Folder(id) = &live { Some(id) } else { None };
+    let bytes = counted.as_ref().map(|tally| tally.bytes);
+    Ok(values(json!({
+        "target": path,
+        "parent": path.parent(),
+        "title": format!("folder {} on this machine", escaped(&path.to_string_lossy())),
+        "exists": id.is_some(),
+        "live_id": id,
+        "files": counted.as_ref().map(|tally| tally.files),
+        "bytes": bytes,
+        "size": bytes.map(|bytes| ByteCount(bytes).to_string()),
+        "free_bytes": free,
+        "health_url": health_url,
+    })))
+}

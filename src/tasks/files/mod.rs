@@ -1,0 +1,12 @@
+//! Files: look, unpack safely beside the live folder, compare, swap by rename.
+
+pub mod compare;
+pub mod extract;
+pub mod folder;
+pub mod identity;
+pub mod inspect;
+pub mod members;
+pub mod remove_side;
+pub mod swap;
+pub mod swap_back;
+pub mod unpack;
