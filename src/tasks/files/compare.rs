@@ -27,7 +27,12 @@ static SPEC: ModuleSpec = ModuleSpec {
         InputSpec { name: "folder", kind: InputKind::Text, required: true, help: "Absolute path of the folder" },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
         InputSpec { name: "strip", kind: InputKind::Integer, required: false, help: "As for files.extract" },
-        InputSpec { name: "min_files", kind: InputKind::Integer, required: false, help: "Fewest believable files; default 1" },
+        InputSpec {
+            name: "min_files",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Fewest believable files; default 1",
+        },
     ],
     outputs: &["files", "folders", "links", "bytes"],
     idempotent: true,
@@ -151,7 +156,11 @@ impl Comparer {
 
     fn check(&mut self, member: &Member, content: &mut dyn Read) -> Result<(), Failure> {
         let shown = escaped(&member.path.to_string_lossy()).into_owned();
-        let here = if member.path.as_os_str().is_empty() { self.root.dir_metadata() } else { self.root.symlink_metadata(&member.path) };
+        let here = if member.path.as_os_str().is_empty() {
+            self.root.dir_metadata()
+        } else {
+            self.root.symlink_metadata(&member.path)
+        };
         let Ok(here) = here else {
             self.problem(format!("{shown} is missing"));
             return Ok(());
@@ -171,7 +180,9 @@ impl Comparer {
                 self.problem(format!("{shown} has mode {:o}, recorded {mode:o}", here.mode() & 0o7777));
             }
         }
-        if let Some(mtime) = member.mtime.filter(|mtime| *mtime != here.mtime() && !matches!(member.kind, Kind::Hard(_))) {
+        if let Some(mtime) =
+            member.mtime.filter(|mtime| *mtime != here.mtime() && !matches!(member.kind, Kind::Hard(_)))
+        {
             self.problem(format!("{shown} was modified at {}, recorded {mtime}", here.mtime()));
         }
         match &member.kind {
@@ -199,13 +210,15 @@ impl Comparer {
         loop {
             let count = content.read(&mut self.buffers.0).map_err(content_failure)?;
             if count == 0 {
-                let rest = file.read(&mut self.buffers.1[..1]).map_err(|error| failed(&format!("reading {shown}"), &error))?;
+                let rest =
+                    file.read(&mut self.buffers.1[..1]).map_err(|error| failed(&format!("reading {shown}"), &error))?;
                 if rest != 0 {
                     self.problem(format!("{shown} is longer than in the backup"));
                 }
                 return Ok(());
             }
-            let same = file.read_exact(&mut self.buffers.1[..count]).is_ok() && self.buffers.0[..count] == self.buffers.1[..count];
+            let same = file.read_exact(&mut self.buffers.1[..count]).is_ok()
+                && self.buffers.0[..count] == self.buffers.1[..count];
             if !same {
                 self.problem(format!("{shown} has other content"));
                 return Ok(());

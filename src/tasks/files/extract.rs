@@ -25,12 +25,37 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Costly,
     inputs: &[
         InputSpec { name: "target", kind: InputKind::Text, required: true, help: "Absolute path of the live folder" },
-        InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Absolute path of the new folder, same parent" },
+        InputSpec {
+            name: "side",
+            kind: InputKind::Text,
+            required: true,
+            help: "Absolute path of the new folder, same parent",
+        },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
-        InputSpec { name: "strip", kind: InputKind::Integer, required: false, help: "Leading folders of the archive's paths to leave out" },
-        InputSpec { name: "max_members", kind: InputKind::Integer, required: false, help: "Most members; default 5 million" },
-        InputSpec { name: "max_bytes", kind: InputKind::Integer, required: false, help: "Most bytes of content; default nine tenths of the free space" },
-        InputSpec { name: "keep_special_modes", kind: InputKind::Flag, required: false, help: "Keep set-user and set-group bits of files" },
+        InputSpec {
+            name: "strip",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Leading folders of the archive's paths to leave out",
+        },
+        InputSpec {
+            name: "max_members",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Most members; default 5 million",
+        },
+        InputSpec {
+            name: "max_bytes",
+            kind: InputKind::Integer,
+            required: false,
+            help: "Most bytes of content; default nine tenths of the free space",
+        },
+        InputSpec {
+            name: "keep_special_modes",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Keep set-user and set-group bits of files",
+        },
     ],
     outputs: &["side", "files", "folders", "links", "bytes", "defused"],
     idempotent: true,
@@ -81,7 +106,10 @@ async fn extract(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     Note { side: input.side.clone(), id: None, complete: None }.write(cx)?;
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
-    place.dir.create_dir_with(&name, &builder).map_err(|error| failed(&format!("making {}", place.show(&name)), &error))?;
+    place
+        .dir
+        .create_dir_with(&name, &builder)
+        .map_err(|error| failed(&format!("making {}", place.show(&name)), &error))?;
     let Found::Folder(id) = place.find(&name)? else {
         return Err(Failure::new("the new folder was replaced while it was made").into());
     };

@@ -17,7 +17,12 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "files.identity",
     summary: "Read the live identity of a folder: host, inode, files, bytes, newest change",
     effect: Effect::Observe,
-    inputs: &[InputSpec { name: "target", kind: InputKind::Text, required: true, help: "Absolute path of the live folder" }],
+    inputs: &[InputSpec {
+        name: "target",
+        kind: InputKind::Text,
+        required: true,
+        help: "Absolute path of the live folder",
+    }],
     outputs: &["title", "facts", "shown"],
     idempotent: true,
     undo: "nothing to take back",
@@ -67,7 +72,10 @@ fn identify(target: &Path, host: String, stop: &dyn Fn() -> bool) -> Result<Valu
                 ("inode", id.to_string()),
                 ("files", tally.files.to_string()),
                 ("size", format!("{} ({} bytes)", ByteCount(tally.bytes), tally.bytes)),
-                ("newest change", newest.map_or("none".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string())),
+                (
+                    "newest change",
+                    newest.map_or("none".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string()),
+                ),
             ]);
         }
     }

@@ -55,9 +55,12 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let looked = tokio::task::spawn_blocking(move || {
         let (place, [name]) = Place::open([&path])?;
         rustix::fs::accessat(&place.dir, ".", Access::WRITE_OK, AtFlags::EACCESS).map_err(|error| {
-            failed(&format!("looking whether {} can be written to", escaped(&place.path.to_string_lossy())), &error.into())
-                .means("the folder beside the live one could not be made")
-                .next("run as a user who may write there")
+            failed(
+                &format!("looking whether {} can be written to", escaped(&place.path.to_string_lossy())),
+                &error.into(),
+            )
+            .means("the folder beside the live one could not be made")
+            .next("run as a user who may write there")
         })?;
         let live = place.find(&name)?;
         if let Found::Other(what) = live {

@@ -60,7 +60,13 @@ pub struct Seen {
 }
 
 /// Walks a source on a thread of its own and hands the visitor back.
-pub async fn walk<V: Visitor + 'static>(cx: &TaskContext, source: &Source, limits: Limits, seen: &Seen, visitor: V) -> Result<V, Stop> {
+pub async fn walk<V: Visitor + 'static>(
+    cx: &TaskContext,
+    source: &Source,
+    limits: Limits,
+    seen: &Seen,
+    visitor: V,
+) -> Result<V, Stop> {
     let guard = Guard { cx: cx.clone(), limits, seen: seen.clone(), total: 0 };
     let thread = if source.is_folder() {
         let objects = list(cx, source, limits).await?;
@@ -110,7 +116,10 @@ impl Guard {
             return Err(over(format!("the backup has more than {} members", self.limits.members)));
         }
         if self.total > self.limits.bytes {
-            return Err(over(format!("the content is larger than {}", crate::model::size::ByteCount(self.limits.bytes))));
+            return Err(over(format!(
+                "the content is larger than {}",
+                crate::model::size::ByteCount(self.limits.bytes)
+            )));
         }
         Ok(())
     }
@@ -173,8 +182,14 @@ fn tree<V: Visitor>(
         // Folder markers: objects of no length whose name ends in a slash.
         let kind = if below.ends_with('/') || below.is_empty() { Kind::Folder } else { Kind::File };
         let Some(path) = safe(Path::new(below), guard.limits.strip)? else { continue };
-        let member =
-            Member { path, kind, size: object.size, mode: None, mtime: object.modified.map(|at| at.timestamp()), owner: None };
+        let member = Member {
+            path,
+            kind,
+            size: object.size,
+            mode: None,
+            mtime: object.modified.map(|at| at.timestamp()),
+            owner: None,
+        };
         let store = source.store(&guard.cx)?.clone();
         let pin = object.pin();
         let stream = runtime
@@ -299,7 +314,9 @@ fn check_link(path: &Path, target: &Path) -> Result<(), Failure> {
             Component::Normal(_) => named = true,
             Component::CurDir => {}
             Component::ParentDir if !named => climbs += 1,
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(refused(path, "is a link that may lead out")),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err(refused(path, "is a link that may lead out"));
+            }
         }
     }
     if climbs > depth || target.as_os_str().is_empty() {
@@ -328,7 +345,8 @@ mod tests {
 
     #[test]
     fn names_stay_inside() {
-        let ok = |path: &str, strip| safe(Path::new(path), strip).unwrap().map(|path| path.to_string_lossy().into_owned());
+        let ok =
+            |path: &str, strip| safe(Path::new(path), strip).unwrap().map(|path| path.to_string_lossy().into_owned());
         assert_eq!(ok("./a//b/./c", 0).as_deref(), Some("a/b/c"));
         assert_eq!(ok("./", 0).as_deref(), Some(""));
         assert_eq!(ok("top/a", 1).as_deref(), Some("a"));

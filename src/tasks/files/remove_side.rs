@@ -16,7 +16,12 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Remove a folder that this run made beside the live one",
     effect: Effect::Reversible,
     inputs: &[
-        InputSpec { name: "target", kind: InputKind::Text, required: true, help: "Absolute path of the live folder, which is never removed" },
+        InputSpec {
+            name: "target",
+            kind: InputKind::Text,
+            required: true,
+            help: "Absolute path of the live folder, which is never removed",
+        },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Absolute path of the new folder" },
     ],
     outputs: &["removed"],

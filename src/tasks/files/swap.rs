@@ -19,9 +19,19 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Irreversible,
     inputs: &[
         InputSpec { name: "target", kind: InputKind::Text, required: true, help: "Absolute path of the live folder" },
-        InputSpec { name: "live_id", kind: InputKind::Text, required: false, help: "Device and inode of the live folder in the plan; absent: it was not there" },
+        InputSpec {
+            name: "live_id",
+            kind: InputKind::Text,
+            required: false,
+            help: "Device and inode of the live folder in the plan; absent: it was not there",
+        },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Absolute path of the new folder" },
-        InputSpec { name: "aside", kind: InputKind::Text, required: true, help: "Absolute path for the old folder, dated" },
+        InputSpec {
+            name: "aside",
+            kind: InputKind::Text,
+            required: true,
+            help: "Absolute path for the old folder, dated",
+        },
     ],
     outputs: &["target", "aside"],
     idempotent: false,
@@ -114,12 +124,13 @@ impl Scene {
                 (error, back)
             }),
             // Filesystems that cannot exchange: two renames, the first taken back if the second fails.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-                self.rename(&self.target, away, RenameFlags::NOREPLACE).map_err(|error| (error, Ok(()))).and_then(|()| {
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => self
+                .rename(&self.target, away, RenameFlags::NOREPLACE)
+                .map_err(|error| (error, Ok(())))
+                .and_then(|()| {
                     self.rename(coming, &self.target, RenameFlags::NOREPLACE)
                         .map_err(|error| (error, self.rename(away, &self.target, RenameFlags::NOREPLACE)))
-                })
-            }
+                }),
             Err(error) => Err((error, Ok(()))),
         };
         match renamed {
@@ -197,13 +208,17 @@ fn look(cx: &TaskContext, input: &Input) -> Result<Reality, Failure> {
     if let Some(old) = &input.live_id {
         // Died between the exchange and the second rename: the old folder only lacks its dated name.
         if scene.at_target.is(&scene.made) && scene.at_side.is(old) && scene.at_aside == Found::Nothing {
-            scene.rename(&scene.side, &scene.aside, RenameFlags::NOREPLACE).map_err(|error| failed("renaming", &error.into()))?;
+            scene
+                .rename(&scene.side, &scene.aside, RenameFlags::NOREPLACE)
+                .map_err(|error| failed("renaming", &error.into()))?;
             scene.place.sync()?;
             scene = Scene::read(cx, input)?;
         }
         // Died between the two renames of a filesystem that cannot exchange: back to the beginning.
         if scene.at_target == Found::Nothing && scene.at_side.is(&scene.made) && scene.at_aside.is(old) {
-            scene.rename(&scene.aside, &scene.target, RenameFlags::NOREPLACE).map_err(|error| failed("renaming", &error.into()))?;
+            scene
+                .rename(&scene.aside, &scene.target, RenameFlags::NOREPLACE)
+                .map_err(|error| failed("renaming", &error.into()))?;
             scene.place.sync()?;
             scene = Scene::read(cx, input)?;
         }

@@ -17,8 +17,18 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Irreversible,
     inputs: &[
         InputSpec { name: "target", kind: InputKind::Text, required: true, help: "Absolute path of the live folder" },
-        InputSpec { name: "live_id", kind: InputKind::Text, required: false, help: "Device and inode of the old folder; absent: there was none" },
-        InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Path that the restored folder had before the swap" },
+        InputSpec {
+            name: "live_id",
+            kind: InputKind::Text,
+            required: false,
+            help: "Device and inode of the old folder; absent: there was none",
+        },
+        InputSpec {
+            name: "side",
+            kind: InputKind::Text,
+            required: true,
+            help: "Path that the restored folder had before the swap",
+        },
         InputSpec { name: "aside", kind: InputKind::Text, required: true, help: "Path of the old folder now" },
     ],
     outputs: &["target"],

@@ -49,7 +49,11 @@ impl Unpacker {
         let mut folders = std::mem::take(&mut self.folders);
         folders.sort_by(|a, b| b.path.cmp(&a.path));
         for folder in &folders {
-            let dir = if folder.path.as_os_str().is_empty() { self.root.try_clone() } else { self.root.open_dir(&folder.path) };
+            let dir = if folder.path.as_os_str().is_empty() {
+                self.root.try_clone()
+            } else {
+                self.root.open_dir(&folder.path)
+            };
             let dir = dir.map_err(|error| problem(&folder.path, &error))?;
             let dir = handle(&dir).map_err(|error| problem(&folder.path, &error.into()))?;
             self.dress(&dir, folder, folder.mode)?;
@@ -104,9 +108,13 @@ impl Unpacker {
             file.write_all(&self.buffer[..count]).map_err(|error| problem(&member.path, &error))?;
         }
         if written != member.size {
-            return Err(Failure::new(format!("`{}` has {written} bytes, {} are recorded", shown(&member.path), member.size))
-                .means("the backup is damaged or was cut off")
-                .next("choose another copy or an older backup"));
+            return Err(Failure::new(format!(
+                "`{}` has {written} bytes, {} are recorded",
+                shown(&member.path),
+                member.size
+            ))
+            .means("the backup is damaged or was cut off")
+            .next("choose another copy or an older backup"));
         }
         self.tally.files += 1;
         self.tally.bytes += written;
@@ -142,7 +150,13 @@ impl Unpacker {
         let Some(name) = member.path.file_name() else { return Ok(()) };
         let dress = || -> rustix::io::Result<()> {
             if let Some((uid, gid)) = member.owner.filter(|_| self.as_root) {
-                rustix::fs::chownat(&dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+                rustix::fs::chownat(
+                    &dir,
+                    name,
+                    Some(Uid::from_raw(uid)),
+                    Some(Gid::from_raw(gid)),
+                    AtFlags::SYMLINK_NOFOLLOW,
+                )?;
             }
             if let Some(mtime) = member.mtime {
                 rustix::fs::utimensat(&dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -165,7 +179,8 @@ impl Visitor for Unpacker {
                 Ok(())
             }
             Kind::File if member.path.as_os_str().is_empty() => {
-                Err(Failure::new("a file of the archive has no name after leaving out leading folders").next("lower `strip` in the runbook"))
+                Err(Failure::new("a file of the archive has no name after leaving out leading folders")
+                    .next("lower `strip` in the runbook"))
             }
             Kind::File => self.write_file(member, content),
             Kind::Link(_) => {
