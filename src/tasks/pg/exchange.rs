@@ -34,18 +34,28 @@ struct Closed {
     databases: Vec<(u32, bool)>,
 }
 
+/// How long to wait for the lock: a session of our own that was just closed may hold it a moment longer.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// One exchange of this name at a time, held as long as the session lives.
 pub async fn lock(session: &Session, name: &str) -> Result<(), Stop> {
     let key = format!("relight swap {name}");
-    let row =
-        session.row("taking the swap lock", "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key]).await?;
-    if row.get(0) {
-        return Ok(());
+    let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+    loop {
+        let row = session
+            .row("taking the swap lock", "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", &[&key])
+            .await?;
+        if row.get(0) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Failure::new(format!("another swap of `{name}` is going on"))
+                .means("someone else holds the lock; nothing was done")
+                .next("look who it is (pg_locks, application name), and wait for them")
+                .into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(Failure::new(format!("another swap of `{name}` is going on"))
-        .means("someone else holds the lock; nothing was done")
-        .next("look who it is (pg_locks, application name), and wait for them")
-        .into())
 }
 
 impl Exchange<'_> {
