@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::commands::{catalog, completions, config, doctor, health, man, metrics, show, window};
+use super::commands::{catalog, completions, config, doctor, health, man, metrics, runner, show, window};
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use color_eyre::eyre;
@@ -70,4 +70,6 @@ pub enum Command {
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
+    #[command(hide = true)]
+    Runner(runner::Args),
 }

@@ -1,7 +1,7 @@
 //! From the command line to one subcommand, and from its end to an exit code.
 
 use super::args::{Cli, Command};
-use super::commands::{catalog, completions, config, doctor, health, man, metrics, show, window};
+use super::commands::{catalog, completions, config, doctor, health, man, metrics, runner, show, window};
 use super::output::Output;
 use crate::model::time::Clock as _;
 use crate::report::{self, Exit, Fault};
@@ -69,6 +69,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Config(args)) => config::run(globals, args, now, &mut out)?,
         Some(Command::Completions(args)) => completions::run(args, &mut out)?,
         Some(Command::Man(args)) => man::run(args, &mut out)?,
+        Some(Command::Runner(args)) => runner::run(globals, args).await?,
     };
     out.finish()?;
     Ok(exit)

@@ -1,3 +1,24 @@
-//! One process per run: engine, tasks, journal, control socket.
+//! One process per run: engine, tasks, journal, control socket. Frontends come and go; the runner stays
+//! until the run is over.
 
+pub mod client;
+mod drive;
+mod error;
+pub mod folder;
+mod frontends;
+mod ground;
+mod lock;
+pub mod planner;
+mod process;
 pub mod protocol;
+pub mod runs;
+mod socket;
+pub mod spawn;
+mod work;
+
+pub use client::Client;
+pub use error::RunnerError;
+pub use folder::RunFolder;
+pub use ground::{Ground, module_rows};
+pub use process::run;
+pub use runs::RunEntry;

@@ -4,13 +4,16 @@ use super::actor::actor;
 use super::clock::SystemClock;
 use super::identity::identity;
 use super::unopened::UnopenedStore;
+use crate::catalog::Catalog;
 use crate::config::{self, Config, SystemSecrets, UiSettings};
 use crate::model::actor::Actor;
 use crate::model::estate::{Estate, StoreConfig, StorePlace};
 use crate::model::id::StoreId;
 use crate::model::secret::SecretSource;
 use crate::model::time::Clock;
+use crate::runner::Ground;
 use crate::stores::{self, Opened, Store, WritableStore};
+use crate::tasks;
 use color_eyre::eyre;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,6 +76,23 @@ async fn open(config: &StoreConfig, secrets: &dyn SecretSource) -> (Arc<dyn Stor
                 StorePlace::S3(place) => format!("s3://{}/{}", place.bucket, place.prefix),
             };
             (Arc::new(UnopenedStore { id: config.id.clone(), location, why }), None)
+        }
+    }
+}
+
+impl Setup {
+    /// What planning and running stand on.
+    pub fn ground(&self, catalog: Arc<Catalog>) -> Ground {
+        Ground {
+            estate: Arc::clone(&self.estate),
+            stores: Arc::clone(&self.stores),
+            writable: Arc::clone(&self.writable),
+            secrets: Arc::clone(&self.secrets),
+            clock: Arc::clone(&self.clock),
+            actor: self.actor.clone(),
+            state_dir: self.state_dir.clone(),
+            catalog,
+            modules: tasks::table::all(),
         }
     }
 }

@@ -7,5 +7,6 @@ pub mod doctor;
 pub mod health;
 pub mod man;
 pub mod metrics;
+pub mod runner;
 pub mod show;
 pub mod window;

@@ -18,4 +18,5 @@ mod settle;
 mod words;
 
 pub use evolve::{ReplayError, replay};
+pub use identity::parse as identity_of;
 pub use machine::{Decision, Engine, Input, Now, Order};

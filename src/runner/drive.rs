@@ -1,0 +1,234 @@
+//! The runner's loop: inputs into the engine, events onto disk, orders into the world, in that order.
+
+use super::folder::RunFolder;
+use super::frontends::{Call, Frontends};
+use super::ground::Ground;
+use super::protocol::FromRunner;
+use super::work::Work;
+use crate::event::Event;
+use crate::journal::{FileJournal, Journal as _, JournalError};
+use crate::model::task::CancelReason;
+use crate::runbook::engine::{Decision, Now};
+use crate::runbook::state::End;
+use crate::runbook::{Engine, Input, Order};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Distance between two messages about a task's progress.
+const BEAT: Duration = Duration::from_millis(200);
+/// Distance between two tries to write to a full disk.
+const FULL: Duration = Duration::from_secs(5);
+/// How long a leaving runner waits for its task, and for its frontends to read to the end.
+const FAREWELL: Duration = Duration::from_secs(20);
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub struct Drive {
+    pub engine: Engine,
+    pub journal: FileJournal,
+    pub events: Vec<Event>,
+    pub ground: Ground,
+    pub folder: RunFolder,
+    pub started: Instant,
+    frontends: Frontends,
+    work: Option<Work>,
+    /// What the world told while the journal could not take it.
+    late: VecDeque<Input>,
+    full: Option<String>,
+    finished: bool,
+}
+
+impl Drive {
+    pub fn new(engine: Engine, journal: FileJournal, events: Vec<Event>, ground: Ground, folder: RunFolder) -> Self {
+        Self {
+            engine,
+            journal,
+            events,
+            ground,
+            folder,
+            started: Instant::now(),
+            frontends: Frontends::default(),
+            work: None,
+            late: VecDeque::new(),
+            full: None,
+            finished: false,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { at: self.ground.clock.now(), mono_ms: self.started.elapsed().as_millis() as u64 }
+    }
+
+    /// Runs until the run is over, `stop` says why to leave, or the journal fails for good.
+    pub async fn run(
+        mut self,
+        mut calls: mpsc::Receiver<Call>,
+        mut stop: mpsc::Receiver<String>,
+    ) -> Result<(), JournalError> {
+        let hello = Input::Recovered { pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        self.tell_engine(hello)?;
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut retry = tokio::time::interval(FULL);
+        while !self.finished {
+            let alarm_at = self.work.as_ref().map(Work::next_alarm);
+            tokio::select! {
+                biased;
+                Some(why) = stop.recv() => return self.leave(why).await,
+                end = ended(&mut self.work) => self.work_ended(end)?,
+                () = alarm(alarm_at) => self.work_alarm()?,
+                Some(call) = calls.recv() => self.called(call)?,
+                _ = beat.tick(), if self.work.is_some() => self.tell_progress(),
+                _ = retry.tick(), if self.full.is_some() => self.catch_up()?,
+            }
+        }
+        let status = self.engine.state().status.word().to_owned();
+        self.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}") });
+        self.frontends.part(LAST_WORDS).await;
+        Ok(())
+    }
+
+    /// Hands an input to the engine and makes what follows true. Returns why it was refused.
+    fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {
+        if self.full.is_some() && !self.late.is_empty() {
+            self.late.push_back(input);
+            return Ok(self.full.clone());
+        }
+        let now = self.now();
+        let Decision { events, refused } = self.engine.handle(&input, now);
+        for event in events {
+            match self.journal.append(&event) {
+                Ok(()) => self.full = None,
+                Err(error) if error.may_pass() => {
+                    let why = error.to_string();
+                    self.full = Some(why.clone());
+                    if !matches!(input, Input::Intent { .. }) {
+                        self.late.push_back(input);
+                    }
+                    return Ok(Some(why));
+                }
+                Err(error) => return Err(error),
+            }
+            let orders = self.engine.apply(&event);
+            self.frontends.tell(&FromRunner::Event { event: Box::new(event.clone()) });
+            self.events.push(event);
+            for order in orders {
+                self.obey(order);
+            }
+        }
+        Ok(refused)
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::StartTask { step, attempt, purpose, task, timeout } => {
+                self.work = Some(Work::start(&self.ground, &self.folder, (step, attempt, purpose), task, timeout));
+            }
+            Order::CancelTask { reason } => {
+                if let Some(work) = &mut self.work {
+                    work.cancel(reason);
+                }
+            }
+            Order::Finish => self.finished = true,
+        }
+    }
+
+    fn called(&mut self, call: Call) -> Result<(), JournalError> {
+        match call {
+            Call::Join { after, answer } => {
+                // A frontend that left at once is noticed when it is told something.
+                let _ = answer.send(self.frontends.join(&self.events, after));
+            }
+            Call::Intent { actor, intent, answer } => {
+                let refused = self.tell_engine(Input::Intent { actor, intent })?;
+                let _ = answer.send(refused.map_or(Ok(()), Err));
+            }
+        }
+        Ok(())
+    }
+
+    fn work_ended(&mut self, end: Option<End>) -> Result<(), JournalError> {
+        self.tell_progress();
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let end = end.unwrap_or_else(|| work.lost());
+        let input = Input::TaskEnded { step: work.step, attempt: work.attempt, purpose: work.purpose, end };
+        self.tell_engine(input).map(|_| ())
+    }
+
+    fn work_alarm(&mut self) -> Result<(), JournalError> {
+        let Some(work) = &mut self.work else { return Ok(()) };
+        if work.is_stuck() {
+            let end = work.cut_off();
+            return self.work_ended(Some(end));
+        }
+        if work.late {
+            return Ok(());
+        }
+        work.late = true;
+        let input = Input::Deadline { step: work.step.clone(), attempt: work.attempt, purpose: work.purpose };
+        self.tell_engine(input).map(|_| ())
+    }
+
+    fn tell_progress(&mut self) {
+        let Some(work) = &mut self.work else { return };
+        let progress = work.progress.has_changed().is_ok_and(|changed| changed);
+        let progress = progress.then(|| work.progress.borrow_and_update().clone());
+        let lines = work.take_lines();
+        if progress.is_some() || !lines.is_empty() {
+            let step = work.step.clone();
+            self.frontends.tell(&FromRunner::Live { step, progress, lines });
+        }
+    }
+
+    /// The disk was full: what was told meanwhile, in order.
+    fn catch_up(&mut self) -> Result<(), JournalError> {
+        let mut waiting = std::mem::take(&mut self.late);
+        if waiting.is_empty() {
+            waiting.push_back(Input::Continue);
+        }
+        while let Some(input) = waiting.pop_front() {
+            self.tell_engine(input)?;
+            if self.full.is_some() {
+                self.late.extend(waiting);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Told to go: the task in flight is stopped and its end recorded, then the journal is closed. The run
+    /// itself goes on with the next runner.
+    async fn leave(mut self, why: String) -> Result<(), JournalError> {
+        self.engine.close();
+        if let Some(work) = &mut self.work {
+            work.cancel(CancelReason::Shutdown);
+            let end = tokio::time::timeout(FAREWELL, ended(&mut self.work)).await;
+            let end = match (end, &self.work) {
+                (Ok(end), _) => end,
+                (Err(_), Some(work)) => Some(work.cut_off()),
+                (Err(_), None) => None,
+            };
+            self.work_ended(end)?;
+        }
+        self.tell_engine(Input::Stopping { why: why.clone() })?;
+        self.frontends.tell(&FromRunner::Bye { why });
+        self.frontends.part(LAST_WORDS).await;
+        Ok(())
+    }
+}
+
+/// The end of the task in flight; waits for ever while there is none.
+async fn ended(work: &mut Option<Work>) -> Option<End> {
+    match work {
+        Some(work) => (&mut work.ended).await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn alarm(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,71 @@
+//! From a runbook and parameters to a plan: looks at the world, pins what it sees, fixes the names.
+
+use super::ground::{Ground, module_rows};
+use crate::model::task::{Failure, TargetIdentity, TaskOutcome, TaskSpec, Values};
+use crate::runbook::{Binding, Mode, Plan, Runbook, engine, params};
+use crate::tasks::TaskFeed;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A look while planning has this long: someone waits for it.
+const LOOK_LIMIT: Duration = Duration::from_secs(120);
+
+/// Resolves everything, or says every problem. `say` hears what is being looked at.
+pub async fn make_plan(
+    ground: &Ground,
+    runbook: &Runbook,
+    given: &Values,
+    mode: Mode,
+    say: impl Fn(&str),
+) -> Result<Plan, Vec<String>> {
+    let params = params::parse(runbook, given, &ground.estate)?;
+    let modules = module_rows(&ground.modules);
+    let mut binding = Binding::new(runbook, &modules, params, mode, ground.clock.now())?;
+    while let Some((_, title, task)) = binding.next_look()? {
+        say(&title);
+        let output = look(ground, &task).await.map_err(|failure| vec![in_words(&title, &failure)])?;
+        binding.answer(output);
+    }
+    let mut identities = BTreeMap::new();
+    for (step, task) in binding.targets()? {
+        say(&format!("Identify the target of {step}"));
+        let place = format!("The target of step {step}");
+        let output = look(ground, &task).await.map_err(|failure| vec![in_words(&place, &failure)])?;
+        let identity: TargetIdentity =
+            engine::identity_of(&output, ground.clock.now()).map_err(|why| vec![format!("{place}: {why}")])?;
+        identities.insert(step, identity);
+    }
+    binding.plan(&ground.estate, &identities)
+}
+
+async fn look(ground: &Ground, task: &TaskSpec) -> Result<Values, Failure> {
+    let Some(module) = ground.modules.get(&task.module) else {
+        return Err(Failure::new(format!("there is no task module `{}`", task.module)));
+    };
+    let cx = ground.to_plan(TaskFeed::silent());
+    match tokio::time::timeout(LOOK_LIMIT, module.run(&cx, &task.input)).await {
+        Ok(TaskOutcome::Done { output }) => Ok(output),
+        Ok(TaskOutcome::Failed { failure } | TaskOutcome::Unknown { failure }) => Err(failure),
+        Ok(TaskOutcome::Cancelled { .. }) => Err(Failure::new("it was cancelled")),
+        Err(_) => Err(Failure::new(format!("no answer within {} s", LOOK_LIMIT.as_secs()))
+            .means("what it asks is unknown, and a plan is not made on guesses")
+            .next("look at the connection to it, then plan again")),
+    }
+}
+
+fn in_words(title: &str, failure: &Failure) -> String {
+    let mut text = format!("{title}: {}", failure.what);
+    for more in [&failure.meaning, &failure.next] {
+        if !more.is_empty() {
+            text.push_str(". ");
+            let mut letters = more.chars();
+            text.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+            text.push_str(letters.as_str());
+        }
+    }
+    for line in &failure.evidence {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
