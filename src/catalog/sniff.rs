@@ -27,6 +27,18 @@ pub fn sniff(head: &[u8]) -> Content {
     Content { form: form(&bytes), wrapped }
 }
 
+/// What the outermost layer of some bytes is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    Wrapping(Wrapping),
+    Form(Form),
+}
+
+/// Reads only the outermost layer, for those who open compressions themselves.
+pub fn layer(head: &[u8]) -> Layer {
+    wrapping(head).map_or_else(|| Layer::Form(form(head)), Layer::Wrapping)
+}
+
 /// Whether the bytes are encrypted, where they tell: OpenPGP messages, age and `openssl enc` files say so,
 /// every other known form denies it.
 pub fn sealed(head: &[u8]) -> Option<bool> {

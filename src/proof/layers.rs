@@ -1,14 +1,12 @@
 //! Opens compressions one inside the other, within limits, and finds the form inside.
 
 use super::fault::Fault;
-use super::sniff::{self, HEAD, Layer};
 use super::source::Watch;
+use crate::catalog::sniff::{self, HEAD, Layer};
 use crate::model::content::{Content, Form, Wrapping};
 use crate::model::size::ByteCount;
 use flate2::bufread::GzDecoder;
-use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
-use std::rc::Rc;
 
 /// More compressions around one another than anyone makes on purpose.
 pub const DEEPEST: usize = 4;
@@ -180,27 +178,6 @@ impl Read for Bounded<'_> {
 impl Bounded<'_> {
     fn fault(&self, error: &io::Error) -> Fault {
         Fault::from_io(error, &format!("the {} stream", self.wrapping), Some(self.out))
-    }
-}
-
-/// Counts the bytes that pass, for places in messages.
-pub struct Counted<R> {
-    inner: R,
-    at: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Counted<R> {
-    pub fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
-        let at = Rc::new(Cell::new(0));
-        (Self { inner, at: Rc::clone(&at) }, at)
-    }
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(out)?;
-        self.at.set(self.at.get() + n as u64);
-        Ok(n)
     }
 }
 

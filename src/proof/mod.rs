@@ -8,9 +8,8 @@ pub mod layers;
 pub mod ledger;
 pub mod pass;
 pub mod pgdump;
-pub mod sniff;
 pub mod source;
 
 pub use fault::Fault;
-pub use ledger::{Ledger, LedgerError, Proofs};
+pub use ledger::{Ledger, LedgerError, Problem, Proofs};
 pub use pass::{Examined, Job, Recorded, examine};

@@ -133,6 +133,13 @@ impl Cluster {
         child.wait_with_output().unwrap()
     }
 
+    /// One of PostgreSQL's programs, pointed at this server as its superuser.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = as_account(name, None);
+        command.env("PGHOST", "127.0.0.1").env("PGPORT", self.port.to_string()).env("PGUSER", "relight");
+        command
+    }
+
     pub fn dump(&self, database: &str, format: &str) -> Vec<u8> {
         let output = as_account("pg_dump", None)
             .args(self.address(database))

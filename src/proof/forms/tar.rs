@@ -55,7 +55,7 @@ impl Visitor for Uninterested {
 }
 
 /// Whether the checksum in a header block is that of the block. Some old programs summed signed bytes.
-pub fn checksum_holds(block: &[u8]) -> bool {
+fn checksum_holds(block: &[u8]) -> bool {
     let stored = Header::from_byte_slice(block).cksum();
     let plain = |at: usize, byte: u8| if (148..156).contains(&at) { b' ' } else { byte };
     let unsigned: u32 = block.iter().enumerate().map(|(at, b)| u32::from(plain(at, *b))).sum();

@@ -1,0 +1,9 @@
+//! Backups as real programs write them, proven, cut off and bent.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
+
+mod artefacts;
+mod damage;
+mod dumps;
+#[path = "../support/postgres.rs"]
+#[allow(dead_code, reason = "each test program uses its part")]
+mod postgres;
