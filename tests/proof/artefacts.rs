@@ -122,13 +122,8 @@ fn output(cluster: &Cluster, program: &str, args: &[&str]) -> Vec<u8> {
 }
 
 fn restore_list(cluster: &Cluster, dump: &[u8]) -> String {
-    let mut child = cluster
-        .program("pg_restore")
-        .arg("--list")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        cluster.program("pg_restore").arg("--list").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // It closes its end as soon as it has read the table of contents.
     let _ = child.stdin.take().unwrap().write_all(dump);
     let out = child.wait_with_output().unwrap();

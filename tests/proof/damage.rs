@@ -82,10 +82,8 @@ fn a_flipped_bit_is_found_or_changes_nothing() {
 #[test]
 fn with_a_recorded_checksum_every_flipped_bit_is_found() {
     let bytes = &artefacts().dump("plain").bytes;
-    let recorded = || Recorded {
-        sha256: vec![("checksums.txt".to_owned(), hex::encode(sha2::Sha256::digest(bytes)))],
-        md5: None,
-    };
+    let recorded =
+        || Recorded { sha256: vec![("checksums.txt".to_owned(), hex::encode(sha2::Sha256::digest(bytes)))], md5: None };
     let good = prove_with(bytes, Level::L2, recorded());
     assert_eq!((good.outcome, good.level), (ProofOutcome::Passed, Level::L2));
     assert!(good.detail.contains("SHA-256 matches checksums.txt"), "{}", good.detail);
