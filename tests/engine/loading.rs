@@ -1,0 +1,76 @@
+//! Runbook files: what is refused, and where the message points.
+
+use crate::rig::{RUNBOOK, estate, modules, plan, runbook};
+use relight::model::task::Values;
+use relight::runbook::{Confirm, Mode, load, params};
+use serde_json::json;
+
+fn refused(from: &str, to: &str) -> String {
+    assert!(RUNBOOK.contains(from), "`{from}` is not in the runbook");
+    let text = RUNBOOK.replacen(from, to, 1);
+    load::parse("test", "test.toml", &text, &modules()).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_good_file_has_its_defaults_by_effect() {
+    let runbook = runbook();
+    let confirm = |id: &str| runbook.steps.iter().find(|s| s.id.as_str() == id).unwrap().confirm;
+    assert_eq!(confirm("check"), Confirm::None);
+    assert_eq!(confirm("make"), Confirm::Key);
+    assert_eq!(confirm("plain"), Confirm::None);
+    assert_eq!(confirm("swap"), Confirm::Phrase);
+}
+
+#[test]
+fn mistakes_are_named_with_line_and_suggestion() {
+    let cases = [
+        ("use = \"test.fill\"", "use = \"test.fil\"", "did you mean `test.fill`"),
+        ("with = { name = \"plain\" }", "with = { nam = \"plain\" }", "did you mean `name`"),
+        ("with = { name = \"plain\" }", "", "needs its input `name`"),
+        ("confirm = \"key\"", "confirm = \"none\"", "needs at least confirm = \"key\""),
+        (
+            "phrase = \"cut {{ target.database }}\"",
+            "phrase = \"x\"\nconfirm = \"key\"",
+            "needs at least confirm = \"phrase\"",
+        ),
+        ("phrase = \"cut {{ target.database }}\"", "phrase = \"{{ param.db }}\"", "cannot use `param.db`"),
+        (
+            "phrase = \"cut {{ target.database }}\"",
+            "phrase = \"x\"\neffect = \"observe\"",
+            "cannot claim to be observe",
+        ),
+        ("id = \"ask\"", "id = \"tell\"", "first named here"),
+        ("{{ param.db }}_{{ plan.stamp }}", "{{ param.dv }}", "there is no parameter `dv`"),
+        ("creates {{ name.side }}", "creates {{ resolve.seen.sen }}", "did you mean `seen`"),
+        ("creates {{ name.side }}", "creates {{ name.side", "the template cannot be read"),
+        ("retry = 1", "retry = 99", "at most 10"),
+        ("attest = \"", "ask = \"x\"\nattest = \"", "exactly one of"),
+        ("id = \"test\"", "id = \"other\"", "differs from the file's name"),
+    ];
+    for (from, to, wanted) in cases {
+        let message = refused(from, to);
+        assert!(message.contains(wanted), "wanted `{wanted}` in:\n{message}");
+        assert!(message.contains("test.toml:"), "no place in:\n{message}");
+    }
+}
+
+#[test]
+fn a_plan_pins_everything_and_its_digest_notices_any_change() {
+    let plan = plan(&["make", "swap"], Mode::Real);
+    assert_eq!(plan.steps[0].title, format!("Make {}", plan.names["side"].as_str().unwrap()));
+    assert_eq!(plan.touches, [format!("creates {}", plan.names["side"].as_str().unwrap())]);
+    plan.verify_digest().unwrap();
+    let back: relight::runbook::Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    back.verify_digest().unwrap();
+    let mut altered = back.clone();
+    altered.names.insert("side".to_owned(), json!("production"));
+    assert!(altered.verify_digest().is_err());
+}
+
+#[test]
+fn every_wrong_parameter_is_listed() {
+    let given: Values = [("dc".to_owned(), json!("x")), ("db".to_owned(), json!("a\u{1b}[2J"))].into_iter().collect();
+    let problems = params::parse(&runbook(), &given, &estate()).unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(!problems.concat().contains('\u{1b}'));
+}

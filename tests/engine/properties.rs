@@ -1,0 +1,93 @@
+//! Whatever comes in, in whatever order: replay equals the live state (the rig checks it after every
+//! input), nothing runs without its intent, nothing unknown is retried.
+
+use crate::rig::{Rig, intended, plan};
+use proptest::prelude::*;
+use relight::event::{EventKind, Purpose};
+use relight::runbook::{Mode, Order, StepState};
+
+const WORDS: [(&str, &str); 34] = [
+    ("start", ""),
+    ("arm", ""),
+    ("arm", "5"),
+    ("disarm", ""),
+    ("wait", "10"),
+    ("pause", ""),
+    ("resume", ""),
+    ("abort", ""),
+    ("abort", "undo"),
+    ("yes", ""),
+    ("yes", ""),
+    ("no", ""),
+    ("phrase", ""),
+    ("phrase", "nonsense"),
+    ("value", "3"),
+    ("retry", ""),
+    ("skip", "why"),
+    ("hand", "did it"),
+    ("accept", "fine"),
+    ("again", ""),
+    ("undo", ""),
+    ("done", ""),
+    ("done", ""),
+    ("identity", "orders"),
+    ("identity", "orders"),
+    ("identity", "other"),
+    ("fail", ""),
+    ("unknown", ""),
+    ("cancelled", "deadline"),
+    ("look", "done"),
+    ("look", "not-done"),
+    ("look", "unknown"),
+    ("look", "partial"),
+    ("crash", ""),
+];
+
+/// Words that make sense now: an end fits the task in flight, an answer needs a question.
+fn fits(rig: &Rig, word: &str) -> bool {
+    let state = rig.engine.state();
+    let purpose = state.working.as_ref().map(|w| w.purpose);
+    let looks = matches!(purpose, Some(Purpose::Reconcile | Purpose::ReconcileUndo));
+    match word {
+        "look" => looks,
+        "done" | "identity" | "fail" | "unknown" | "cancelled" => purpose.is_some() && !looks,
+        "phrase" => state.question.is_some(),
+        _ => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_order_of_inputs_keeps_the_promises(words in prop::collection::vec(0..WORDS.len(), 1..50)) {
+        let mut rig = Rig::new(&plan(&["check", "make", "plain", "swap", "fill", "tell"], Mode::Real));
+        rig.play("start", "");
+        for index in words {
+            let (word, rest) = WORDS[index];
+            if !fits(&rig, word) {
+                continue;
+            }
+            let before = rig.engine.state().clone();
+            let from = rig.events.len();
+            rig.orders.clear();
+            rig.play(word, rest);
+            for order in &rig.orders {
+                if let Order::StartTask { step, attempt, purpose, .. } = order {
+                    prop_assert!(intended(&rig.events[from..], step, *attempt, *purpose));
+                }
+            }
+            for event in &rig.events[from..] {
+                let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind else { continue };
+                let state = before.step(step).unwrap().state;
+                let known = rig.events[from..].iter().any(|e| matches!(&e.kind, EventKind::Reconciled { step: s, .. } if s == step));
+                let unsure = matches!(state, StepState::Unknown | StepState::Interrupted | StepState::Reconciling);
+                prop_assert!(!unsure || known, "an unknown step ran again without a look");
+                let changes = rig.engine.state().plan.step(step).unwrap().effect != relight::model::task::Effect::Observe;
+                prop_assert!(!changes || rig.engine.state().is_armed(event.at), "a change ran unarmed");
+            }
+            let state = rig.engine.state();
+            let stuck = state.working.is_none() && state.question.is_none() && state.paused.is_none();
+            prop_assert!(!stuck || state.status.is_over(), "the run waits for nothing and nobody: {:?}", state.steps);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! A run on a table top: a small runbook, an engine, a hand that moves the clock.
+
+use relight::event::{Event, EventKind, Purpose};
+use relight::model::actor::Actor;
+use relight::model::id::{RunId, StepId};
+use relight::model::task::{CancelReason, Effect, Failure, Reality, TargetIdentity, TaskOutcome, Values};
+use relight::model::time::Timestamp;
+use relight::runbook::engine::{Now, replay};
+use relight::runbook::state::End;
+use relight::runbook::{
+    Answer, Binding, Engine, Input, InputRow, InputType, Intent, Mode, ModuleRow, Modules, Order, Plan, QuestionKind,
+    Runbook, load,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+pub const RUNBOOK: &str = r#"
+id = "test"
+title = "Test"
+kind = "restore"
+[params.db]
+type = "text"
+default = "orders"
+[[resolve]]
+id = "seen"
+use = "test.look"
+[names]
+side = "{{ param.db }}_{{ plan.stamp }}"
+[plan]
+touches = ["creates {{ name.side }}"]
+[[steps]]
+id = "check"
+title = "Check {{ param.db }}"
+use = "test.look"
+skip = "with-reason"
+[[steps]]
+id = "make"
+title = "Make {{ name.side }}"
+use = "test.make"
+with = { name = "{{ name.side }}" }
+skip = "with-reason"
+undo = { use = "test.unmake", with = { name = "{{ name.side }}" } }
+[[steps]]
+id = "plain"
+title = "Make something without asking"
+use = "test.make"
+with = { name = "plain" }
+confirm = "none"
+[[steps]]
+id = "fill"
+title = "Fill it"
+use = "test.fill"
+confirm = "key"
+retry = 1
+[[steps]]
+id = "swap"
+title = "Swap it in"
+use = "test.swap"
+phrase = "swap {{ target.database }} {{ target.code }}"
+target = { use = "test.identity" }
+undo = { use = "test.swap-back" }
+[[steps]]
+id = "cut"
+title = "Cut it off"
+use = "test.swap"
+phrase = "cut {{ target.database }}"
+target = { use = "test.identity" }
+[[steps]]
+id = "tell"
+title = "Tell people"
+attest = "Tell people that {{ param.db }} is back"
+[[steps]]
+id = "ask"
+title = "Ask"
+ask = "How many rows?"
+answer = "integer"
+"#;
+
+fn row(name: &str, effect: Effect, idempotent: bool, inputs: &[&str]) -> ModuleRow {
+    let input = |name: &&str| InputRow { name: (*name).to_owned(), kind: InputType::Text, required: true };
+    let outputs = if name == "test.look" { vec!["seen".to_owned()] } else { vec![] };
+    ModuleRow { name: name.to_owned(), effect, idempotent, inputs: inputs.iter().map(input).collect(), outputs }
+}
+
+pub fn modules() -> Modules {
+    [
+        row("test.look", Effect::Observe, true, &[]),
+        row("test.identity", Effect::Observe, true, &[]),
+        row("test.make", Effect::Reversible, false, &["name"]),
+        row("test.unmake", Effect::Reversible, true, &["name"]),
+        row("test.fill", Effect::Costly, true, &[]),
+        row("test.swap", Effect::Irreversible, false, &[]),
+        row("test.swap-back", Effect::Irreversible, false, &[]),
+    ]
+    .into_iter()
+    .collect()
+}
+
+pub fn runbook() -> Runbook {
+    load::parse("test", "test.toml", RUNBOOK, &modules()).map_err(|problems| problems.to_string()).unwrap()
+}
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + chrono::Duration::seconds(1_790_000_000 + seconds)
+}
+
+fn identity_output(database: &str) -> Values {
+    let output = json!({ "title": format!("database {database}"), "facts": [["database", database], ["oid", 7]] });
+    output.as_object().unwrap().clone()
+}
+
+fn identity(database: &str) -> TargetIdentity {
+    let facts = vec![("database".to_owned(), database.to_owned()), ("oid".to_owned(), "7".to_owned())];
+    TargetIdentity { title: format!("database {database}"), facts, read_at: at(0) }
+}
+
+/// A plan with these steps of the runbook, in this order.
+pub fn plan(steps: &[&str], mode: Mode) -> Plan {
+    let (runbook, modules) = (runbook(), modules());
+    let estate = estate();
+    let params = relight::runbook::params::parse(&runbook, &Values::new(), &estate).unwrap();
+    let mut binding = Binding::new(&runbook, &modules, params, mode, at(0)).unwrap();
+    while binding.next_look().unwrap().is_some() {
+        binding.answer([("seen".to_owned(), json!(1.1))].into_iter().collect());
+    }
+    let targets = binding.targets().unwrap();
+    let identities: BTreeMap<StepId, TargetIdentity> =
+        targets.into_iter().map(|(step, _)| (step, identity("orders"))).collect();
+    let mut plan = binding.plan(&estate, &identities).unwrap();
+    let all = std::mem::take(&mut plan.steps);
+    plan.steps = steps.iter().map(|id| all.iter().find(|s| s.id.as_str() == *id).unwrap().clone()).collect();
+    plan.digest = plan.compute_digest();
+    plan
+}
+
+pub fn estate() -> relight::model::estate::Estate {
+    relight::model::estate::Estate {
+        name: "test".to_owned(),
+        environment: "test".to_owned(),
+        time_zone: chrono_tz::UTC,
+        stores: vec![],
+        assets: vec![],
+        servers: vec![],
+        hosts: vec![],
+        runbook_dirs: vec![],
+    }
+}
+
+pub fn actor(name: &str) -> Actor {
+    Actor { name: name.to_owned(), host: "here".to_owned(), pid: 1 }
+}
+
+pub struct Rig {
+    pub engine: Engine,
+    pub events: Vec<Event>,
+    pub orders: Vec<Order>,
+    pub seconds: i64,
+    pub refused: Option<String>,
+}
+
+impl Rig {
+    pub fn new(plan: &Plan) -> Self {
+        let first = Engine::creation(RunId::from("r1"), plan, actor("ada"), Now { at: at(0), mono_ms: 0 });
+        let state = replay([&first]).unwrap();
+        let engine = Engine::new(state, actor("relight"));
+        let mut rig = Self { engine, events: vec![first], orders: vec![], seconds: 0, refused: None };
+        rig.send(&Input::Recovered { pid: 1, version: "t".to_owned() });
+        rig
+    }
+
+    pub fn send(&mut self, input: &Input) {
+        let decision = self.engine.handle(input, Now { at: at(self.seconds), mono_ms: 0 });
+        self.refused = decision.refused;
+        for event in decision.events {
+            self.events.push(event.clone());
+            self.orders.extend(self.engine.apply(&event));
+        }
+        // What is read back from disk must lead to the same state, to the last note.
+        let text = serde_json::to_string(&self.events).unwrap();
+        let back: Vec<Event> = serde_json::from_str(&text).unwrap();
+        assert_eq!(&replay(&back).unwrap(), self.engine.state(), "replay differs from the live state");
+    }
+
+    pub fn wish(&mut self, intent: Intent) {
+        self.send(&Input::Intent { actor: actor("ada"), intent });
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let question = self.engine.state().question.as_ref().map_or(self.engine.state().asked, |q| q.number);
+        self.wish(Intent::Answer { question, answer });
+    }
+
+    fn end(&mut self, end: End) {
+        let Some(working) = self.engine.state().working.clone() else { panic!("no task runs") };
+        self.send(&Input::TaskEnded { step: working.step, attempt: working.attempt, purpose: working.purpose, end });
+    }
+
+    /// The runner is killed and another one reads the journal.
+    fn crash(&mut self) {
+        self.engine = Engine::new(replay(&self.events).unwrap(), actor("relight"));
+        self.send(&Input::Recovered { pid: 2, version: "t".to_owned() });
+    }
+
+    /// One word of a scenario and its rest.
+    pub fn play(&mut self, word: &str, rest: &str) {
+        let failure = || Failure::new("it broke");
+        let text = rest.to_owned();
+        self.seconds += 1;
+        match word {
+            "start" if rest == "wrong" => self.wish(Intent::Start { plan_digest: "0".repeat(64) }),
+            "start" => self.wish(Intent::Start { plan_digest: self.engine.state().plan.digest.clone() }),
+            "arm" => {
+                let until = at(self.seconds + rest.parse::<i64>().unwrap_or(3600));
+                self.wish(Intent::Arm { reason: "test".to_owned(), incident: None, until });
+            }
+            "disarm" => self.wish(Intent::Disarm),
+            "wait" => {
+                self.seconds += rest.parse::<i64>().unwrap();
+                self.send(&Input::Continue);
+            }
+            "pause" => self.wish(Intent::Pause { reason: "test".to_owned() }),
+            "resume" => self.wish(Intent::Resume),
+            "abort" => self.wish(Intent::Abort { reason: "test".to_owned(), undo: rest == "undo" }),
+            "yes" => self.answer(Answer::Yes),
+            "no" => self.answer(Answer::No),
+            "late" => self.wish(Intent::Answer { question: self.engine.state().asked - 1, answer: Answer::Yes }),
+            "phrase" => {
+                let text = match &self.engine.state().question.as_ref().unwrap().kind {
+                    QuestionKind::Phrase { phrase } if rest.is_empty() => phrase.clone(),
+                    _ => text,
+                };
+                self.answer(Answer::Phrase { text });
+            }
+            "value" => self.answer(Answer::Value { value: serde_json::from_str::<Value>(rest).unwrap() }),
+            "retry" => self.answer(Answer::Retry),
+            "skip" => self.answer(Answer::Skip { reason: text }),
+            "hand" => self.answer(Answer::DoneByHand { evidence: text }),
+            "accept" => self.answer(Answer::AcceptDrift { reason: text }),
+            "again" => self.answer(Answer::LookAgain),
+            "undo" => self.answer(Answer::Undo),
+            "done" => self.end(End::Task(TaskOutcome::Done { output: Values::new() })),
+            "identity" => self.end(End::Task(TaskOutcome::Done { output: identity_output(rest) })),
+            "fail" => self.end(End::Task(TaskOutcome::Failed { failure: failure() })),
+            "unknown" => self.end(End::Task(TaskOutcome::Unknown { failure: failure() })),
+            "cancelled" => {
+                let reason: CancelReason = serde_json::from_value(json!(rest)).unwrap();
+                self.end(End::Task(TaskOutcome::Cancelled { reason }));
+            }
+            "look" => self.end(End::Look(match rest {
+                "done" => Reality::Done([("rows".to_owned(), json!(3))].into_iter().collect()),
+                "not-done" => Reality::NotDone("nothing is there".to_owned()),
+                "partial" => Reality::Partial("half of it is there".to_owned()),
+                _ => Reality::Unknown(failure()),
+            })),
+            "deadline" => {
+                let working = self.engine.state().working.clone().unwrap();
+                let (step, attempt, purpose) = (working.step, working.attempt, working.purpose);
+                self.send(&Input::Deadline { step, attempt, purpose });
+            }
+            "crash" => self.crash(),
+            "shutdown" => {
+                self.engine.close();
+                if self.engine.state().working.is_some() {
+                    self.end(End::Task(TaskOutcome::Cancelled { reason: CancelReason::Shutdown }));
+                }
+                self.send(&Input::Stopping { why: "asked to".to_owned() });
+                self.crash();
+            }
+            other => panic!("unknown word `{other}`"),
+        }
+    }
+
+    /// What tokens of a scenario claim: `step=state`, `?question`, `>purpose:step`, `!status`, `refused`.
+    pub fn holds(&self, token: &str) -> Result<(), String> {
+        let state = self.engine.state();
+        let (claim, found) = if let Some(kind) = token.strip_prefix('?') {
+            let found = state.question.as_ref().map(|q| tag(&q.kind, "kind"));
+            (kind.to_owned(), found.unwrap_or_else(|| "-".to_owned()))
+        } else if let Some(work) = token.strip_prefix('>') {
+            let found = state.working.as_ref();
+            let found = found.map(|w| format!("{}:{}", json!(w.purpose).as_str().unwrap(), w.step));
+            (work.to_owned(), found.unwrap_or_else(|| "-".to_owned()))
+        } else if let Some(status) = token.strip_prefix('!') {
+            (status.to_owned(), tag(&state.status, "status"))
+        } else if token == "refused" {
+            ("refused".to_owned(), if self.refused.is_some() { "refused" } else { "accepted" }.to_owned())
+        } else if let Some(count) = token.strip_prefix("exceptions=") {
+            (count.to_owned(), state.exceptions.len().to_string())
+        } else if let Some(count) = token.strip_prefix("leftovers=") {
+            (count.to_owned(), state.leftovers.len().to_string())
+        } else {
+            let (step, claim) = token.split_once('=').ok_or_else(|| format!("bad token `{token}`"))?;
+            let record = state.step(&StepId::from(step)).ok_or_else(|| format!("no step `{step}`"))?;
+            (claim.to_owned(), json!(record.state).as_str().unwrap().to_owned())
+        };
+        if claim == found { Ok(()) } else { Err(format!("`{token}`: found `{found}`")) }
+    }
+}
+
+fn tag(value: &impl serde::Serialize, key: &str) -> String {
+    serde_json::to_value(value).unwrap()[key].as_str().unwrap().to_owned()
+}
+
+/// Runs a scenario: lines `words -> claims`. The first line names the steps, and the mode if not real.
+pub fn scenario(text: &str) -> Rig {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let head = lines.next().unwrap().strip_prefix("steps ").unwrap();
+    let (steps, mode) = match head.split_once(" dry-run") {
+        Some((steps, _)) => (steps, Mode::DryRun),
+        None => (head, Mode::Real),
+    };
+    let mut rig = Rig::new(&plan(&steps.split_whitespace().collect::<Vec<_>>(), mode));
+    for line in lines {
+        let (words, claims) = line.split_once("->").unwrap_or((line, ""));
+        let (word, rest) = words.trim().split_once(' ').unwrap_or((words.trim(), ""));
+        rig.play(word, rest.trim());
+        for token in claims.split_whitespace() {
+            if let Err(found) = rig.holds(token) {
+                let kinds: Vec<String> = rig.events.iter().map(|e| format!("{:?}", e.kind)).collect();
+                panic!("at `{line}`: {found}; refused: {:?}\nevents:\n{}", rig.refused, kinds[1..].join("\n"));
+            }
+        }
+    }
+    rig
+}
+
+/// Every start of a task must have its intent among the events before it.
+pub fn intended(events: &[Event], step: &StepId, attempt: u32, purpose: Purpose) -> bool {
+    events.iter().any(|event| {
+        matches!(&event.kind, EventKind::TaskIntended { step: s, attempt: a, purpose: p, .. }
+            if s == step && *a == attempt && *p == purpose)
+    })
+}
