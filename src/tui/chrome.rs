@@ -1,0 +1,252 @@
+//! What surrounds every screen: the band that says where you are and what you may do, tabs, footer.
+
+use super::action::{ACTIONS, Scope};
+use super::canvas::{Canvas, Hit, Line, line_width, span};
+use super::format;
+use super::freshness;
+use super::screen::{Cx, Place, Screen, scopes};
+use super::situation::Situation;
+use super::theme::Role;
+use crate::health::Severity;
+use crate::model::time::Timestamp;
+use crate::runbook::Armed;
+use crate::session::View;
+use ratatui::layout::Rect;
+
+/// Smallest screen that gets a layout; below it one line tells the most important.
+pub const SMALLEST: (u16, u16) = (40, 12);
+
+/// Where things go on a screen of this size.
+#[derive(Clone, Copy, Debug)]
+pub struct Areas {
+    pub band: Rect,
+    pub tabs: Rect,
+    pub body: Rect,
+    pub footer: Rect,
+}
+
+pub fn areas(whole: Rect) -> Areas {
+    let row = |y: u16| Rect { y: whole.y + y, height: 1, ..whole };
+    let footer = row(whole.height.saturating_sub(1));
+    let air = u16::from(whole.height >= 36);
+    let body = Rect { y: whole.y + 2 + air, height: whole.height.saturating_sub(3 + 2 * air), ..whole };
+    Areas { band: row(0), tabs: row(1), body, footer }
+}
+
+/// Who may do what until when: the session's word, else the open run's.
+fn armed(view: &View, now: Timestamp) -> Option<(&'static str, &Armed)> {
+    let live = |armed: &&Armed| armed.until > now;
+    let of_run = || view.open_run.as_ref().filter(|run| !run.state.status.is_over())?.state.armed.as_ref();
+    view.armed
+        .as_ref()
+        .filter(live)
+        .map(|armed| ("ARMED", armed))
+        .or_else(|| of_run().filter(live).map(|armed| ("RUN ARMED", armed)))
+}
+
+fn environment(view: &View) -> (String, Role) {
+    let word = view.estate.environment.to_uppercase();
+    let production = matches!(word.as_str(), "PRODUCTION" | "PROD" | "LIVE");
+    (format!(" {word} "), if production { Role::Production } else { Role::Environment })
+}
+
+fn permission(view: &View, now: Timestamp) -> Line {
+    match armed(view, now) {
+        None => vec![span(" READ-ONLY ", Role::ReadOnly)],
+        Some((word, armed)) => {
+            vec![span(format!(" {word} {} ", format::stopwatch(armed.until - now)), Role::Armed)]
+        }
+    }
+}
+
+fn why_armed(view: &View, now: Timestamp) -> String {
+    armed(view, now).map_or_else(String::new, |(_, armed)| match &armed.incident {
+        Some(incident) => format!("{incident}: {}", armed.reason),
+        None => armed.reason.clone(),
+    })
+}
+
+pub fn identity(view: &View) -> String {
+    if view.identity.is_empty() { view.actor.to_string() } else { format!("{} as {}", view.actor, view.identity) }
+}
+
+pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
+    canvas.fill(area, Role::Band);
+    let wide = area.width >= 80;
+    let (word, role) = environment(cx.view);
+    let mut left: Line = Vec::new();
+    if wide {
+        left.push(span(" RELIGHT ", Role::Accent));
+    }
+    left.push(span(format!(" {} ", cx.view.estate.name), Role::Strong));
+    left.push(span(word, role));
+    if let Some(run) = cx.view.open_run.as_ref().filter(|run| !run.state.status.is_over()) {
+        let (word, role) = format::mode(run.state.plan.mode);
+        left.push(span(" ", Role::Band));
+        left.push(span(format!(" {word} "), role));
+    }
+    let right = permission(cx.view, cx.now);
+    let right_columns = line_width(&right, canvas.glyphs) as u16;
+    canvas.line_right(area.x, area.y, area.width, &right);
+    let room = area.width.saturating_sub(right_columns + 1);
+    // A long estate name gives way; the environment word never does.
+    let name_at = usize::from(wide);
+    let others: usize = left
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != name_at)
+        .map(|(_, s)| super::fit::width(&s.text, canvas.glyphs))
+        .sum();
+    let name_room = usize::from(room).saturating_sub(others);
+    if super::fit::width(&left[name_at].text, canvas.glyphs) > name_room {
+        let cut = super::fit::fit(left[name_at].text.trim(), name_room.saturating_sub(2), canvas.glyphs);
+        left[name_at] = span(format!(" {cut} "), Role::Strong);
+    }
+    let used = canvas.line(area.x, area.y, room, &left);
+    if wide {
+        let reason = why_armed(cx.view, cx.now);
+        let who = identity(cx.view);
+        let text = if reason.is_empty() { who } else { format!("{who} · {reason}") };
+        canvas.text_right(area.x + used + 2, area.y, room.saturating_sub(used + 4), &text, Role::BandDim);
+    }
+}
+
+pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx) {
+    let badge = badge(cx.view);
+    if area.width < 80 {
+        let title = format!("{} {trail}", number(place));
+        let used = canvas.text(area.x + 1, area.y, area.width.saturating_sub(2), &title, Role::Title);
+        let room = area.width.saturating_sub(used + 4);
+        let mut right = badge.map_or_else(Vec::new, |(text, role)| vec![span(text, role), span("  ", Role::Base)]);
+        if cx.frozen {
+            right.push(span(" FROZEN ", Role::Frozen));
+        } else {
+            right.push(span(identity(cx.view), Role::Dim));
+        }
+        canvas.line_right(area.x + used + 3, area.y, room, &right);
+        return;
+    }
+    let mut x = area.x + 1;
+    let clock = format!("{} ", format::clock(cx.now, cx.zone()));
+    let roomy = area.width >= 116;
+    for (tab, _, name) in Place::ALL {
+        let on = tab == place;
+        let mut label: Line = vec![span(format!(" {} ", number(tab)), if on { Role::TabOn } else { Role::Key })];
+        let name = if roomy || on { name } else { short_name(tab) };
+        label.push(span(format!("{name} "), if on { Role::TabOn } else { Role::Tab }));
+        if let (Place::Notices, Some((text, role))) = (tab, &badge) {
+            label.push(span(format!("{text} "), *role));
+        }
+        let columns = line_width(&label, canvas.glyphs) as u16;
+        if x + columns > area.right() {
+            break;
+        }
+        canvas.line(x, area.y, columns, &label);
+        canvas.hit(Rect::new(x, area.y, columns, 1), Hit::Tab(number(tab)));
+        x += columns;
+    }
+    let mut right: Line = Vec::new();
+    if cx.frozen {
+        right.push(span(" FROZEN ", Role::Frozen));
+        right.push(span(" ", Role::Base));
+    }
+    right.push(span(clock, Role::Dim));
+    let columns = line_width(&right, canvas.glyphs) as u16;
+    if x + columns < area.right() {
+        canvas.line_right(area.x, area.y, area.width, &right);
+    } else if cx.frozen {
+        canvas.line_right(area.x, area.y, area.width, &right[..1]);
+    }
+}
+
+const fn short_name(place: Place) -> &'static str {
+    match place {
+        Place::Overview => "Over",
+        Place::Catalog => "Cat",
+        Place::Timeline => "Time",
+        Place::Runbooks => "Books",
+        Place::Run => "Run",
+        Place::Tasks => "Tasks",
+        Place::Stores => "Stores",
+        Place::Journal => "Log",
+        Place::Notices => "Notes",
+    }
+}
+
+fn number(place: Place) -> u8 {
+    Place::ALL.iter().position(|(known, ..)| *known == place).map_or(0, |at| at as u8 + 1)
+}
+
+fn badge(view: &View) -> Option<(String, Role)> {
+    let worst = view.notices.iter().map(|notice| notice.severity).max()?;
+    let glyph = if worst == Severity::Ok { "" } else { "!" };
+    Some((format!("{glyph}{}", view.notices.len()), format::severity_role(worst)))
+}
+
+/// Hints for the keys that work now, from the registry.
+pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
+    let mut x = area.x + 1;
+    for (keys, label, at) in hints(top, cx) {
+        let line = vec![span(keys, Role::Key), span(format!(" {label}"), Role::KeyLabel)];
+        let columns = line_width(&line, canvas.glyphs) as u16;
+        if x + columns > area.right() {
+            break;
+        }
+        canvas.line(x, area.y, columns, &line);
+        if let Some(at) = at {
+            canvas.hit(Rect::new(x, area.y, columns, 1), Hit::Action(at));
+        }
+        x += columns + 2;
+    }
+}
+
+/// `(key, title, place in the registry)`, most important first.
+fn hints(top: &dyn Screen, cx: &Cx) -> Vec<(String, String, Option<usize>)> {
+    if top.wants_text() && !top.is_dialog() {
+        let hint = |key: &str, label: &str| (key.to_owned(), label.to_owned(), None);
+        return vec![hint("type", "to filter"), hint("enter", "keep"), hint("esc", "clear"), hint("up/down", "move")];
+    }
+    let live = scopes(top);
+    let selected = top.selected(cx);
+    let situation = Situation { view: cx.view, frozen: cx.frozen, selected: &selected };
+    let mut rows: Vec<(usize, &super::action::ActionRow)> = ACTIONS
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.footer > 0 && live.contains(&row.scope) && situation.why_not(row.need).is_none())
+        .collect();
+    rows.sort_by_key(|(_, row)| row.footer);
+    // Help and quit keep their place at every width.
+    rows.sort_by_key(|(_, row)| u8::from(row.scope == Scope::Global) * 2);
+    rows.iter()
+        .filter(|(_, row)| !cx.keymap.keys_of(row).is_empty())
+        .map(|(at, row)| (cx.keymap.hint(row.act), row.title.to_owned(), Some(*at)))
+        .collect()
+}
+
+/// All that a screen below the smallest layout can hold.
+pub fn one_line(canvas: &mut Canvas, area: Rect, cx: &Cx) {
+    let mut line = permission(cx.view, cx.now);
+    let (word, role) = environment(cx.view);
+    line.push(span(word, role));
+    if let Some(run) = cx.view.open_run.as_ref().filter(|run| !run.state.status.is_over()) {
+        let (word, role) = format::mode(run.state.plan.mode);
+        line.push(span(format!(" {word} "), role));
+        line.push(span(format!(" run {} ", run.state.status.word()), format::status_role(&run.state.status)));
+    }
+    for severity in [Severity::Critical, Severity::Unknown, Severity::Warning, Severity::Ok] {
+        let count = cx.view.health.assets.iter().filter(|asset| asset.verdict == severity).count();
+        if count > 0 {
+            let text = format!(" {}{count} {}", canvas.glyphs.severity(severity), format::severity_word(severity));
+            line.push(span(text, format::severity_role(severity)));
+        }
+    }
+    line.push(span(format!("  {}", cx.view.estate.name), Role::Strong));
+    canvas.line(area.x, area.y, area.width, &line);
+    if area.height > 1 {
+        let hint = format!("{} quits; needs {}x{}", cx.keymap.hint(super::action::Act::Quit), SMALLEST.0, SMALLEST.1);
+        canvas.text(area.x, area.y + 1, area.width, &hint, Role::Dim);
+    }
+    if area.height > 2 {
+        canvas.line(area.x, area.y + 2, area.width, &freshness::of_catalog(cx));
+    }
+}

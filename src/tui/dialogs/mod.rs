@@ -1,0 +1,16 @@
+//! Dialogs: focus starts on Cancel, and Enter never confirms anything that changes the world.
+
+mod arm;
+mod confirm;
+pub mod frame;
+mod palette;
+mod question;
+pub mod quit;
+mod reason;
+
+pub use arm::ArmDialog;
+pub use confirm::{ConfirmDialog, Purpose};
+pub use palette::Palette;
+pub use question::{QuestionDialog, question_doc};
+pub use quit::QuitDialog;
+pub use reason::{ReasonDialog, ReasonKind};

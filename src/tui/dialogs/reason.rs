@@ -1,0 +1,256 @@
+//! Free text that goes into the journal: reasons, evidence, notes, answers.
+
+use super::frame::{self, button, danger};
+use crate::runbook::{Answer, AnswerKind, Intent};
+use crate::tui::action::{Act, Scope};
+use crate::tui::canvas::{Canvas, Hit};
+use crate::tui::keys::Key;
+use crate::tui::screen::{Ask, Cx, Reaction, Reply, Screen};
+use crate::tui::theme::Role;
+use crate::tui::widgets::{Doc, TextBox};
+use crossterm::event::KeyCode;
+use ratatui::layout::Rect;
+
+/// What the text is for. Numbers are those of the question that it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReasonKind {
+    Pause,
+    Note,
+    Abort,
+    Skip(u64),
+    ByHand(u64),
+    AcceptDrift(u64),
+    /// A person did or saw something.
+    Attest {
+        question: u64,
+        prompt: String,
+    },
+    Answer {
+        question: u64,
+        prompt: String,
+        kind: AnswerKind,
+    },
+}
+
+#[derive(Debug)]
+pub struct ReasonDialog {
+    kind: ReasonKind,
+    text: TextBox,
+    /// 0 the text, 1 Cancel, 2 Send, 3 the undo switch (abort only). Starts on Cancel; letters go to the text.
+    focus: usize,
+    undo: bool,
+    problem: Option<String>,
+    sent: bool,
+}
+
+impl ReasonDialog {
+    pub fn new(kind: ReasonKind) -> Self {
+        Self { kind, text: TextBox::default(), focus: 1, undo: true, problem: None, sent: false }
+    }
+
+    fn heading(&self) -> &'static str {
+        match &self.kind {
+            ReasonKind::Pause => "Pause the run",
+            ReasonKind::Note => "Note for the journal",
+            ReasonKind::Abort => "Abort the run",
+            ReasonKind::Skip(_) => "Skip this step",
+            ReasonKind::ByHand(_) => "Done by hand",
+            ReasonKind::AcceptDrift(_) => "Accept the changed target",
+            ReasonKind::Attest { .. } => "Say what you saw",
+            ReasonKind::Answer { .. } => "Answer",
+        }
+    }
+
+    fn prompt(&self) -> String {
+        match &self.kind {
+            ReasonKind::Pause => "No further step starts. What runs now runs to its end. Why?".to_owned(),
+            ReasonKind::Note => "What should be remembered?".to_owned(),
+            ReasonKind::Abort => "What runs now is stopped. Why?".to_owned(),
+            ReasonKind::Skip(_) => "The run goes on without this step and ends with an exception. Why?".to_owned(),
+            ReasonKind::ByHand(_) => {
+                "You did it outside of Relight. What did you do, and what shows that it holds?".to_owned()
+            }
+            ReasonKind::AcceptDrift(_) => {
+                "The target is not what the plan saw. Going on ends the run with an exception. Why is it right?"
+                    .to_owned()
+            }
+            ReasonKind::Attest { prompt, .. } | ReasonKind::Answer { prompt, .. } => prompt.clone(),
+        }
+    }
+
+    fn is_dangerous(&self) -> bool {
+        matches!(
+            self.kind,
+            ReasonKind::Abort | ReasonKind::Skip(_) | ReasonKind::ByHand(_) | ReasonKind::AcceptDrift(_)
+        )
+    }
+
+    fn intent(&self, text: String) -> Result<Intent, String> {
+        let answer = |question: u64, answer: Answer| Ok(Intent::Answer { question, answer });
+        match &self.kind {
+            ReasonKind::Pause => Ok(Intent::Pause { reason: text }),
+            ReasonKind::Note => Ok(Intent::Note { text }),
+            ReasonKind::Abort => Ok(Intent::Abort { reason: text, undo: self.undo }),
+            ReasonKind::Skip(number) => answer(*number, Answer::Skip { reason: text }),
+            ReasonKind::ByHand(number) => answer(*number, Answer::DoneByHand { evidence: text }),
+            ReasonKind::AcceptDrift(number) => answer(*number, Answer::AcceptDrift { reason: text }),
+            ReasonKind::Attest { question, .. } => answer(*question, Answer::Value { value: text.into() }),
+            ReasonKind::Answer { question, kind, .. } => {
+                let value = match kind {
+                    AnswerKind::Integer => {
+                        let number: i64 = text.parse().map_err(|_| format!("`{text}` is not a whole number."))?;
+                        number.into()
+                    }
+                    AnswerKind::Text | AnswerKind::YesNo => text.into(),
+                };
+                answer(*question, Answer::Value { value })
+            }
+        }
+    }
+
+    fn send(&mut self) -> Reaction {
+        if self.sent {
+            return Reaction::Handled;
+        }
+        let text = self.text.text();
+        if text.is_empty() {
+            self.problem = Some("Something must be written: it goes into the journal.".to_owned());
+            return Reaction::Handled;
+        }
+        match self.intent(text) {
+            Ok(intent) => {
+                self.sent = true;
+                Reaction::Ask(Ask::Intent(intent))
+            }
+            Err(problem) => {
+                self.problem = Some(problem);
+                Reaction::Handled
+            }
+        }
+    }
+
+    fn places(&self) -> usize {
+        if self.kind == ReasonKind::Abort { 4 } else { 3 }
+    }
+
+    fn toggle_undo(&mut self) {
+        self.undo = !self.undo;
+    }
+}
+
+impl Screen for ReasonDialog {
+    fn scope(&self) -> Scope {
+        Scope::Dialog
+    }
+
+    fn title(&self, _cx: &Cx) -> String {
+        self.heading().to_owned()
+    }
+
+    fn wants_text(&self) -> bool {
+        true
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
+        let mut doc = Doc::new();
+        doc.text(self.prompt(), Role::Base);
+        if let Some(problem) = &self.problem {
+            doc.text(problem.clone(), Role::Warning);
+        }
+        let width = 76.min(area.width);
+        let lines = doc.lines(width.saturating_sub(4), canvas.glyphs);
+        let head = lines.len() as u16;
+        let undo = u16::from(self.kind == ReasonKind::Abort);
+        let inner = frame::open(canvas, area, self.heading(), self.is_dangerous(), width, head + undo + 9);
+        let send = cx.keymap.hint(Act::Confirm);
+        let row = [
+            button("Cancel", cx.keymap.hint(Act::Cancel)),
+            if self.is_dangerous() { danger("Send", send) } else { button("Send", send) },
+        ];
+        let focus = match self.focus {
+            1 => Some(0),
+            2 => Some(1),
+            _ => None,
+        };
+        let used = frame::buttons(canvas, inner, &row, focus);
+        for (at, line) in lines.iter().enumerate().take(usize::from(inner.height.saturating_sub(used + 1))) {
+            canvas.line(inner.x, inner.y + at as u16, inner.width, line);
+        }
+        let free = inner.height.saturating_sub(head + used);
+        let gap = u16::from(free > 3 + undo);
+        let place = Rect {
+            y: inner.y + head + gap,
+            height: free.saturating_sub(undo + 2 * gap).max(1).min(inner.height.saturating_sub(used)),
+            ..inner
+        };
+        self.text.draw(canvas, place, "type here", true);
+        canvas.hit(place, Hit::Button(8));
+        if undo == 1 {
+            let y = place.bottom();
+            let mark = if self.undo { "[x]" } else { "[ ]" };
+            let role = if self.focus == 3 { Role::Strong } else { Role::Base };
+            let text = format!("{mark} take back what has an undo  (tab to it, space switches)");
+            canvas.text(inner.x, y, inner.width, &text, role);
+            canvas.hit(Rect { y, height: 1, ..inner }, Hit::Button(9));
+        }
+    }
+
+    fn act(&mut self, act: Act, _cx: &Cx) -> Reaction {
+        match act {
+            Act::NextButton => self.focus = frame::step(self.focus, self.places(), true),
+            Act::PreviousButton => self.focus = frame::step(self.focus, self.places(), false),
+            Act::Press if self.focus == 1 && self.text.is_empty() => return Reaction::Pop,
+            Act::Press if self.focus == 3 => self.toggle_undo(),
+            Act::Press => self.problem = Some("Enter sends nothing: press ctrl-y, or esc to cancel.".to_owned()),
+            Act::Confirm => return self.send(),
+            _ => return Reaction::Ignored,
+        }
+        Reaction::Handled
+    }
+
+    fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
+        let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
+        if self.focus == 3 && key.code == KeyCode::Char(' ') {
+            self.toggle_undo();
+            return Reaction::Handled;
+        }
+        let newline = key.code == KeyCode::Enter && self.focus == 0;
+        let cursor = self.focus == 0 && matches!(key.code, KeyCode::Up | KeyCode::Down);
+        if !plain && !newline && !cursor && cx.keymap.action(key, &[Scope::Dialog]).is_some() {
+            return Reaction::Ignored;
+        }
+        if self.text.key(key) {
+            self.focus = 0;
+            self.problem = None;
+            return Reaction::Handled;
+        }
+        Reaction::Ignored
+    }
+
+    fn paste(&mut self, text: &str, _cx: &Cx) -> Reaction {
+        self.text.paste(text);
+        Reaction::Handled
+    }
+
+    fn click(&mut self, hit: Hit, _cx: &Cx) -> Reaction {
+        match hit {
+            Hit::Button(0) => return Reaction::Pop,
+            Hit::Button(1) => return self.send(),
+            Hit::Button(8) => self.focus = 0,
+            Hit::Button(9) => self.toggle_undo(),
+            _ => {}
+        }
+        Reaction::Handled
+    }
+
+    fn reply(&mut self, reply: Reply, _cx: &Cx) -> Reaction {
+        self.sent = false;
+        match reply {
+            Reply::Intent(Err(why)) => {
+                self.problem = Some(why);
+                Reaction::Handled
+            }
+            _ => Reaction::Pop,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The plan before it runs: everything it touches, step by step, and the digest that is approved.
+
+use crate::model::task::Effect;
+use crate::runbook::plan::PlannedAction;
+use crate::runbook::{Confirm, Plan, PlannedStep};
+use crate::tui::action::{Act, Scope};
+use crate::tui::canvas::{Canvas, span};
+use crate::tui::dialogs::{ConfirmDialog, Purpose};
+use crate::tui::format;
+use crate::tui::screen::{Cx, Reaction, Screen};
+use crate::tui::situation::Selected;
+use crate::tui::theme::Role;
+use crate::tui::widgets::{Doc, DocPane};
+use ratatui::layout::Rect;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub struct Preview {
+    plan: Box<Plan>,
+    pane: DocPane,
+}
+
+impl Preview {
+    pub fn new(plan: Box<Plan>) -> Self {
+        Self { plan, pane: DocPane::default() }
+    }
+
+    fn doc(&self, cx: &Cx) -> Doc {
+        let plan = &self.plan;
+        let mut doc = Doc::new();
+        let (word, role) = format::mode(plan.mode);
+        doc.facts("mode", vec![span(format!(" {word} "), role)]);
+        doc.fact("on", format!("{} ({})", plan.estate, plan.environment), Role::Strong);
+        let made = format!("{} ({})", format::instant(plan.made_at, cx.zone()), format::ago(plan.made_at, cx.now));
+        doc.fact("made", made, Role::Base);
+        doc.fact("digest", plan.digest.clone(), Role::Code);
+        let objective = |span: Option<Duration>| {
+            span.map_or_else(|| "none set".to_owned(), |span| format::brief(span.as_secs() as i64))
+        };
+        doc.fact("objectives", format!("RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)), Role::Base);
+        doc.heading("It touches");
+        if plan.touches.is_empty() {
+            doc.text("nothing", Role::Ok);
+        }
+        for touched in &plan.touches {
+            doc.marked(vec![span(format!("  {} ", cx.glyphs.dot), Role::Warning)], touched.clone(), Role::Base);
+        }
+        doc.heading("Steps");
+        for (at, step) in plan.steps.iter().enumerate() {
+            step_lines(&mut doc, at, step);
+        }
+        for (title, values) in
+            [("Parameters", &plan.params), ("Names fixed now", &plan.names), ("Looked up", &plan.resolved)]
+        {
+            if values.is_empty() {
+                continue;
+            }
+            doc.heading(title);
+            for (name, value) in values {
+                doc.fact(name.clone(), format::value(value), Role::Base);
+            }
+        }
+        doc
+    }
+}
+
+fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep) {
+    let how = match &step.action {
+        PlannedAction::Task(task) => task.module.clone(),
+        PlannedAction::Question { .. } => "a question".to_owned(),
+        PlannedAction::Attest { .. } => "done by a person".to_owned(),
+    };
+    let confirm = match step.confirm {
+        Confirm::None => "starts by itself",
+        Confirm::Key => "asks for y",
+        Confirm::Phrase => "asks for a typed phrase",
+    };
+    let mark = vec![
+        span(format!("{:>3} ", at + 1), Role::Dim),
+        span(format!("{:<13}", step.effect), format::effect_role(step.effect)),
+    ];
+    doc.marked(mark, step.title.clone(), Role::Strong);
+    let indent = || vec![span(" ".repeat(17), Role::Base)];
+    doc.marked(
+        indent(),
+        format!("{how} · {confirm} · at most {}", format::brief(step.timeout.as_secs() as i64)),
+        Role::Dim,
+    );
+    if let Some(identity) = &step.identity {
+        doc.marked(indent(), format!("target: {}", identity.title), Role::Base);
+    }
+    match &step.undo {
+        Some(undo) => {
+            doc.marked(indent(), format!("undo: {}", undo.module), Role::Dim);
+        }
+        None if step.effect > Effect::Observe => {
+            doc.marked(indent(), "no undo", Role::Warning);
+        }
+        None => {}
+    }
+}
+
+impl Screen for Preview {
+    fn scope(&self) -> Scope {
+        Scope::Plan
+    }
+
+    fn title(&self, _cx: &Cx) -> String {
+        format!("plan {}", format::digest(&self.plan.digest))
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
+        let framed = area.height >= 14 && area.width >= 60;
+        let inner = if framed {
+            let remark = [span("nothing has been changed yet", Role::Dim)];
+            let title = [span(format!("Plan: {}", self.plan.title), Role::Title)];
+            canvas.panel(area, &title, &remark, Role::BorderFocus)
+        } else {
+            area
+        };
+        self.pane.draw(canvas, inner, &self.doc(cx));
+    }
+
+    fn act(&mut self, act: Act, _cx: &Cx) -> Reaction {
+        match act {
+            Act::PlanStart => Reaction::Push(Box::new(ConfirmDialog::new(Purpose::StartPlan(self.plan.clone())))),
+            Act::PlanSave => Reaction::Copy(self.plan.digest.clone()),
+            // Enter starts nothing.
+            Act::Open => Reaction::Say("s starts the plan".to_owned()),
+            act if self.pane.act(act) => Reaction::Handled,
+            _ => Reaction::Ignored,
+        }
+    }
+
+    fn selected(&self, _cx: &Cx) -> Selected {
+        Selected::Text(self.plan.digest.clone())
+    }
+
+    fn whole_text(&self, cx: &Cx) -> Option<String> {
+        Some(self.doc(cx).plain(cx.glyphs))
+    }
+}

@@ -1,0 +1,218 @@
+//! The parts of a run's screen: head, place-keeping list, what is known about a step.
+
+use crate::model::task::TaskOutcome;
+use crate::runbook::{PlannedStep, RunStatus, StepRecord, StepState};
+use crate::session::RunView;
+use crate::session::view::Link;
+use crate::tui::canvas::{Canvas, Line, line_width, span};
+use crate::tui::dialogs::question_doc;
+use crate::tui::format;
+use crate::tui::screen::Cx;
+use crate::tui::theme::Role;
+use crate::tui::widgets::{Column, Doc, ListState, Row, Table, gauge};
+use ratatui::layout::Rect;
+
+/// Draws what the run is and how long it takes; returns the rows used.
+pub fn head(canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) -> u16 {
+    let state = &run.state;
+    let (word, role) = (state.status.word(), format::status_role(&state.status));
+    let status: Line = vec![span(format!("{word} "), role)];
+    let status_columns = line_width(&status, canvas.glyphs) as u16;
+    let title = format!(" {}", state.plan.title);
+    canvas.text(area.x, area.y, area.width.saturating_sub(status_columns + 1), &title, Role::Title);
+    canvas.line_right(area.x, area.y, area.width, &status);
+    canvas.line(area.x + 1, area.y + 1, area.width.saturating_sub(2), &clockwork(run, cx, area.width));
+    let mut rows = 2;
+    for (text, role) in remarks(run, cx) {
+        if rows >= area.height {
+            break;
+        }
+        canvas.text(area.x + 1, area.y + rows, area.width.saturating_sub(2), &text, role);
+        rows += 1;
+    }
+    rows
+}
+
+fn clockwork(run: &RunView, cx: &Cx, width: u16) -> Line {
+    let state = &run.state;
+    let mut line: Line = Vec::new();
+    let Some(started) = state.started_at else {
+        line.push(span("not started", Role::Dim));
+        line.push(span(format!("   plan {}", format::digest(&state.plan.digest)), Role::Code));
+        return line;
+    };
+    let elapsed = state.ended_at.unwrap_or(cx.now) - started;
+    match state.plan.rto {
+        Some(rto) => {
+            let limit = chrono::Duration::seconds(rto.as_secs() as i64);
+            let over = elapsed > limit;
+            let role = if over { Role::Critical } else { Role::Strong };
+            line.push(span(format::stopwatch(elapsed), role));
+            line.push(span(format!(" of RTO {} ", format::stopwatch(limit)), Role::Dim));
+            let cells = if width >= 60 { 20 } else { 8 };
+            line.extend(gauge::budget(elapsed.num_seconds().max(0) as u64, rto.as_secs(), cells, cx.glyphs));
+        }
+        None => {
+            line.push(span(format::stopwatch(elapsed), Role::Strong));
+            line.push(span(" elapsed, no RTO set", Role::Dim));
+        }
+    }
+    let waited = chrono::Duration::milliseconds(state.human_wait_ms as i64);
+    if waited.num_seconds() > 0 {
+        line.push(span(format!("   {} of it waiting for people", format::stopwatch(waited)), Role::Dim));
+    }
+    line.push(span(format!("   plan {}", format::digest(&state.plan.digest)), Role::Code));
+    line
+}
+
+/// What must not be overlooked: lost runner, pause, exceptions, leftovers, frozen screen.
+fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
+    let mut out = Vec::new();
+    match &run.link {
+        Link::Lost(how) => out.push((format!("The runner is lost ({how}). u brings it back."), Role::Critical)),
+        Link::Connecting => out.push(("Connecting to the runner…".to_owned(), Role::Info)),
+        Link::Connected | Link::Ended => {}
+    }
+    if let RunStatus::Paused { cause } = &run.state.status {
+        out.push((format!("Paused: {cause}. s goes on."), Role::Warning));
+    }
+    if cx.frozen && run.state.question.is_some() {
+        out.push(("The screen is frozen: nothing can be answered. ctrl-f lets it go on.".to_owned(), Role::Warning));
+    }
+    for exception in &run.state.exceptions {
+        out.push((format!("Exception at {}: {} ({})", exception.step, exception.text, exception.by), Role::Warning));
+    }
+    if !run.state.leftovers.is_empty() {
+        out.push((format!("Left behind: {}", run.state.leftovers.join(", ")), Role::Critical));
+    }
+    out
+}
+
+/// Whether what is shown comes from a living runner.
+pub fn freshness(run: &RunView) -> Line {
+    match &run.link {
+        Link::Connected => vec![span("live", Role::Ok)],
+        Link::Connecting => vec![span("connecting", Role::Info)],
+        Link::Lost(_) => vec![span("runner lost", Role::Critical)],
+        Link::Ended => vec![span("ended", Role::Dim)],
+    }
+}
+
+/// The work that runs now, for the corner of the output.
+pub fn live(run: &RunView) -> Line {
+    let Some((step, progress)) = &run.live else { return Vec::new() };
+    vec![span(format!("{step}: {progress}"), Role::Accent)]
+}
+
+const COLUMNS: [Column; 4] = [
+    Column::new("STATE", 2, 14, 1),
+    Column::new("STEP", 14, 64, 0),
+    Column::new("EFFECT", 12, 12, 3),
+    Column::new("TOOK", 5, 7, 2).right(),
+];
+
+/// The place-keeping list.
+pub fn steps(canvas: &mut Canvas, area: Rect, run: &RunView, list: &ListState, focused: bool, cx: &Cx) {
+    let records = &run.state.steps;
+    let heading = area.height > records.len() as u16 && area.height > 6;
+    let table = Table { columns: &COLUMNS, rows: records.len(), list, pane: 0, focused, heading };
+    table.draw(canvas, area, |at| {
+        let record = &records[at];
+        match run.state.plan.steps.get(at) {
+            Some(step) => row(at, record, step, run, cx),
+            None => Row::Cells(Vec::new()),
+        }
+    });
+}
+
+fn row(at: usize, record: &StepRecord, step: &PlannedStep, run: &RunView, cx: &Cx) -> Row {
+    let role = format::step_role(record.state);
+    let asks = run.state.question.as_ref().is_some_and(|question| question.step == record.id);
+    let title_role = match record.state {
+        _ if asks => Role::Strong,
+        StepState::Pending | StepState::Cancelled => Role::Dim,
+        StepState::Running | StepState::Verifying => Role::Strong,
+        _ => Role::Base,
+    };
+    let attempts = if record.attempt > 1 { format!(" (attempt {})", record.attempt) } else { String::new() };
+    let took = match (record.started_at, record.ended_at) {
+        (Some(from), Some(to)) => format::stopwatch(to - from),
+        (Some(from), None) => format::stopwatch(cx.now - from),
+        _ => String::new(),
+    };
+    Row::Cells(vec![
+        vec![span(format!("{} ", cx.glyphs.step(record.state)), role), span(record.state.word(), role)],
+        vec![span(format!("{} ", at + 1), Role::Faint), span(format!("{}{attempts}", step.title), title_role)],
+        vec![span(step.effect.to_string(), format::effect_role(step.effect))],
+        vec![span(took, Role::Dim)],
+    ])
+}
+
+/// Rows that the detail pane would like.
+pub fn detail_height(run: &RunView, cx: &Cx, width: u16) -> u16 {
+    match &run.state.question {
+        Some(question) => question_doc(question, cx, true).height(width.saturating_sub(5), cx.glyphs) + 2,
+        None => 14,
+    }
+}
+
+/// What is known about a step.
+pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
+    let mut doc = Doc::new();
+    let (Some(record), Some(step)) = (run.state.steps.get(at), run.state.plan.steps.get(at)) else { return doc };
+    let role = format::step_role(record.state);
+    let word = record.state.word();
+    doc.facts("state", vec![span(format!("{} ", cx.glyphs.step(record.state)), role), span(word, role)]);
+    doc.fact("effect", step.effect.to_string(), format::effect_role(step.effect));
+    if let Some(why) = &record.why {
+        doc.fact("because", why.clone(), role);
+    }
+    if record.attempt > 0 {
+        doc.fact("attempts", record.attempt.to_string(), Role::Base);
+    }
+    if let Some(identity) = record.identity.as_ref().or(step.identity.as_ref()) {
+        doc.fact("target", identity.title.clone(), Role::Strong);
+        doc.fact("read", format::ago(identity.read_at, cx.now), Role::Dim);
+    }
+    let undo = step.undo.as_ref().map_or_else(|| "none".to_owned(), |undo| undo.module.clone());
+    doc.fact("undo", undo, if step.undo.is_some() { Role::Base } else { Role::Dim });
+    if let Some((live, progress)) = run.live.as_ref().filter(|(live, _)| live == &record.id) {
+        let _ = live;
+        doc.blank();
+        if let Some(total) = progress.total {
+            doc.line(gauge::progress(progress.done, total, 30, Role::Accent, cx.glyphs));
+        }
+        doc.text(format!("{progress}  {}", progress.note), Role::Accent);
+    }
+    outcome(&mut doc, record, cx);
+    if !step.help.is_empty() {
+        doc.blank();
+        doc.text(step.help.clone(), Role::Dim);
+    }
+    doc
+}
+
+fn outcome(doc: &mut Doc, record: &StepRecord, cx: &Cx) {
+    match &record.outcome {
+        Some(TaskOutcome::Done { output }) if !output.is_empty() => {
+            doc.blank();
+            for (name, value) in output {
+                doc.fact(name.clone(), format::value(value), Role::Base);
+            }
+        }
+        Some(TaskOutcome::Failed { failure } | TaskOutcome::Unknown { failure }) => {
+            doc.blank();
+            doc.text(failure.what.clone(), Role::Critical);
+            if !failure.meaning.is_empty() {
+                doc.text(failure.meaning.clone(), Role::Base);
+            }
+            if !failure.next.is_empty() {
+                doc.marked(vec![span(format!("{} ", cx.glyphs.arrow), Role::Accent)], failure.next.clone(), Role::Base);
+            }
+            for line in &failure.evidence {
+                doc.marked(vec![span("  ", Role::Base)], line.clone(), Role::Code);
+            }
+        }
+        _ => {}
+    }
+}

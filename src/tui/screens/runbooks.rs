@@ -1,0 +1,152 @@
+//! Procedures: what each is for, what it asks, what its steps do.
+
+use super::restore::Form;
+use crate::runbook::{Action, Confirm, Runbook, RunbookKind};
+use crate::tui::action::{Act, Scope};
+use crate::tui::canvas::{Canvas, Hit, span};
+use crate::tui::format;
+use crate::tui::screen::{Cx, Reaction, Screen};
+use crate::tui::situation::Selected;
+use crate::tui::theme::Role;
+use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
+use ratatui::layout::Rect;
+
+const COLUMNS: [Column; 4] = [
+    Column::new("RUNBOOK", 18, 26, 0),
+    Column::new("KIND", 8, 10, 2),
+    Column::new("STEPS", 5, 5, 3).right(),
+    Column::new("TITLE", 10, 60, 1),
+];
+
+#[derive(Debug, Default)]
+pub struct Runbooks {
+    list: ListState,
+    pane: DocPane,
+}
+
+impl Runbooks {
+    fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a Runbook> {
+        let runbooks = &cx.view.runbooks;
+        runbooks.get(self.list.selected(runbooks.len())?)
+    }
+}
+
+impl Screen for Runbooks {
+    fn scope(&self) -> Scope {
+        Scope::Runbooks
+    }
+
+    fn title(&self, _cx: &Cx) -> String {
+        "Runbooks".to_owned()
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
+        let runbooks = &cx.view.runbooks;
+        let rows = runbooks.len();
+        let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
+        let mut doc = Doc::new();
+        for error in cx.view.runbook_errors.iter() {
+            for line in error.lines() {
+                doc.marked(vec![span("! ", Role::Critical)], line.to_owned(), Role::Critical);
+            }
+        }
+        if let Some(runbook) = self.current(cx) {
+            runbook_doc(&mut doc, runbook);
+        }
+        let remark = match cx.view.runbook_errors.len() as u64 {
+            0 => Vec::new(),
+            n => vec![span(format::counted(n, "file cannot be read", "files cannot be read"), Role::Critical)],
+        };
+        super::list_and_doc(
+            canvas,
+            area,
+            &super::Halves {
+                title: "Runbooks",
+                remark,
+                rows,
+                lower: self.current(cx).map_or_else(String::new, |runbook| runbook.title.clone()),
+                empty: "No runbook is loaded.",
+            },
+            |canvas, area| {
+                table.draw(canvas, area, |at| cells(&runbooks[at]));
+            },
+            |canvas, area| self.pane.draw(canvas, area, &doc),
+        );
+    }
+
+    fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
+        match act {
+            Act::Open => match self.current(cx) {
+                Some(runbook) => Reaction::Push(Box::new(Form::new(runbook, cx))),
+                None => Reaction::Handled,
+            },
+            Act::PageUp | Act::PageDown if self.pane.act(act) => Reaction::Handled,
+            act if self.list.act(act, cx.view.runbooks.len()) => {
+                self.pane = DocPane::default();
+                Reaction::Handled
+            }
+            _ => Reaction::Ignored,
+        }
+    }
+
+    fn click(&mut self, hit: Hit, cx: &Cx) -> Reaction {
+        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
+        if self.list.selected(cx.view.runbooks.len()) == Some(row) {
+            return self.act(Act::Open, cx);
+        }
+        self.list.select(row);
+        self.pane = DocPane::default();
+        Reaction::Handled
+    }
+
+    fn selected(&self, cx: &Cx) -> Selected {
+        self.current(cx).map_or(Selected::Nothing, |runbook| Selected::Runbook(runbook.id.clone()))
+    }
+}
+
+const fn kind_word(kind: RunbookKind) -> &'static str {
+    match kind {
+        RunbookKind::Restore => "restore",
+        RunbookKind::Pitr => "pitr",
+        RunbookKind::Switchover => "switchover",
+        RunbookKind::Failover => "failover",
+        RunbookKind::Failback => "failback",
+        RunbookKind::Backup => "backup",
+        RunbookKind::Checklist => "checklist",
+    }
+}
+
+fn cells(runbook: &Runbook) -> Row {
+    Row::Cells(vec![
+        vec![span(runbook.id.to_string(), Role::Strong)],
+        vec![span(kind_word(runbook.kind), Role::Base)],
+        vec![span(runbook.steps.len().to_string(), Role::Base)],
+        vec![span(runbook.title.clone(), Role::Base)],
+    ])
+}
+
+fn runbook_doc(doc: &mut Doc, runbook: &Runbook) {
+    doc.blank();
+    doc.text(runbook.summary.clone(), Role::Base);
+    doc.text(format!("{}, digest {}", runbook.origin, format::digest(&runbook.digest)), Role::Dim);
+    doc.heading("It asks for");
+    for param in &runbook.params {
+        let need = if param.required { "" } else { " (optional)" };
+        doc.fact(param.title.clone(), format!("{}{need}", param.help), Role::Base);
+    }
+    doc.heading("Its steps");
+    for (at, step) in runbook.steps.iter().enumerate() {
+        let ask = match (&step.action, step.confirm) {
+            (Action::Question { .. }, _) => ", a question",
+            (Action::Attest { .. }, _) => ", done by a person",
+            (_, Confirm::None) => "",
+            (_, Confirm::Key) => ", asks for a key",
+            (_, Confirm::Phrase) => ", asks for a typed phrase",
+        };
+        let mark = vec![
+            span(format!("{:>3} ", at + 1), Role::Dim),
+            span(format!("{:<13}", step.effect), format::effect_role(step.effect)),
+        ];
+        doc.marked(mark, format!("{}{ask}", step.title), Role::Base);
+    }
+}

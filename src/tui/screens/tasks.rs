@@ -1,0 +1,135 @@
+//! Scans and verifications of this console: what runs, how far it is, how it ended.
+
+use crate::session::{Request, TaskRow};
+use crate::tui::action::{Act, Scope};
+use crate::tui::canvas::{Canvas, Hit, Line, span};
+use crate::tui::format;
+use crate::tui::screen::{Cx, Reaction, Screen};
+use crate::tui::situation::Selected;
+use crate::tui::theme::Role;
+use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table, gauge};
+use ratatui::layout::Rect;
+
+const COLUMNS: [Column; 5] = [
+    Column::new("STATE", 9, 9, 0),
+    Column::new("TASK", 14, 60, 0),
+    Column::new("PROGRESS", 8, 34, 2),
+    Column::new("STARTED", 7, 10, 3),
+    Column::new("TOOK", 6, 8, 4).right(),
+];
+
+#[derive(Debug, Default)]
+pub struct Tasks {
+    list: ListState,
+    pane: DocPane,
+}
+
+impl Tasks {
+    fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a TaskRow> {
+        cx.view.tasks.get(self.list.selected(cx.view.tasks.len())?)
+    }
+}
+
+impl Screen for Tasks {
+    fn scope(&self) -> Scope {
+        Scope::Tasks
+    }
+
+    fn title(&self, _cx: &Cx) -> String {
+        "Tasks".to_owned()
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
+        let tasks = &cx.view.tasks;
+        let rows = tasks.len();
+        let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
+        let doc = self.current(cx).map(|task| task_doc(task)).unwrap_or_default();
+        let title = self.current(cx).map_or_else(String::new, |task| task.title.clone());
+        super::list_and_doc(
+            canvas,
+            area,
+            &super::Halves {
+                title: "Tasks",
+                remark: vec![span("they end with this console; runs do not", Role::Dim)],
+                rows,
+                lower: title,
+                empty: "No task has run yet.",
+            },
+            |canvas, area| {
+                table.draw(canvas, area, |at| cells(&tasks[at], cx));
+            },
+            |canvas, area| self.pane.draw(canvas, area, &doc),
+        );
+    }
+
+    fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
+        match act {
+            Act::TaskCancel => match self.current(cx) {
+                Some(task) => Reaction::Send(Request::CancelTask { task: task.id })
+                    .and(Reaction::Say(format!("stopping {}", task.title))),
+                None => Reaction::Handled,
+            },
+            Act::Open => Reaction::Handled,
+            Act::PageUp | Act::PageDown if self.pane.act(act) => Reaction::Handled,
+            act if self.list.act(act, cx.view.tasks.len()) => {
+                self.pane = DocPane::default();
+                Reaction::Handled
+            }
+            _ => Reaction::Ignored,
+        }
+    }
+
+    fn click(&mut self, hit: Hit, _cx: &Cx) -> Reaction {
+        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
+        self.list.select(row);
+        self.pane = DocPane::default();
+        Reaction::Handled
+    }
+
+    fn selected(&self, cx: &Cx) -> Selected {
+        self.current(cx).map_or(Selected::Nothing, |task| Selected::Task(task.id))
+    }
+}
+
+fn state_role(state: &str) -> Role {
+    match state {
+        "running" => Role::Accent,
+        "done" => Role::Ok,
+        "failed" => Role::Critical,
+        "cancelled" => Role::Dim,
+        _ => Role::Unknown,
+    }
+}
+
+fn cells(task: &TaskRow, cx: &Cx) -> Row {
+    let progress: Line = match task.progress.total {
+        Some(total) if task.ended_at.is_none() => {
+            let mut line = gauge::progress(task.progress.done, total, 10, Role::Accent, cx.glyphs);
+            line.push(span(format!(" {}", task.progress), Role::Base));
+            line
+        }
+        _ => vec![span(task.progress.to_string(), Role::Dim)],
+    };
+    let end = task.ended_at.unwrap_or(cx.now);
+    Row::Cells(vec![
+        vec![span(task.state.clone(), state_role(&task.state))],
+        vec![span(task.title.clone(), Role::Strong)],
+        progress,
+        vec![span(format::clock(task.started_at, cx.zone()), Role::Dim)],
+        vec![span(format::stopwatch(end - task.started_at), Role::Dim)],
+    ])
+}
+
+fn task_doc(task: &TaskRow) -> Doc {
+    let mut doc = Doc::new();
+    if !task.detail.is_empty() {
+        doc.text(task.detail.clone(), state_role(&task.state));
+    }
+    if !task.progress.note.is_empty() && task.ended_at.is_none() {
+        doc.text(task.progress.note.clone(), Role::Dim);
+    }
+    for line in &task.lines {
+        doc.text(line.clone(), Role::Base);
+    }
+    doc
+}

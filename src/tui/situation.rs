@@ -1,0 +1,134 @@
+//! What an action needs, and the sentence that says why it cannot run now.
+
+use crate::model::id::{AssetId, BackupId, RunId, RunbookId, StoreId};
+use crate::runbook::{RunStatus, RunbookKind};
+use crate::session::View;
+use crate::session::view::Link;
+
+/// What the cursor is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    Nothing,
+    Asset(AssetId),
+    Backup(BackupId),
+    Runbook(RunbookId),
+    Run(RunId),
+    Task(u64),
+    Store(StoreId),
+    Notice(u64),
+    /// Something that can only be copied.
+    Text(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Nothing,
+    /// The screen is not frozen.
+    Live,
+    Unarmed,
+    Armed,
+    Backup,
+    /// A backup, and a runbook that restores its kind of asset.
+    Restore,
+    Question,
+    Startable,
+    RunLive,
+    RunLost,
+    Task,
+    Store,
+    Notice,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    pub view: &'a View,
+    pub frozen: bool,
+    pub selected: &'a Selected,
+}
+
+const FROZEN: &str = "the screen is frozen; ctrl-f lets it go on";
+
+impl Situation<'_> {
+    /// Why the need is not met, as the end of a sentence that begins with the action's title.
+    pub fn why_not(&self, need: Need) -> Option<String> {
+        let no = |text: &str| Some(text.to_owned());
+        match need {
+            Need::Nothing => None,
+            _ if self.frozen && !matches!(need, Need::Armed) => no(FROZEN),
+            Need::Live => None,
+            Need::Unarmed => self.view.armed.as_ref().and_then(|_| no("already armed; D disarms")),
+            Need::Armed if self.view.armed.is_none() => no("already read-only"),
+            Need::Armed => None,
+            Need::Backup if self.backup().is_none() => no("no backup is selected"),
+            Need::Backup => None,
+            Need::Restore => self.why_no_restore(),
+            Need::Question | Need::Startable | Need::RunLive | Need::RunLost => self.why_not_run(need),
+            Need::Task => match self.selected {
+                Selected::Task(id) => {
+                    let running = self.view.tasks.iter().any(|task| task.id == *id && task.ended_at.is_none());
+                    if running { None } else { no("the task has ended") }
+                }
+                _ => no("no task is selected"),
+            },
+            Need::Store if matches!(self.selected, Selected::Store(_)) => None,
+            Need::Store => no("no store is selected"),
+            Need::Notice if matches!(self.selected, Selected::Notice(_)) => None,
+            Need::Notice => no("there is no notice"),
+        }
+    }
+
+    /// The selected backup: itself, or the newest of the selected asset.
+    pub fn backup(&self) -> Option<BackupId> {
+        match self.selected {
+            Selected::Backup(id) => self.view.catalog.get(id).map(|backup| backup.id.clone()),
+            Selected::Asset(asset) => {
+                let newest = self.view.health.assets.iter().find(|a| &a.id == asset)?.newest.clone()?;
+                self.view.catalog.get(&newest).map(|backup| backup.id.clone())
+            }
+            _ => None,
+        }
+    }
+
+    pub fn asset(&self) -> Option<AssetId> {
+        match self.selected {
+            Selected::Asset(asset) => Some(asset.clone()),
+            Selected::Backup(id) => self.view.catalog.get(id).map(|backup| backup.asset.clone()),
+            _ => None,
+        }
+    }
+
+    fn why_no_restore(&self) -> Option<String> {
+        let Some(asset) = self.asset() else { return Some("no backup is selected".to_owned()) };
+        if super::screens::restore_runbooks(self.view, &asset).next().is_some() {
+            return None;
+        }
+        if self.view.runbooks.iter().all(|runbook| runbook.kind != RunbookKind::Restore) {
+            return Some("no restore runbook is loaded".to_owned());
+        }
+        let kind = self.view.estate.asset(&asset).map_or_else(String::new, |a| a.kind.to_string());
+        Some(format!("no loaded runbook restores {kind} assets"))
+    }
+
+    fn why_not_run(&self, need: Need) -> Option<String> {
+        let Some(run) = &self.view.open_run else { return Some("no run is open".to_owned()) };
+        if matches!(need, Need::RunLost) {
+            return if matches!(run.link, Link::Lost(_)) { None } else { Some("its runner is not lost".to_owned()) };
+        }
+        if run.state.status.is_over() {
+            return Some(format!("the run is over: {}", run.state.status.word()));
+        }
+        match &run.link {
+            Link::Connected => {}
+            Link::Connecting => return Some("still connecting to the runner".to_owned()),
+            Link::Lost(_) => return Some("the runner is lost; u brings it back".to_owned()),
+            Link::Ended => return Some("the runner has left".to_owned()),
+        }
+        match need {
+            Need::Question if run.state.question.is_none() => Some("no question is open".to_owned()),
+            Need::Startable if !matches!(run.state.status, RunStatus::Ready | RunStatus::Paused { .. }) => {
+                Some(format!("the run is {}", run.state.status.word()))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The terminal taken over and given back: on drop, panic, early error and signal, and never twice.
+
+use super::options::TuiError;
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{Command, execute};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write, stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the terminal is in our hands right now.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+static PANIC_HOOK: Once = Once::new();
+
+/// Longest text that is sent to the clipboard, in bytes: terminals drop longer sequences silently.
+const CLIPBOARD_LIMIT: usize = 74_000;
+
+/// What the loop needs of the machine around the screen.
+pub trait Host {
+    fn copy(&mut self, text: &str) -> io::Result<()>;
+    fn capture_mouse(&mut self, on: bool) -> io::Result<()>;
+    /// Gives the terminal back, stops the process, and takes the terminal again when it goes on.
+    fn suspend(&mut self) -> io::Result<()>;
+    /// Takes the terminal again after someone else stopped and continued the process.
+    fn resume(&mut self) -> io::Result<()>;
+    /// Whether the terminal has hung up.
+    fn is_gone(&self) -> bool;
+}
+
+#[derive(Debug)]
+pub struct TerminalGuard {
+    mouse: bool,
+    tmux: bool,
+    /// The device that keys come from, for the hang-up check; standard input where absent.
+    device: Option<File>,
+}
+
+impl TerminalGuard {
+    pub fn enter(mouse: bool, tmux: bool) -> Result<Self, TuiError> {
+        if !stdout().is_terminal() {
+            return Err(TuiError::NoTerminal);
+        }
+        let device = if io::stdin().is_terminal() {
+            None
+        } else {
+            Some(File::open("/dev/tty").map_err(|_| TuiError::NoTerminal)?)
+        };
+        PANIC_HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                give_back();
+                before(info);
+            }));
+        });
+        let guard = Self { mouse, tmux, device };
+        guard.take().map_err(|source| TuiError::Terminal { what: "taken over", source })?;
+        Ok(guard)
+    }
+
+    fn take(&self) -> io::Result<()> {
+        TAKEN.store(true, Ordering::SeqCst);
+        let taken = enable_raw_mode().and_then(|()| {
+            execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+            if self.mouse { execute!(stdout(), EnableMouseCapture) } else { Ok(()) }
+        });
+        if taken.is_err() {
+            give_back();
+        }
+        taken
+    }
+}
+
+impl Drop for TerminalGuard {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Restores the terminal if it is in our hands. Errors have nowhere to go: the terminal may be gone.
+pub fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+impl Host for TerminalGuard {
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        if text.len() > CLIPBOARD_LIMIT {
+            return Err(io::Error::other(format!(
+                "{} bytes are more than terminals take ({CLIPBOARD_LIMIT})",
+                text.len()
+            )));
+        }
+        let mut sequence = String::new();
+        CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence).map_err(io::Error::other)?;
+        let mut out = stdout();
+        out.write_all(wrapped(&sequence, self.tmux).as_bytes())?;
+        out.flush()
+    }
+
+    fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        // The whole foreground group, as the terminal driver does it: a parent such as `cargo run` stops too.
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        self.take()
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.take()
+    }
+
+    fn is_gone(&self) -> bool {
+        let stdin = io::stdin();
+        let mut watched = [match &self.device {
+            Some(device) => PollFd::new(device, PollFlags::empty()),
+            None => PollFd::new(&stdin, PollFlags::empty()),
+        }];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match poll(&mut watched, Some(&at_once)) {
+            Ok(_) => watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+            Err(_) => false,
+        }
+    }
+}
+
+/// tmux passes a sequence on to its terminal only inside an envelope with escapes doubled.
+fn wrapped(sequence: &str, tmux: bool) -> String {
+    if tmux { format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b")) } else { sequence.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tmux_gets_an_envelope() {
+        assert_eq!(wrapped("\x1b]52;c;eA==\x07", true), "\x1bPtmux;\x1b\x1b]52;c;eA==\x07\x1b\\");
+        assert_eq!(wrapped("x", false), "x");
+    }
+}

@@ -1,0 +1,167 @@
+//! A table that draws only the rows in sight and gives up its least important columns first.
+
+use super::list::ListState;
+use crate::tui::canvas::{Canvas, Hit, Line, line_width};
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub title: &'static str,
+    /// Narrowest useful width.
+    pub min: u16,
+    /// Width that shows everything; the column never grows beyond it.
+    pub max: u16,
+    /// 0 is kept longest.
+    pub rank: u8,
+    pub right: bool,
+}
+
+impl Column {
+    pub const fn new(title: &'static str, min: u16, max: u16, rank: u8) -> Self {
+        Self { title, min, max, rank, right: false }
+    }
+    #[must_use]
+    pub const fn right(mut self) -> Self {
+        self.right = true;
+        self
+    }
+}
+
+#[derive(Debug)]
+pub enum Row {
+    Cells(Vec<Line>),
+    /// A heading across all columns.
+    Group(Line),
+}
+
+#[derive(Debug)]
+pub struct Table<'a> {
+    pub columns: &'a [Column],
+    pub rows: usize,
+    pub list: &'a ListState,
+    /// Which list a click on a row belongs to.
+    pub pane: u8,
+    pub focused: bool,
+    pub heading: bool,
+}
+
+const GAP: u16 = 2;
+
+/// Columns shown in `width`, with their widths: `(place, width)`.
+pub fn layout(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
+    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    let need = |kept: &[usize]| -> u16 {
+        let gaps = GAP * (kept.len().saturating_sub(1)) as u16;
+        kept.iter().map(|at| columns[*at].min).sum::<u16>() + gaps
+    };
+    while kept.len() > 1 && need(&kept) > width {
+        let Some(worst) = kept.iter().copied().max_by_key(|at| (columns[*at].rank, *at)) else { break };
+        kept.retain(|at| *at != worst);
+    }
+    let mut spare = width.saturating_sub(need(&kept));
+    let mut widths: Vec<(usize, u16)> = kept.iter().map(|at| (*at, columns[*at].min.min(width))).collect();
+    let mut order: Vec<usize> = (0..widths.len()).collect();
+    order.sort_by_key(|at| columns[widths[*at].0].rank);
+    for at in order {
+        let (column, now) = widths[at];
+        let more = columns[column].max.saturating_sub(now).min(spare);
+        widths[at].1 += more;
+        spare -= more;
+    }
+    widths
+}
+
+impl Table<'_> {
+    /// Draws the table; `row` is asked only for rows in sight. Returns the height of the rows.
+    pub fn draw(&self, canvas: &mut Canvas, area: Rect, mut row: impl FnMut(usize) -> Row) -> u16 {
+        if area.is_empty() {
+            return 0;
+        }
+        // One column left for the cursor mark, and one at the right for the scroll mark.
+        let inner = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(3), ..area };
+        let widths = layout(self.columns, inner.width);
+        let mut top = area.y;
+        if self.heading && area.height > 1 {
+            let mut x = inner.x;
+            for (at, width) in &widths {
+                let column = &self.columns[*at];
+                if column.right {
+                    canvas.text_right(x, top, *width, column.title, Role::TableHead);
+                } else {
+                    canvas.text(x, top, *width, column.title, Role::TableHead);
+                }
+                x += width + GAP;
+            }
+            top += 1;
+        }
+        let height = area.bottom().saturating_sub(top);
+        let window = self.list.window(self.rows, usize::from(height));
+        let selected = self.list.selected(self.rows);
+        for (line, at) in window.clone().enumerate() {
+            let y = top + line as u16;
+            let whole = Rect::new(area.x, y, area.width.saturating_sub(1), 1);
+            if selected == Some(at) {
+                canvas.tint(whole, if self.focused { Role::Selected } else { Role::SelectedIdle });
+            }
+            canvas.hit(whole, Hit::Row { pane: self.pane, row: at });
+            match row(at) {
+                Row::Group(line) => {
+                    canvas.line(area.x, y, area.width.saturating_sub(1), &line);
+                }
+                Row::Cells(cells) => self.cells(canvas, inner, y, &widths, &cells),
+            }
+            if selected == Some(at) && self.focused {
+                canvas.text(area.x, y, 1, canvas.glyphs.pointer, Role::Accent);
+            }
+        }
+        self.scroll_mark(canvas, area, top, &window);
+        height
+    }
+
+    fn cells(&self, canvas: &mut Canvas, inner: Rect, y: u16, widths: &[(usize, u16)], cells: &[Line]) {
+        let mut x = inner.x;
+        for (at, width) in widths {
+            if let Some(cell) = cells.get(*at) {
+                if self.columns[*at].right && line_width(cell, canvas.glyphs) <= usize::from(*width) {
+                    canvas.line_right(x, y, *width, cell);
+                } else {
+                    canvas.line(x, y, *width, cell);
+                }
+            }
+            x += width + GAP;
+        }
+    }
+
+    fn scroll_mark(&self, canvas: &mut Canvas, area: Rect, top: u16, window: &std::ops::Range<usize>) {
+        let height = usize::from(area.bottom().saturating_sub(top));
+        scroll_mark(canvas, area.right().saturating_sub(1), top, height, self.rows, window.start);
+    }
+}
+
+/// A mark on the right edge that shows which part of `rows` is in sight; nothing if all of it is.
+pub fn scroll_mark(canvas: &mut Canvas, x: u16, top: u16, height: usize, rows: usize, offset: usize) {
+    if rows <= height || height == 0 {
+        return;
+    }
+    let size = (height * height / rows).max(1);
+    let travel = height - size;
+    let start = offset * travel / (rows - height).max(1);
+    for line in start..start + size {
+        canvas.text(x, top + line as u16, 1, canvas.glyphs.scroll, Role::Border);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_leave_by_rank_and_grow_to_their_maximum() {
+        let columns = [Column::new("a", 4, 10, 0), Column::new("b", 4, 6, 2), Column::new("c", 4, 4, 1)];
+        assert_eq!(layout(&columns, 80), [(0, 10), (1, 6), (2, 4)]);
+        assert_eq!(layout(&columns, 18), [(0, 6), (1, 4), (2, 4)]);
+        assert_eq!(layout(&columns, 12), [(0, 6), (2, 4)]);
+        assert_eq!(layout(&columns, 3), [(0, 3)]);
+    }
+}
