@@ -88,7 +88,8 @@ impl App {
             depth: options.depth,
             clock: Arc::clone(&options.clock),
             mouse: options.mouse,
-            size: Rect::default(),
+            // Until the first frame nobody knows better; keys that come before it count.
+            size: Rect::new(0, 0, chrome::SMALLEST.0, chrome::SMALLEST.1),
             hits: Vec::new(),
             body: String::new(),
         };

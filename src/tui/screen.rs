@@ -113,7 +113,7 @@ impl Reaction {
     }
 }
 
-pub trait Screen: std::fmt::Debug {
+pub trait Screen: std::fmt::Debug + Send {
     /// Its own scope; with `Global` and `Move` for pages, with `Dialog` for dialogs.
     fn scope(&self) -> Scope;
 

@@ -23,8 +23,9 @@ pub struct Notices {
 impl Notices {
     fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a Notice> {
         let notices = &cx.view.notices;
+        let row = self.list.selected(notices.len())?;
         // Newest on top; the view keeps oldest first.
-        notices.get(notices.len() - 1 - self.list.selected(notices.len())?)
+        notices.iter().rev().nth(row)
     }
 }
 

@@ -1,0 +1,351 @@
+//! Runbooks, a plan, and a run in several states of its questions.
+
+use super::estate::{actor, before, now};
+use chrono::Duration;
+use relight::event::{Event, EventKind, Purpose};
+use relight::model::estate::AssetKind;
+use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
+use relight::runbook::definition::TaskTemplate;
+use relight::runbook::plan::PlannedAction;
+use relight::runbook::{
+    Action, Armed, Confirm, Exception, Mode, Param, ParamKind, Plan, PlannedStep, Question, QuestionKind, RunState,
+    RunStatus, Runbook, RunbookKind, SkipRule, Step, StepRecord, StepState,
+};
+use relight::session::RunView;
+use relight::session::view::Link;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration as Span;
+
+const STEPS: [(&str, &str, Effect, Confirm, &str); 8] = [
+    ("prove", "Prove the chosen backup to level 4", Effect::Observe, Confirm::None, "backup.verify"),
+    ("preflight", "Check space, versions, connections and privileges", Effect::Observe, Confirm::None, "pg.preflight"),
+    ("safety", "Dump the current database, as a way back", Effect::Costly, Confirm::Key, "pg.safety-dump"),
+    ("side", "Create the database beside it", Effect::Reversible, Confirm::None, "pg.create-side"),
+    ("restore", "Restore into the database beside it", Effect::Reversible, Confirm::None, "pg.restore"),
+    ("validate", "Compare tables and rows with the dump", Effect::Observe, Confirm::None, "pg.validate"),
+    ("swap", "Swap orders_restore_20261120_135000 in", Effect::Irreversible, Confirm::Phrase, "pg.swap"),
+    ("health", "Ask the application whether it is well", Effect::Observe, Confirm::None, "http.health"),
+];
+
+pub fn runbooks() -> Vec<Runbook> {
+    let param = |name: &str, title: &str, kind: ParamKind, required: bool, default: Option<&str>, help: &str| Param {
+        name: name.into(),
+        title: title.into(),
+        help: help.into(),
+        kind,
+        required,
+        default: default.map(Into::into),
+    };
+    let steps = STEPS.map(|(id, title, effect, confirm, module)| Step {
+        id: id.into(),
+        title: title.into(),
+        help: String::new(),
+        action: Action::Task(TaskTemplate { module: module.into(), with: Values::new() }),
+        effect,
+        confirm,
+        phrase: None,
+        target: None,
+        timeout: Span::from_secs(600),
+        retry: 0,
+        skip: SkipRule::Forbidden,
+        undo: None,
+    });
+    let postgres = Runbook {
+        id: "restore-postgres".into(),
+        title: "Restore a PostgreSQL database".into(),
+        summary: "The database is damaged or data was deleted. Restores a dump into a database beside it, compares, \
+                  and swaps both names. Production is untouched until the swap."
+            .into(),
+        kind: RunbookKind::Restore,
+        digest: "51c9f0aa77e1d1b1".repeat(4),
+        origin: "built in".into(),
+        params: vec![
+            param(
+                "asset",
+                "Database",
+                ParamKind::Asset { kinds: vec![AssetKind::PostgreSql] },
+                true,
+                None,
+                "Which database is to be restored.",
+            ),
+            param(
+                "backup",
+                "Backup",
+                ParamKind::Backup { asset: "asset".into() },
+                true,
+                Some("latest-proven"),
+                "The newest one whose proof passed, or any other.",
+            ),
+            param("copy", "Copy", ParamKind::Copy { backup: "backup".into() }, false, None, "Where to read it from."),
+            param(
+                "jobs",
+                "Parallel jobs",
+                ParamKind::Integer { min: 1, max: 16 },
+                false,
+                Some("4"),
+                "For custom dumps.",
+            ),
+        ],
+        resolve: Vec::new(),
+        names: Vec::new(),
+        touches: Vec::new(),
+        steps: steps.to_vec(),
+    };
+    let mut files = postgres.clone();
+    files.id = "restore-files".into();
+    files.title = "Restore a folder of files".into();
+    files.params[0].kind = ParamKind::Asset { kinds: vec![AssetKind::Files, AssetKind::Config, AssetKind::Models] };
+    vec![postgres, files]
+}
+
+pub fn identity() -> TargetIdentity {
+    TargetIdentity {
+        title: "database orders on db1.internal:5432".into(),
+        facts: vec![
+            ("role".into(), "primary".into()),
+            ("system identifier".into(), "7312204418823301121".into()),
+            ("oid".into(), "16384".into()),
+            ("size".into(), "41.2 GB".into()),
+            ("newest write".into(), "2026-11-20 14:58:44 CET".into()),
+        ],
+        read_at: now(),
+    }
+}
+
+pub fn plan() -> Plan {
+    let object = |value: serde_json::Value| value.as_object().cloned().unwrap();
+    Plan {
+        runbook: "restore-postgres".into(),
+        title: "Restore orders-db".into(),
+        runbook_digest: "51c9f0aa77e1d1b1".repeat(4),
+        estate: "platform".into(),
+        environment: "production".into(),
+        mode: Mode::Real,
+        made_at: before(0, 12),
+        params: object(json!({"asset": "orders-db", "backup": "orders-db-full-20261119T115511Z", "jobs": 4})),
+        resolved: object(json!({"source": {"store": "s3-primary", "size": 4_812_334_117_u64}})),
+        names: object(json!({"side": "orders_restore_20261120_135000", "old": "orders_before_20261120_135000"})),
+        touches: vec![
+            "creates database orders_restore_20261120_135000 on db1.internal:5432".into(),
+            "renames database orders to orders_before_20261120_135000 (kept)".into(),
+            "renames database orders_restore_20261120_135000 to orders".into(),
+        ],
+        rpo: Some(Span::from_secs(86_400)),
+        rto: Some(Span::from_secs(3_600)),
+        steps: STEPS
+            .map(|(id, title, effect, confirm, module)| PlannedStep {
+                id: id.into(),
+                title: title.into(),
+                help: "What the side database holds is compared with the dump's own table of contents.".into(),
+                action: PlannedAction::Task(TaskSpec { module: module.into(), input: Values::new() }),
+                effect,
+                confirm,
+                phrase: (confirm == Confirm::Phrase).then(|| "swap orders {{ target.code }}".into()),
+                target: None,
+                identity: (effect == Effect::Irreversible).then(identity),
+                timeout: Span::from_secs(1_800),
+                retry: 0,
+                skip: SkipRule::Forbidden,
+                undo: (effect == Effect::Irreversible)
+                    .then(|| TaskSpec { module: "pg.swap-back".into(), input: Values::new() }),
+                idempotent: false,
+            })
+            .to_vec(),
+        digest: "c0ffee5eed1234567890abcdef0123456789abcdef0123456789abcdef012345".into(),
+    }
+}
+
+fn record(at: usize, turn: usize, state: StepState) -> StepRecord {
+    let done = at < turn;
+    StepRecord {
+        id: STEPS[at].0.into(),
+        state: match () {
+            () if done => StepState::Done,
+            () if at == turn => state,
+            () => StepState::Pending,
+        },
+        attempt: u32::from(at <= turn),
+        started_at: (at <= turn).then(|| before(0, 11) + Duration::seconds(at as i64 * 70)),
+        ended_at: done.then(|| before(0, 11) + Duration::seconds(at as i64 * 70 + 64)),
+        outcome: done.then(|| TaskOutcome::Done {
+            output: json!({"tables": 142, "rows": 48_112_907}).as_object().cloned().unwrap(),
+        }),
+        why: None,
+        identity: None,
+    }
+}
+
+/// A run whose turn is at step `turn`, in this state.
+pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
+    let steps = (0..STEPS.len()).map(|at| record(at, turn, state)).collect();
+    RunView {
+        state: RunState {
+            id: "20261120T135000Z-restore-postgres".into(),
+            plan: Arc::new(plan()),
+            status,
+            steps,
+            operator: actor(),
+            created_at: before(0, 12),
+            started_at: Some(before(0, 11)),
+            ended_at: None,
+            armed: Some(Armed {
+                by: actor(),
+                reason: "orders table was truncated".into(),
+                incident: Some("INC-2041".into()),
+                until: now() + Duration::minutes(18),
+            }),
+            question: None,
+            exceptions: Vec::new(),
+            leftovers: Vec::new(),
+            human_wait_ms: 74_000,
+            seq: 21,
+        },
+        events: Arc::new(events()),
+        live: None,
+        output: Arc::new(vec![
+            ("restore".into(), "pg_restore: processing data for table \"public.orders\"".into()),
+            ("restore".into(), "pg_restore: creating INDEX \"public.orders_pkey\"".into()),
+            ("restore".into(), "evil \x1b[2J\x1b]52;c;AAAA\x07 line".into()),
+            ("validate".into(), "142 of 142 tables, 48,112,907 rows".into()),
+        ]),
+        link: Link::Connected,
+    }
+}
+
+pub fn running() -> RunView {
+    let mut run = run_at(4, StepState::Running, RunStatus::Running);
+    run.live = Some((
+        "restore".into(),
+        Progress { done: 61, total: Some(142), unit: Unit::Tables, note: "public.order_items".into() },
+    ));
+    run
+}
+
+fn question(step: usize, kind: QuestionKind, title: &str) -> Question {
+    Question {
+        number: 9,
+        step: STEPS[step].0.into(),
+        kind,
+        title: title.into(),
+        if_yes: "Sessions on orders are ended, and orders_restore_20261120_135000 takes its name.".into(),
+        if_no: "The run pauses here. Production stays as it is.".into(),
+        if_nothing: "The run waits. Arming ends in 18 minutes and then asks again.".into(),
+        target: None,
+        drift: Vec::new(),
+        asked_at: before(0, 1),
+    }
+}
+
+/// A run that asks; `kind` says what.
+pub fn asking(kind: &str) -> RunView {
+    let waiting = |turn, state| run_at(turn, state, RunStatus::Waiting);
+    match kind {
+        "key" => {
+            let mut run = waiting(2, StepState::AwaitingAnswer);
+            let mut question = question(2, QuestionKind::Key, "Dump the current database first?");
+            question.target = Some(identity());
+            run.state.question = Some(question);
+            run
+        }
+        "phrase" => {
+            let mut run = waiting(6, StepState::AwaitingAnswer);
+            let phrase = QuestionKind::Phrase { phrase: "swap orders 9f3c".into() };
+            let mut question = question(6, phrase, "Swap the restored database in?");
+            question.target = Some(identity());
+            run.state.question = Some(question);
+            run
+        }
+        "failed" => {
+            let mut run = waiting(4, StepState::Failed);
+            run.state.steps[4].outcome = Some(TaskOutcome::Failed { failure: failure() });
+            let kind = QuestionKind::Failed { may_retry: true, may_skip: false };
+            run.state.question = Some(question(4, kind, "The restore failed. What now?"));
+            run
+        }
+        "unknown" => {
+            let mut run = waiting(4, StepState::Unknown);
+            run.state.steps[4].why = Some("The runner died while pg_restore ran; nobody knows how far it came.".into());
+            run.state.question = Some(question(4, QuestionKind::Unknown, "Did the restore take effect?"));
+            run
+        }
+        "drift" => {
+            let mut run = waiting(6, StepState::Blocked);
+            let mut question = question(6, QuestionKind::Drift, "The target is not what the plan saw");
+            question.target = Some(identity());
+            question.drift =
+                vec![("newest write".into(), "2026-11-20 14:40:02 CET".into(), "2026-11-20 14:58:44 CET".into())];
+            run.state.question = Some(question);
+            run.state.exceptions.push(Exception {
+                step: "safety".into(),
+                at: before(0, 9),
+                by: actor(),
+                text: "skipped: the disk is full".into(),
+            });
+            run
+        }
+        "attest" => {
+            let mut run = waiting(7, StepState::AwaitingAnswer);
+            let kind =
+                QuestionKind::Attest { prompt: "Open the shop and place a test order. What did you see?".into() };
+            run.state.question = Some(question(7, kind, "Is the application well?"));
+            run
+        }
+        _ => {
+            let mut run = waiting(2, StepState::Blocked);
+            run.state.armed = None;
+            run.state.question = Some(question(2, QuestionKind::Arm, "This run is read-only"));
+            run
+        }
+    }
+}
+
+pub fn failure() -> Failure {
+    Failure::new("pg_restore stopped at its first error.")
+        .means("The side database is incomplete. Production is untouched.")
+        .next("Choose an older backup, or repair the cause and retry.")
+        .evidence("pg_restore: error: could not execute query: ERROR: extension \"postgis\" is not available")
+        .evidence("exit code 1 after 3m 12s")
+}
+
+fn events() -> Vec<Event> {
+    let at = |seq: u64| before(0, 12) + Duration::seconds(seq as i64 * 8);
+    let kinds = vec![
+        EventKind::RunCreated { plan_digest: plan().digest, plan: json!({}) },
+        EventKind::RunnerStarted { pid: 5120, resumed: false, version: "0.1.0".into() },
+        EventKind::RunStarted,
+        EventKind::StepReady { step: "prove".into() },
+        EventKind::TaskIntended {
+            step: "prove".into(),
+            attempt: 1,
+            purpose: Purpose::Run,
+            task: TaskSpec { module: "backup.verify".into(), input: Values::new() },
+        },
+        EventKind::StepDone { step: "prove".into() },
+        EventKind::Armed {
+            reason: "orders table was truncated".into(),
+            incident: Some("INC-2041".into()),
+            until: now(),
+        },
+        EventKind::IdentityRead { step: "swap".into(), identity: identity(), drift: Vec::new() },
+        EventKind::TaskEnded {
+            step: "restore".into(),
+            attempt: 1,
+            purpose: Purpose::Run,
+            outcome: TaskOutcome::Failed { failure: failure() },
+        },
+        EventKind::NoteAdded { text: "Customer support knows.".into() },
+    ];
+    kinds
+        .into_iter()
+        .enumerate()
+        .map(|(n, kind)| Event {
+            seq: n as u64 + 1,
+            run: "20261120T135000Z-restore-postgres".into(),
+            at: at(n as u64),
+            mono_ms: n as u64 * 8_000,
+            actor: actor(),
+            kind,
+        })
+        .collect()
+}
