@@ -196,6 +196,7 @@ actions! {
     Skip "outcome.skip" Outcome ["s"] 3 Nothing "skip" "Go on without the step; asks for a reason.";
     ByHand "outcome.by-hand" Outcome ["h"] 4 Nothing "done by hand" "The step was done by a person; asks for evidence.";
     LookAgain "outcome.look-again" Outcome ["l"] 2 Nothing "look again" "Look at the world again to learn what happened.";
+    TakeBack "outcome.take-back" Outcome ["u"] 3 Nothing "take back" "Undo the failed step, so that it can be tried again.";
     AcceptDrift "outcome.accept" Outcome ["c"] 3 Nothing "accept change" "Go on with the changed target; asks for a reason.";
     OutcomeAbort "outcome.abort" Outcome ["X"] 5 Nothing "abort run" "Stop the run; asks for a reason.";
 }

@@ -137,7 +137,7 @@ impl App {
     /// Draws everything; returns where the cursor belongs.
     pub fn draw(&mut self, buffer: &mut Buffer) -> Option<Position> {
         self.size = buffer.area;
-        self.with(|stack, cx| stack.visible_mut().iter_mut().for_each(|layer| layer.screen.sync(cx)));
+        self.sync();
         let theme = self.theme.clone();
         let glyphs = self.glyphs.clone();
         let status = self.status.clone();
@@ -203,6 +203,11 @@ impl App {
         }
     }
 
+    /// Screens take in the view before they draw and before they decide.
+    fn sync(&mut self) {
+        self.with(|stack, cx| stack.visible_mut().iter_mut().for_each(|layer| layer.screen.sync(cx)));
+    }
+
     fn is_tiny(&self) -> bool {
         self.size.width < chrome::SMALLEST.0 || self.size.height < chrome::SMALLEST.1
     }
@@ -218,6 +223,7 @@ impl App {
             }
             return;
         }
+        self.sync();
         let typed = self.with(|stack, cx| match stack.top_mut() {
             Some(top) if top.screen.wants_text() => top.screen.key(key, cx),
             _ => Reaction::Ignored,

@@ -66,8 +66,16 @@ fn why_armed(view: &View, now: Timestamp) -> String {
     })
 }
 
-pub fn identity(view: &View) -> String {
-    if view.identity.is_empty() { view.actor.to_string() } else { format!("{} as {}", view.actor, view.identity) }
+/// Who acts, as whom towards the stores, in the longest form that fits: the shortest is cut if it must be.
+fn identity(view: &View, columns: u16, glyphs: &super::glyphs::Glyphs) -> String {
+    let (actor, identity) = (&view.actor, &view.identity);
+    let mut forms = vec![actor.to_string()];
+    if !identity.is_empty() {
+        forms = vec![format!("{actor} as {identity}"), format!("{} as {identity}", actor.name), identity.clone()];
+    }
+    let last = forms.last().cloned().unwrap_or_default();
+    let fits = |form: &String| super::fit::width(form, glyphs) <= usize::from(columns);
+    forms.into_iter().find(fits).unwrap_or(last)
 }
 
 pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
@@ -104,10 +112,16 @@ pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
     }
     let used = canvas.line(area.x, area.y, room, &left);
     if wide {
+        let free = room.saturating_sub(used + 4);
         let reason = why_armed(cx.view, cx.now);
-        let who = identity(cx.view);
+        let reason_columns = super::fit::width(&reason, canvas.glyphs) as u16;
+        let who = identity(
+            cx.view,
+            if reason.is_empty() { free } else { free.saturating_sub(reason_columns + 3) },
+            canvas.glyphs,
+        );
         let text = if reason.is_empty() { who } else { format!("{who} · {reason}") };
-        canvas.text_right(area.x + used + 2, area.y, room.saturating_sub(used + 4), &text, Role::BandDim);
+        canvas.text_right(area.x + used + 2, area.y, free, &text, Role::BandDim);
     }
 }
 
@@ -121,14 +135,15 @@ pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx)
         if cx.frozen {
             right.push(span(" FROZEN ", Role::Frozen));
         } else {
-            right.push(span(identity(cx.view), Role::Dim));
+            let taken = line_width(&right, canvas.glyphs) as u16;
+            right.push(span(identity(cx.view, room.saturating_sub(taken), canvas.glyphs), Role::Dim));
         }
         canvas.line_right(area.x + used + 3, area.y, room, &right);
         return;
     }
-    let mut x = area.x + 1;
-    let clock = format!("{} ", format::clock(cx.now, cx.zone()));
     let roomy = area.width >= 116;
+    let mut x = area.x + u16::from(roomy);
+    let clock = format!("{} ", format::clock(cx.now, cx.zone()));
     for (tab, _, name) in Place::ALL {
         let on = tab == place;
         let mut label: Line = vec![span(format!(" {} ", number(tab)), if on { Role::TabOn } else { Role::Key })];
@@ -169,7 +184,7 @@ const fn short_name(place: Place) -> &'static str {
         Place::Tasks => "Tasks",
         Place::Stores => "Stores",
         Place::Journal => "Log",
-        Place::Notices => "Notes",
+        Place::Notices => "Note",
     }
 }
 
@@ -185,20 +200,37 @@ fn badge(view: &View) -> Option<(String, Role)> {
 
 /// Hints for the keys that work now, from the registry.
 pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
+    let hints: Vec<(Line, Option<usize>)> = hints(top, cx)
+        .into_iter()
+        .map(|(keys, label, at)| (vec![span(keys, Role::Key), span(format!(" {label}"), Role::KeyLabel)], at))
+        .collect();
+    // Help, commands and quit keep their place at every width; what is left goes to the rest, in order.
+    let is_fixed = |at: &Option<usize>| at.is_some_and(|at| ACTIONS[at].footer >= FIXED);
+    let columns = |line: &Line| line_width(line, canvas.glyphs) as u16 + 2;
+    let mut room = area.width.saturating_sub(1);
+    let mut kept = vec![false; hints.len()];
+    for fixed in [true, false] {
+        for (at, (line, _)) in hints.iter().enumerate().filter(|(_, (_, action))| is_fixed(action) == fixed) {
+            if columns(line) <= room + 2 {
+                room = room.saturating_sub(columns(line));
+                kept[at] = true;
+            } else if !fixed {
+                break;
+            }
+        }
+    }
     let mut x = area.x + 1;
-    for (keys, label, at) in hints(top, cx) {
-        let line = vec![span(keys, Role::Key), span(format!(" {label}"), Role::KeyLabel)];
-        let columns = line_width(&line, canvas.glyphs) as u16;
-        if x + columns > area.right() {
-            break;
+    for ((line, action), _) in hints.iter().zip(kept).filter(|(_, kept)| *kept) {
+        let used = canvas.line(x, area.y, area.right().saturating_sub(x), line);
+        if let Some(at) = action {
+            canvas.hit(Rect::new(x, area.y, used, 1), Hit::Action(*at));
         }
-        canvas.line(x, area.y, columns, &line);
-        if let Some(at) = at {
-            canvas.hit(Rect::new(x, area.y, columns, 1), Hit::Action(at));
-        }
-        x += columns + 2;
+        x += used + 2;
     }
 }
+
+/// Places in the footer from here on are never given up.
+const FIXED: u8 = 90;
 
 /// `(key, title, place in the registry)`, most important first.
 fn hints(top: &dyn Screen, cx: &Cx) -> Vec<(String, String, Option<usize>)> {

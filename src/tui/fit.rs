@@ -62,22 +62,30 @@ pub fn fit(text: &str, columns: usize, glyphs: &Glyphs) -> String {
 
 /// `text` broken into lines of at most `columns`, at spaces where it has any.
 pub fn wrap(text: &str, columns: usize, glyphs: &Glyphs) -> Vec<String> {
+    wrap_after(text, 0, columns, glyphs)
+}
+
+/// The same, where `taken` columns of the first line hold something else already.
+pub fn wrap_after(text: &str, taken: usize, columns: usize, glyphs: &Glyphs) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = vec![String::new()];
-    let mut used = 0;
+    let mut used = taken;
+    let mut gap_due = false;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let word_columns = width(word, glyphs);
-        let gap = usize::from(used > 0);
+        let gap = usize::from(gap_due);
         if used + gap + word_columns <= columns {
-            push(&mut lines, if gap == 1 { " " } else { "" });
+            push(&mut lines, if gap_due { " " } else { "" });
             push(&mut lines, &shown(word, glyphs));
             used += gap + word_columns;
+            gap_due = true;
             continue;
         }
         if used > 0 {
             lines.push(String::new());
             used = 0;
         }
+        gap_due = true;
         for (piece, piece_columns) in pieces(word, glyphs) {
             if used > 0 && used + piece_columns > columns {
                 lines.push(String::new());

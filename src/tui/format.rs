@@ -115,7 +115,7 @@ pub const fn effect_role(effect: Effect) -> Role {
 pub const fn step_role(state: StepState) -> Role {
     use StepState as S;
     match state {
-        S::Pending | S::Cancelled => Role::Faint,
+        S::Pending | S::Cancelled | S::NotRun => Role::Faint,
         S::Ready | S::Armed => Role::Dim,
         S::Blocked | S::AwaitingAnswer | S::AwaitingApproval | S::Skipped | S::DoneByHand => Role::Warning,
         S::Running | S::Verifying | S::Reconciling | S::Compensating => Role::Accent,

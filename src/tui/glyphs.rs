@@ -111,8 +111,8 @@ impl Glyphs {
             (S::Skipped | S::DoneByHand, true) => "/",
             (S::Compensated, false) => "↶",
             (S::Compensated, true) => "<",
-            (S::Cancelled, false) => "–",
-            (S::Cancelled, true) => "-",
+            (S::Cancelled | S::NotRun, false) => "–",
+            (S::Cancelled | S::NotRun, true) => "-",
         }
     }
 }

@@ -172,6 +172,8 @@ fn backups() -> Vec<Backup> {
         facts: vec![("size".into(), "4812334000".into()), ("host".into(), "db1.internal".into())],
         sha256: None,
         disagreements: vec!["it states 4,812,334,000 bytes, the object has 4,812,334,117".into()],
+        warnings: vec!["it names no checksum".into()],
+        pin: None,
     });
     let mut incremental =
         backup("orders-db-incremental-20261119T175511Z", "orders-db", 20, 88_213_004, &["s3-primary"]);
@@ -224,6 +226,7 @@ fn scan(id: &str, location: &str, status: ScanStatus, objects: u64) -> StoreScan
         error: None,
         error_kind: None,
         hint: None,
+        unrecognised: Unrecognised::default(),
     }
 }
 

@@ -172,7 +172,7 @@ fn record(at: usize, turn: usize, state: StepState) -> StepRecord {
             output: json!({"tables": 142, "rows": 48_112_907}).as_object().cloned().unwrap(),
         }),
         why: None,
-        identity: None,
+        ..StepRecord::pending(STEPS[at].0.into())
     }
 }
 
@@ -200,6 +200,11 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
             leftovers: Vec::new(),
             human_wait_ms: 74_000,
             seq: 21,
+            last_at: before(0, 0),
+            working: None,
+            abort: None,
+            paused: None,
+            asked: 9,
         },
         events: Arc::new(events()),
         live: None,
@@ -259,7 +264,7 @@ pub fn asking(kind: &str) -> RunView {
         "failed" => {
             let mut run = waiting(4, StepState::Failed);
             run.state.steps[4].outcome = Some(TaskOutcome::Failed { failure: failure() });
-            let kind = QuestionKind::Failed { may_retry: true, may_skip: false };
+            let kind = QuestionKind::Failed { may_retry: true, may_skip: false, may_undo: true, may_look: true };
             run.state.question = Some(question(4, kind, "The restore failed. What now?"));
             run
         }

@@ -79,13 +79,14 @@ impl QuestionDialog {
                 out.push((Act::Confirm, "Do it", true));
                 out.push((Act::No, "No", false));
             }
-            Some(QuestionKind::Failed { may_retry, may_skip }) => {
-                if *may_retry {
-                    out.push((Act::Retry, "Retry", false));
-                }
-                if *may_skip {
-                    out.push((Act::Skip, "Skip", true));
-                }
+            Some(QuestionKind::Failed { may_retry, may_skip, may_undo, may_look }) => {
+                let offers = [
+                    (*may_retry, (Act::Retry, "Retry", false)),
+                    (*may_look, (Act::LookAgain, "Look again", false)),
+                    (*may_undo, (Act::TakeBack, "Take back", false)),
+                    (*may_skip, (Act::Skip, "Skip", true)),
+                ];
+                out.extend(offers.into_iter().filter(|(may, _)| *may).map(|(_, choice)| choice));
                 out.push((Act::ByHand, "Done by hand", true));
                 out.push((Act::OutcomeAbort, "Abort run", true));
             }
@@ -95,6 +96,7 @@ impl QuestionDialog {
                 out.push((Act::OutcomeAbort, "Abort run", true));
             }
             Some(QuestionKind::Drift) => {
+                out.push((Act::LookAgain, "Look again", false));
                 out.push((Act::AcceptDrift, "Accept change", true));
                 out.push((Act::OutcomeAbort, "Abort run", true));
             }
@@ -134,6 +136,7 @@ impl QuestionDialog {
             Act::Confirm => self.confirm(),
             Act::Retry => self.answer(Answer::Retry),
             Act::LookAgain => self.answer(Answer::LookAgain),
+            Act::TakeBack => self.answer(Answer::Undo),
             Act::Skip => reason(ReasonKind::Skip(self.number)),
             Act::ByHand => reason(ReasonKind::ByHand(self.number)),
             Act::AcceptDrift => reason(ReasonKind::AcceptDrift(self.number)),

@@ -197,6 +197,9 @@ fn sidecars(doc: &mut Doc, backup: &Backup, cx: &Cx) {
             let glyph = cx.glyphs.severity(crate::health::Severity::Warning);
             doc.marked(vec![span(format!("{glyph} "), Role::Warning)], disagreement.clone(), Role::Warning);
         }
+        for warning in &sidecar.warnings {
+            doc.marked(vec![span("! ", Role::Warning)], warning.clone(), Role::Base);
+        }
         if sidecar.disagreements.is_empty() {
             doc.text("It agrees with the objects.", Role::Dim);
         }

@@ -1,7 +1,7 @@
 //! The record of the open run, entry by entry.
 
 use crate::event::{Event, EventKind};
-use crate::model::task::TaskOutcome;
+use crate::model::task::{Reality, TaskOutcome};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, span};
 use crate::tui::format;
@@ -14,8 +14,8 @@ use ratatui::layout::Rect;
 const COLUMNS: [Column; 4] = [
     Column::new("SEQ", 4, 6, 2).right(),
     Column::new("TIME", 8, 8, 0),
-    Column::new("BY", 8, 20, 3),
-    Column::new("WHAT", 16, 140, 0),
+    Column::new("BY", 8, 20, 3).cut(),
+    Column::new("WHAT", 16, 140, 0).cut(),
 ];
 
 #[derive(Debug)]
@@ -209,6 +209,15 @@ pub fn sentence(kind: &EventKind) -> (String, Role) {
     }
 }
 
+fn reality_sentence(step: &crate::model::id::StepId, reality: &Reality) -> (String, Role) {
+    match reality {
+        Reality::Done(_) => (format!("{step}: looked: it took effect"), Role::Ok),
+        Reality::NotDone(why) => (format!("{step}: looked: it did not take effect: {why}"), Role::Base),
+        Reality::Partial(why) => (format!("{step}: looked: something of it is there: {why}"), Role::Warning),
+        Reality::Unknown(failure) => (format!("{step}: looked: still unknown: {}", failure.what), Role::Unknown),
+    }
+}
+
 fn step_sentence(kind: &EventKind) -> (String, Role) {
     use EventKind as K;
     match kind {
@@ -243,13 +252,17 @@ fn step_sentence(kind: &EventKind) -> (String, Role) {
         K::StepDone { step } => (format!("{step}: done"), Role::Ok),
         K::StepFailed { step, why } => (format!("{step}: failed: {why}"), Role::Critical),
         K::StepTimedOut { step } => (format!("{step}: timed out"), Role::Critical),
-        K::StepInterrupted { step } => (format!("{step}: interrupted, the runner died"), Role::Unknown),
+        K::StepInterrupted { step, .. } => (format!("{step}: interrupted, the runner died"), Role::Unknown),
         K::StepUnknown { step, why } => (format!("{step}: unknown: {why}"), Role::Unknown),
         K::StepSkipped { step, reason } => (format!("{step}: skipped: {reason}"), Role::Warning),
         K::StepDoneByHand { step, evidence } => (format!("{step}: done by hand: {evidence}"), Role::Warning),
         K::StepUndone { step } => (format!("{step}: undone"), Role::Ok),
         K::StepUndoFailed { step, why } => (format!("{step}: undo failed: {why}"), Role::Critical),
         K::DriftAccepted { step, reason } => (format!("{step}: change accepted: {reason}"), Role::Warning),
+        K::StepNotRun { step, why } => (format!("{step}: not run: {why}"), Role::Dim),
+        K::StepCancelled { step, why } => (format!("{step}: cancelled: {why}"), Role::Dim),
+        K::DeadlinePassed { step, .. } => (format!("{step}: its time is over, it was told to stop"), Role::Warning),
+        K::Reconciled { step, reality, .. } => reality_sentence(step, reality),
         other => (format!("{other:?}"), Role::Dim),
     }
 }

@@ -12,7 +12,7 @@ use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 3] =
-    [Column::new("SEVERITY", 10, 10, 0), Column::new("AGE", 4, 6, 1).right(), Column::new("WHAT", 18, 160, 0)];
+    [Column::new("SEVERITY", 10, 10, 0), Column::new("AGE", 4, 6, 1).right(), Column::new("WHAT", 18, 160, 0).cut()];
 
 #[derive(Debug, Default)]
 pub struct Notices {

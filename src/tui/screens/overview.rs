@@ -3,7 +3,7 @@
 use crate::health::{AssetHealth, Finding, Severity};
 use crate::model::id::AssetId;
 use crate::tui::action::{Act, Scope};
-use crate::tui::canvas::{Canvas, Hit, Line, span};
+use crate::tui::canvas::{Canvas, Hit, Line, line_width, span};
 use crate::tui::format;
 use crate::tui::freshness;
 use crate::tui::screen::{Cx, Place, Reaction, Screen};
@@ -15,14 +15,14 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 9] = [
     Column::new("VERDICT", 10, 10, 0),
-    Column::new("ASSET", 10, 26, 0),
+    Column::new("ASSET", 10, 26, 0).cut(),
     Column::new("AGE OF RPO", 10, 12, 1),
-    Column::new("", 6, 20, 4),
+    Column::new("", 12, 12, 4),
     Column::new("NEWEST", 16, 16, 5),
     Column::new("WINDOW", 12, 20, 6),
     Column::new("COPIES", 6, 8, 3),
-    Column::new("PROOF", 10, 12, 2),
-    Column::new("SIZES", 8, 16, 7),
+    Column::new("PROOF", 8, 16, 2),
+    Column::new("SIZES", 12, 12, 7),
 ];
 
 #[derive(Debug, Default)]
@@ -180,14 +180,23 @@ fn summary(canvas: &mut Canvas, area: Rect, cx: &Cx) {
         line.push(span(format!("{} {count} {word}", canvas.glyphs.severity(severity)), role));
         line.push(span(if short { " " } else { "   " }, Role::Base));
     }
-    for scan in cx.view.catalog.stores.iter().filter(|scan| freshness::lost(cx.view, &scan.id).is_some()) {
-        line.push(span(freshness::lost_sentence(scan, cx.now), Role::Unknown));
-        line.push(span("   ", Role::Base));
+    let tight = area.height < 15 || area.width < 60;
+    let age = if tight { freshness::of_catalog(cx) } else { Vec::new() };
+    let lost: Vec<_> =
+        cx.view.catalog.stores.iter().filter(|scan| freshness::lost(cx.view, &scan.id).is_some()).collect();
+    if !lost.is_empty() {
+        let whole: Vec<String> = lost.iter().map(|scan| freshness::lost_sentence(scan, cx.now)).collect();
+        let short = format::counted(lost.len() as u64, "store lost", "stores lost");
+        let room = usize::from(area.width.saturating_sub(2)).saturating_sub(line_width(&line, canvas.glyphs));
+        let room = room.saturating_sub(line_width(&age, canvas.glyphs) + 2);
+        let whole = whole.join("   ");
+        let fits = crate::tui::fit::width(&whole, canvas.glyphs) <= room;
+        line.push(span(if fits { whole } else { short }, Role::Unknown));
     }
     let used = canvas.line(area.x + 1, area.y, area.width.saturating_sub(2), &line);
-    if area.height < 15 || area.width < 60 {
-        let room = area.width.saturating_sub(used + 4);
-        canvas.line_right(area.x + used + 3, area.y, room, &freshness::of_catalog(cx));
+    let room = area.width.saturating_sub(used + 3);
+    if line_width(&age, canvas.glyphs) <= usize::from(room) {
+        canvas.line_right(area.x + used + 2, area.y, room, &age);
     }
 }
 

@@ -12,10 +12,10 @@ use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 4] = [
-    Column::new("RUNBOOK", 18, 26, 0),
+    Column::new("RUNBOOK", 18, 26, 0).cut(),
     Column::new("KIND", 8, 10, 2),
     Column::new("STEPS", 5, 5, 3).right(),
-    Column::new("TITLE", 10, 60, 1),
+    Column::new("TITLE", 10, 60, 1).cut(),
 ];
 
 #[derive(Debug, Default)]

@@ -14,11 +14,11 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 6] = [
     Column::new("STATUS", 13, 13, 0),
-    Column::new("STORE", 10, 20, 0),
+    Column::new("STORE", 10, 20, 0).cut(),
     Column::new("LISTED", 6, 8, 1),
     Column::new("OBJECTS", 9, 12, 2).right(),
     Column::new("BYTES", 8, 9, 3).right(),
-    Column::new("PLACE", 16, 70, 4),
+    Column::new("PLACE", 16, 70, 4).cut(),
 ];
 
 #[derive(Debug, Default)]

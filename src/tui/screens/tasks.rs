@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 5] = [
     Column::new("STATE", 9, 9, 0),
-    Column::new("TASK", 14, 60, 0),
+    Column::new("TASK", 14, 60, 0).cut(),
     Column::new("PROGRESS", 8, 34, 2),
     Column::new("STARTED", 7, 10, 3),
     Column::new("TOOK", 6, 8, 4).right(),

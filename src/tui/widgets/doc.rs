@@ -133,8 +133,9 @@ fn fact(out: &mut Vec<Line>, name: &str, value: &[Span], column: usize, width: u
 
 fn marked(out: &mut Vec<Line>, mark: &[Span], text: &str, role: Role, width: usize, glyphs: &Glyphs) {
     let indent = line_width(mark, glyphs);
-    let hanging = if indent * 2 > width { 2.min(width) } else { indent };
-    let pieces = fit::wrap(text, width.saturating_sub(indent.max(hanging)).max(1), glyphs);
+    let hanging = if indent * 3 > width { 2.min(indent) } else { indent };
+    let room = width.saturating_sub(hanging).max(1);
+    let pieces = fit::wrap_after(text, indent.saturating_sub(hanging), room, glyphs);
     for (at, piece) in pieces.into_iter().enumerate() {
         let mut line = if at == 0 { mark.to_vec() } else { vec![span(" ".repeat(hanging), Role::Base)] };
         line.push(span(piece, role));

@@ -8,22 +8,32 @@ use ratatui::layout::Rect;
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     pub title: &'static str,
-    /// Narrowest useful width.
+    /// Usual width: narrower content does not make the column narrower, so that it stays still while scrolling.
     pub min: u16,
-    /// Width that shows everything; the column never grows beyond it.
+    /// The column never grows beyond it.
     pub max: u16,
     /// 0 is kept longest.
     pub rank: u8,
     pub right: bool,
+    /// Its content may be cut, down to `min`; another column is shown whole or not at all.
+    pub cut: bool,
 }
 
 impl Column {
     pub const fn new(title: &'static str, min: u16, max: u16, rank: u8) -> Self {
-        Self { title, min, max, rank, right: false }
+        Self { title, min, max, rank, right: false, cut: false }
     }
     #[must_use]
     pub const fn right(mut self) -> Self {
         self.right = true;
+        self
+    }
+}
+
+impl Column {
+    #[must_use]
+    pub const fn cut(mut self) -> Self {
+        self.cut = true;
         self
     }
 }
@@ -48,41 +58,60 @@ pub struct Table<'a> {
 
 const GAP: u16 = 2;
 
-/// Columns shown in `width`, with their widths: `(place, width)`.
-pub fn layout(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
+/// Columns shown in `width`, with their widths: `(place, width)`. `natural` is what their content takes.
+pub fn layout(columns: &[Column], natural: &[u16], width: u16) -> Vec<(usize, u16)> {
+    let wanted = |at: usize| natural.get(at).copied().unwrap_or(0).max(columns[at].min).min(columns[at].max);
+    let floor = |at: usize| if columns[at].cut { columns[at].min } else { wanted(at) };
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let need = |kept: &[usize]| -> u16 {
         let gaps = GAP * (kept.len().saturating_sub(1)) as u16;
-        kept.iter().map(|at| columns[*at].min).sum::<u16>() + gaps
+        kept.iter().map(|at| floor(*at)).sum::<u16>() + gaps
     };
     while kept.len() > 1 && need(&kept) > width {
         let Some(worst) = kept.iter().copied().max_by_key(|at| (columns[*at].rank, *at)) else { break };
         kept.retain(|at| *at != worst);
     }
     let mut spare = width.saturating_sub(need(&kept));
-    let mut widths: Vec<(usize, u16)> = kept.iter().map(|at| (*at, columns[*at].min.min(width))).collect();
+    let mut widths: Vec<(usize, u16)> = kept.iter().map(|at| (*at, floor(*at).min(width))).collect();
     let mut order: Vec<usize> = (0..widths.len()).collect();
     order.sort_by_key(|at| columns[widths[*at].0].rank);
     for at in order {
         let (column, now) = widths[at];
-        let more = columns[column].max.saturating_sub(now).min(spare);
+        let more = wanted(column).saturating_sub(now).min(spare);
         widths[at].1 += more;
         spare -= more;
     }
     widths
 }
 
+/// What the content of each column takes in these rows.
+fn natural(columns: &[Column], rows: &[Row], heading: bool, glyphs: &crate::tui::glyphs::Glyphs) -> Vec<u16> {
+    let of = |at: usize| {
+        let cells = rows.iter().filter_map(|row| match row {
+            Row::Cells(cells) => cells.get(at).map(|cell| line_width(cell, glyphs) as u16),
+            Row::Group(_) => None,
+        });
+        let title = if heading { columns[at].title.len() as u16 } else { 0 };
+        cells.max().unwrap_or(0).max(title)
+    };
+    (0..columns.len()).map(of).collect()
+}
+
 impl Table<'_> {
     /// Draws the table; `row` is asked only for rows in sight. Returns the height of the rows.
-    pub fn draw(&self, canvas: &mut Canvas, area: Rect, mut row: impl FnMut(usize) -> Row) -> u16 {
+    pub fn draw(&self, canvas: &mut Canvas, area: Rect, row: impl FnMut(usize) -> Row) -> u16 {
         if area.is_empty() {
             return 0;
         }
         // One column left for the cursor mark, and one at the right for the scroll mark.
         let inner = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(3), ..area };
-        let widths = layout(self.columns, inner.width);
+        let heading = self.heading && area.height > 1;
+        let height = area.height - u16::from(heading);
+        let window = self.list.window(self.rows, usize::from(height));
+        let rows: Vec<Row> = window.clone().map(row).collect();
+        let widths = layout(self.columns, &natural(self.columns, &rows, heading, canvas.glyphs), inner.width);
         let mut top = area.y;
-        if self.heading && area.height > 1 {
+        if heading {
             let mut x = inner.x;
             for (at, width) in &widths {
                 let column = &self.columns[*at];
@@ -95,17 +124,15 @@ impl Table<'_> {
             }
             top += 1;
         }
-        let height = area.bottom().saturating_sub(top);
-        let window = self.list.window(self.rows, usize::from(height));
         let selected = self.list.selected(self.rows);
-        for (line, at) in window.clone().enumerate() {
+        for (line, (at, row)) in window.clone().zip(rows).enumerate() {
             let y = top + line as u16;
             let whole = Rect::new(area.x, y, area.width.saturating_sub(1), 1);
             if selected == Some(at) {
                 canvas.tint(whole, if self.focused { Role::Selected } else { Role::SelectedIdle });
             }
             canvas.hit(whole, Hit::Row { pane: self.pane, row: at });
-            match row(at) {
+            match row {
                 Row::Group(line) => {
                     canvas.line(area.x, y, area.width.saturating_sub(1), &line);
                 }
@@ -158,10 +185,11 @@ mod tests {
 
     #[test]
     fn columns_leave_by_rank_and_grow_to_their_maximum() {
-        let columns = [Column::new("a", 4, 10, 0), Column::new("b", 4, 6, 2), Column::new("c", 4, 4, 1)];
-        assert_eq!(layout(&columns, 80), [(0, 10), (1, 6), (2, 4)]);
-        assert_eq!(layout(&columns, 18), [(0, 6), (1, 4), (2, 4)]);
-        assert_eq!(layout(&columns, 12), [(0, 6), (2, 4)]);
-        assert_eq!(layout(&columns, 3), [(0, 3)]);
+        let columns = [Column::new("a", 4, 10, 0).cut(), Column::new("b", 4, 6, 2), Column::new("c", 4, 4, 1)];
+        let natural = [12, 6, 2];
+        assert_eq!(layout(&columns, &natural, 80), [(0, 10), (1, 6), (2, 4)]);
+        assert_eq!(layout(&columns, &natural, 19), [(0, 5), (1, 6), (2, 4)]);
+        assert_eq!(layout(&columns, &natural, 17), [(0, 10), (2, 4)], "b is shown whole or not at all");
+        assert_eq!(layout(&columns, &natural, 3), [(0, 3)]);
     }
 }

@@ -17,14 +17,14 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 9] = [
     Column::new("TAKEN", 16, 16, 0),
-    Column::new("ASSET", 8, 24, 0),
+    Column::new("ASSET", 8, 24, 0).cut(),
     Column::new("SIZE", 7, 8, 1).right(),
-    Column::new("KIND", 5, 12, 3),
-    Column::new("PROOF", 6, 10, 2),
-    Column::new("COPIES IN", 10, 30, 4),
-    Column::new("STATE", 10, 22, 5),
-    Column::new("CONTENT", 8, 20, 6),
-    Column::new("BACKUP", 24, 56, 7),
+    Column::new("KIND", 8, 12, 3),
+    Column::new("PROOF", 6, 12, 2),
+    Column::new("COPIES IN", 16, 40, 4).cut(),
+    Column::new("STATE", 10, 24, 5).cut(),
+    Column::new("CONTENT", 8, 24, 7),
+    Column::new("BACKUP", 32, 64, 6).cut(),
 ];
 
 #[derive(Debug, Default)]

@@ -85,7 +85,7 @@ impl Form {
     }
 
     fn choices(&self, at: usize, cx: &Cx) -> Option<Vec<Choice>> {
-        choices(self.params.get(at)?, |name| self.value_of(name), cx)
+        choices(self.params.get(at)?, &self.params, |name| self.value_of(name), cx)
     }
 
     fn selected_field(&self) -> usize {

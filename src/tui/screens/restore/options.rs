@@ -1,10 +1,7 @@
 //! What can be chosen for a parameter, from the catalog and the estate.
 
-use crate::model::backup::Backup;
 use crate::model::id::AssetId;
-use crate::model::proof::ProofOutcome;
 use crate::runbook::{Param, ParamKind};
-use crate::session::View;
 use crate::tui::format;
 use crate::tui::freshness;
 use crate::tui::screen::Cx;
@@ -24,7 +21,7 @@ fn choice(value: impl Into<String>, about: impl Into<String>) -> Choice {
 }
 
 /// The choices for a parameter; `None` where the value is typed. `value_of` gives other parameters' values.
-pub fn choices(param: &Param, value_of: impl Fn(&str) -> String, cx: &Cx) -> Option<Vec<Choice>> {
+pub fn choices(param: &Param, params: &[Param], value_of: impl Fn(&str) -> String, cx: &Cx) -> Option<Vec<Choice>> {
     Some(match &param.kind {
         ParamKind::Text | ParamKind::Integer { .. } | ParamKind::Path | ParamKind::Duration => return None,
         ParamKind::Flag => vec![choice("yes", ""), choice("no", "")],
@@ -35,9 +32,13 @@ pub fn choices(param: &Param, value_of: impl Fn(&str) -> String, cx: &Cx) -> Opt
         }
         ParamKind::Backup { asset } => backups(&AssetId::new(value_of(asset)), cx),
         ParamKind::Copy { backup } => {
-            let id = value_of(backup);
+            let asset = params.iter().find(|other| other.name == *backup).and_then(|other| match &other.kind {
+                ParamKind::Backup { asset } => Some(AssetId::new(value_of(asset))),
+                _ => None,
+            });
+            let chosen = asset.and_then(|asset| cx.view.catalog.choose_for(&asset, &value_of(backup)).ok());
             let mut out = vec![choice("", "the plan chooses a copy that can be read")];
-            if let Some(backup) = named(cx.view, &id, param, &value_of) {
+            if let Some(backup) = chosen {
                 out.extend(backup.copies.iter().map(|copy| {
                     let lost = freshness::lost(cx.view, &copy.store);
                     let state =
@@ -51,12 +52,11 @@ pub fn choices(param: &Param, value_of: impl Fn(&str) -> String, cx: &Cx) -> Opt
 }
 
 fn backups(asset: &AssetId, cx: &Cx) -> Vec<Choice> {
-    let about =
-        |backup: Option<&Backup>| backup.map_or_else(|| "there is none".to_owned(), |b| format!("now {}", b.id));
-    let mut out = vec![
-        choice("latest-proven", about(latest(cx.view, asset, true))),
-        choice("latest", about(latest(cx.view, asset, false))),
-    ];
+    let moving = |name: &str| match cx.view.catalog.choose_for(asset, name) {
+        Ok(backup) => choice(name, format!("now {}", backup.id)),
+        Err(why) => choice(name, why.to_string()),
+    };
+    let mut out = vec![moving("latest-proven"), moving("latest")];
     out.extend(cx.view.catalog.of_asset(asset).take(BACKUPS).map(|backup| {
         let stores: Vec<&str> = backup.copies.iter().map(|copy| copy.store.as_str()).collect();
         let about = format!(
@@ -69,18 +69,4 @@ fn backups(asset: &AssetId, cx: &Cx) -> Vec<Choice> {
         choice(backup.id.to_string(), about)
     }));
     out
-}
-
-/// The newest backup of an asset, or the newest whose proof passed. The catalog is newest first.
-fn latest<'a>(view: &'a View, asset: &AssetId, proven: bool) -> Option<&'a Backup> {
-    let passed = |backup: &&Backup| backup.proof.as_ref().is_some_and(|p| p.outcome == ProofOutcome::Passed);
-    view.catalog.backups.iter().filter(|backup| &backup.asset == asset).find(|backup| !proven || passed(backup))
-}
-
-/// The backup that a value means. For a moving name the asset comes from the first parameter that is one.
-fn named<'a>(view: &'a View, id: &str, _param: &Param, value_of: &impl Fn(&str) -> String) -> Option<&'a Backup> {
-    match id {
-        "latest" | "latest-proven" => latest(view, &AssetId::new(value_of("asset")), id == "latest-proven"),
-        id => view.catalog.choose(id).ok(),
-    }
 }

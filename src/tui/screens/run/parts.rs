@@ -105,8 +105,8 @@ pub fn live(run: &RunView) -> Line {
 }
 
 const COLUMNS: [Column; 4] = [
-    Column::new("STATE", 2, 14, 1),
-    Column::new("STEP", 14, 64, 0),
+    Column::new("STATE", 9, 14, 1),
+    Column::new("STEP", 14, 64, 0).cut(),
     Column::new("EFFECT", 12, 12, 3),
     Column::new("TOOK", 5, 7, 2).right(),
 ];
