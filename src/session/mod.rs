@@ -1,9 +1,21 @@
 //! The console's one loop: scans, health, views of runs; and the read-only view both frontends show.
 
+pub mod armed;
+mod arming;
 pub mod handle;
+mod news;
+pub mod notices;
 pub mod parts;
+mod proofs;
+mod requests;
+mod run;
+mod runs;
+mod scan;
+mod state;
 pub mod view;
 
 pub use handle::{Request, SessionHandle};
 pub use parts::Parts;
+pub use run::{Session, start};
+pub use scan::{Scanned, scan_once};
 pub use view::{Notice, RunRow, RunView, TaskRow, View};

@@ -1,5 +1,6 @@
 //! What a session is made from. The wiring gathers it; the session reads no configuration itself.
 
+use crate::catalog::Catalog;
 use crate::model::actor::Actor;
 use crate::model::estate::Estate;
 use crate::model::id::StoreId;
@@ -7,7 +8,7 @@ use crate::model::secret::SecretSource;
 use crate::model::time::Clock;
 use crate::runbook::Runbook;
 use crate::stores::{Store, WritableStore};
-use crate::tasks::Table;
+use crate::tasks::{Cancel, Owner, Table, TaskContext, TaskFeed};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,4 +35,36 @@ pub struct Parts {
     pub runbook_errors: Arc<Vec<String>>,
     /// Distance between two scans of the whole estate.
     pub rescan_every: Duration,
+}
+
+/// The last catalog's file below the state folder.
+const CATALOG_FILE: &str = "catalog.json";
+
+impl Parts {
+    pub fn catalog_file(&self) -> PathBuf {
+        self.state_dir.join(CATALOG_FILE)
+    }
+
+    /// The stores in the shape that a scan takes.
+    pub(super) fn to_scan(&self) -> crate::catalog::Stores {
+        self.stores.iter().map(|(id, store)| (id.clone(), Ok(Arc::clone(store)))).collect()
+    }
+
+    /// What a task of the session gets to work with.
+    pub fn task_context(&self, catalog: Arc<Catalog>, owner: Owner, feed: TaskFeed, cancel: Cancel) -> TaskContext {
+        TaskContext {
+            estate: Arc::clone(&self.estate),
+            stores: Arc::clone(&self.stores),
+            writable: Arc::clone(&self.writable),
+            catalog,
+            clock: Arc::clone(&self.clock),
+            secrets: Arc::clone(&self.secrets),
+            actor: self.actor.clone(),
+            owner,
+            state_dir: self.state_dir.clone(),
+            work_dir: self.state_dir.clone(),
+            feed,
+            cancel,
+        }
+    }
 }

@@ -11,8 +11,10 @@ pub mod process;
 pub mod progress;
 pub mod source;
 pub mod staging;
+pub mod supervisor;
 pub mod table;
 
 pub use context::{Cancel, Owner, TaskContext, TaskFeed};
 pub use module::{InputKind, InputSpec, Module, ModuleSpec, Reality, Table};
 pub use source::Source;
+pub use supervisor::{Supervisor, TaskRecord, TaskState};

@@ -3,6 +3,7 @@
 mod actor;
 mod clock;
 mod identity;
+mod parts;
 mod scan;
 mod setup;
 mod unopened;

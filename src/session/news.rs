@@ -1,0 +1,16 @@
+//! What arrives at the loop from work beside it.
+
+use super::view::RunRow;
+use crate::catalog::Catalog;
+use crate::proof::Proofs;
+
+pub(super) enum News {
+    /// The catalog of the last session, if there is one.
+    Remembered(Box<Result<Option<Catalog>, String>>),
+    /// The ledger, read anew.
+    Proofs(Box<Result<Proofs, String>>),
+    /// A scan's result; `trouble` is why it could not be kept on disk.
+    Scanned { catalog: Box<Catalog>, trouble: Option<String> },
+    /// The runs folder, read anew; with what could not be read of it.
+    Runs { rows: Vec<RunRow>, trouble: Vec<String> },
+}

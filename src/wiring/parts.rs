@@ -1,0 +1,30 @@
+//! From what a command works with to what the session works with.
+
+use super::setup::Setup;
+use crate::session::Parts;
+use crate::tasks;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Distance between two scans of the whole estate.
+const RESCAN_EVERY: Duration = Duration::from_secs(5 * 60);
+
+impl Setup {
+    pub fn parts(&self) -> Parts {
+        Parts {
+            estate: Arc::clone(&self.estate),
+            config_path: self.config_path.clone(),
+            stores: Arc::clone(&self.stores),
+            writable: Arc::clone(&self.writable),
+            clock: Arc::clone(&self.clock),
+            secrets: Arc::clone(&self.secrets),
+            actor: self.actor.clone(),
+            identity: self.identity.clone(),
+            state_dir: self.state_dir.clone(),
+            modules: tasks::table::all(),
+            runbooks: Arc::default(),
+            runbook_errors: Arc::default(),
+            rescan_every: RESCAN_EVERY,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The demo: artefacts that the real tools accept, an estate with its planted problems, and nothing left.
+
+mod forge;
