@@ -10,4 +10,3 @@ pub mod s3_server;
 pub mod seal;
 pub mod seed;
 pub mod settings;
-

@@ -7,9 +7,9 @@ pub struct Chance(u64);
 impl Chance {
     /// One stream per subject, so that adding one asset does not change the others.
     pub fn of(subject: &str) -> Self {
-        let start = subject.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let start = subject
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         Self(start)
     }
 

@@ -25,7 +25,12 @@ impl State {
         match proofs {
             Ok(proofs) => {
                 for line in unread_lines(&proofs) {
-                    self.stands(&line, Severity::Warning, &line, "Move the line out of the file by hand to be rid of this.");
+                    self.stands(
+                        &line,
+                        Severity::Warning,
+                        &line,
+                        "Move the line out of the file by hand to be rid of this.",
+                    );
                 }
                 self.notices.cleared("reading the ledger");
                 self.ledger = proofs.records;

@@ -211,13 +211,7 @@ pub async fn scan_once(parts: &Parts, progress: &(dyn Fn(&StoreId, u64) + Sync))
     });
     let previous = previous.map_or_else(|| nothing_seen(parts), |catalog| of_this_estate(catalog, parts));
     let stores = parts.to_scan();
-    let scan = Scan {
-        estate: &parts.estate,
-        stores: &stores,
-        previous: &previous,
-        clock: &*parts.clock,
-        progress,
-    };
+    let scan = Scan { estate: &parts.estate, stores: &stores, previous: &previous, clock: &*parts.clock, progress };
     let catalog = scan.all().await;
     problems.extend(keep(parts, &catalog).await.err());
     let ledger = Ledger::in_state(&parts.state_dir).read().unwrap_or_else(|error| {

@@ -104,7 +104,8 @@ fn the_rdb_ends_in_the_checksum_of_what_stands_before() {
 
 #[test]
 fn the_manifest_of_a_base_backup_describes_what_its_archive_holds() {
-    let files = base::folder(&[("PG_VERSION".into(), b"15\n".to_vec())], "x", Segment { timeline: 1, number: 9 }, now());
+    let files =
+        base::folder(&[("PG_VERSION".into(), b"15\n".to_vec())], "x", Segment { timeline: 1, number: 9 }, now());
     let files = files.unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&files[0].1).unwrap();
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(files[1].1.as_slice()));

@@ -55,7 +55,9 @@ fn described(model: &str, name: &str, bytes: &[u8], modified: i64) -> Value {
 fn content(chance: &mut Chance, name: &str, week: usize) -> Vec<u8> {
     match name {
         "weights.bin" => chance.noise(24_000 + week * 700),
-        "vocabulary.txt" => (0..400).map(|_| format!("token-{:06x}\n", chance.below(1 << 24))).collect::<String>().into(),
+        "vocabulary.txt" => {
+            (0..400).map(|_| format!("token-{:06x}\n", chance.below(1 << 24))).collect::<String>().into()
+        }
         _ => format!("{{\"layers\": {}, \"trained_weeks\": {week}}}\n", 4 + week).into_bytes(),
     }
 }

@@ -142,7 +142,8 @@ impl Shop {
 
     fn order(&mut self, id: usize, customers: usize, at: Timestamp, chance: &mut Chance) {
         let customer = 1 + chance.below(customers as u64);
-        let status = if id.is_multiple_of(20) { "open" } else { chance.pick(&["sent", "sent", "delivered", "returned"]) };
+        let status =
+            if id.is_multiple_of(20) { "open" } else { chance.pick(&["sent", "sent", "delivered", "returned"]) };
         self.rows[1].push_str(&format!("{id}\t{customer}\t{status}\t{}\n", stamp(at)));
         let mut cents = 0;
         for line in 1..=1 + chance.below(4) {

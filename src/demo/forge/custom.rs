@@ -96,8 +96,14 @@ fn entries<'a>(schema: &'a Schema<'a>) -> Vec<Entry<'a>> {
         out.push(Entry { drop, needs: (tables_at..tables_at + schema.tables.len()).collect(), ..made });
     }
     for (index, table) in schema.tables.iter().enumerate() {
-        let made =
-            in_schema(schema, FIRST_OID + 1 + index as u32, table.name.to_owned(), "TABLE DATA", SECTION_DATA, String::new());
+        let made = in_schema(
+            schema,
+            FIRST_OID + 1 + index as u32,
+            table.name.to_owned(),
+            "TABLE DATA",
+            SECTION_DATA,
+            String::new(),
+        );
         out.push(Entry { copy: Some(table.copy()), needs: vec![tables_at + index], data: Some(table.rows), ..made });
     }
     let afterwards_at = out.len();
@@ -159,16 +165,7 @@ fn in_schema<'a>(
     section: i32,
     define: String,
 ) -> Entry<'a> {
-    Entry {
-        class: CLASS_TABLE,
-        oid,
-        tag,
-        section,
-        define,
-        in_schema: true,
-        owner: schema.owner,
-        ..setting(kind, "")
-    }
+    Entry { class: CLASS_TABLE, oid, tag, section, define, in_schema: true, owner: schema.owner, ..setting(kind, "") }
 }
 
 fn head(schema: &Schema<'_>, at: Timestamp) -> Vec<u8> {
