@@ -19,7 +19,7 @@ pub fn take(folder: &RunFolder) -> Result<RunnerLock, RunnerError> {
     let mut options = OpenOptions::new();
     let mut file =
         options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(broken)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match try_lock(&file) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             return Err(RunnerError::Taken { run: folder.run.to_string(), pid: pid_in(&mut file) });
@@ -33,11 +33,23 @@ pub fn take(folder: &RunFolder) -> Result<RunnerLock, RunnerError> {
     Ok(RunnerLock { _file: file })
 }
 
-/// The process id of the run's live runner.
+/// Whoever lists the runs holds the lock for an instant: that is waited out.
+fn try_lock(file: &File) -> rustix::io::Result<()> {
+    const TRIES: u32 = 20;
+    for _ in 0..TRIES {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            settled => return settled,
+        }
+    }
+    flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// The process id of the run's live runner; 0 where it has not written it yet.
 pub fn holder(folder: &RunFolder) -> Option<u32> {
     let mut file = File::open(folder.lock()).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Err(rustix::io::Errno::WOULDBLOCK) => pid_in(&mut file).parse().ok(),
+        Err(rustix::io::Errno::WOULDBLOCK) => Some(pid_in(&mut file).parse().unwrap_or(0)),
         _ => None,
     }
 }

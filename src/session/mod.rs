@@ -2,6 +2,7 @@
 
 pub mod armed;
 mod arming;
+mod follow;
 pub mod handle;
 mod news;
 pub mod notices;
@@ -12,6 +13,7 @@ mod run;
 mod runs;
 mod scan;
 mod state;
+mod verify;
 pub mod view;
 
 pub use handle::{Request, SessionHandle};

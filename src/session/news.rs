@@ -1,7 +1,9 @@
 //! What arrives at the loop from work beside it.
 
+use super::follow::Told;
 use super::view::RunRow;
 use crate::catalog::Catalog;
+use crate::model::id::RunId;
 use crate::proof::Proofs;
 
 pub(super) enum News {
@@ -13,4 +15,8 @@ pub(super) enum News {
     Scanned { catalog: Box<Catalog>, trouble: Option<String> },
     /// The runs folder, read anew; with what could not be read of it.
     Runs { rows: Vec<RunRow>, trouble: Vec<String> },
+    /// A runner was brought back, or not.
+    Resumed { run: RunId, ended: Result<(), String> },
+    /// About the run on screen.
+    Told { run: RunId, told: Box<Told> },
 }

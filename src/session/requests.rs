@@ -55,6 +55,8 @@ impl State {
                 }
             }
             News::Runs { rows, trouble } => self.runs_listed(rows, &trouble),
+            News::Resumed { run, ended } => self.resumed(&run, ended),
+            News::Told { run, told } => self.told(&run, *told),
         }
     }
 
@@ -73,6 +75,10 @@ impl State {
         self.touch();
         if self.scanning.as_ref().is_some_and(|scanning| scanning.task == id) {
             self.scan_ended();
+        }
+        // It may have written to the ledger, whatever its end.
+        if title.starts_with("Verify ") {
+            self.read_proofs();
         }
         if let Some((severity, failure)) = failure {
             self.tell(severity, &format!("{title}: {}", failure.what), &failure.next);

@@ -1,6 +1,7 @@
 //! All that the session holds, and the one place where the view is drawn up.
 
 use super::armed::ArmedFile;
+use super::follow::Followed;
 use super::news::News;
 use super::notices::Notices;
 use super::parts::Parts;
@@ -31,6 +32,10 @@ pub(super) struct State {
     /// The whole ledger, oldest first.
     pub ledger: Vec<ProofRecord>,
     pub armed_file: ArmedFile,
+    /// A look at the runs folder goes on.
+    pub listing_runs: bool,
+    /// The run on screen.
+    pub followed: Option<Followed>,
     changed: bool,
 }
 
@@ -67,6 +72,8 @@ impl State {
             scan_wanted: None,
             last_full_scan: None,
             ledger: Vec::new(),
+            listing_runs: false,
+            followed: None,
             changed: true,
         }
     }

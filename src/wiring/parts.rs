@@ -1,6 +1,8 @@
 //! From what a command works with to what the session works with.
 
 use super::setup::Setup;
+use crate::runbook::load;
+use crate::runner::module_rows;
 use crate::session::Parts;
 use crate::tasks;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ const RESCAN_EVERY: Duration = Duration::from_secs(5 * 60);
 
 impl Setup {
     pub fn parts(&self) -> Parts {
+        let modules = tasks::table::all();
+        let (runbooks, errors) = load::all(&self.estate.runbook_dirs, &module_rows(&modules));
         Parts {
             estate: Arc::clone(&self.estate),
             config_path: self.config_path.clone(),
@@ -21,9 +25,9 @@ impl Setup {
             actor: self.actor.clone(),
             identity: self.identity.clone(),
             state_dir: self.state_dir.clone(),
-            modules: tasks::table::all(),
-            runbooks: Arc::default(),
-            runbook_errors: Arc::default(),
+            modules,
+            runbooks: Arc::new(runbooks),
+            runbook_errors: Arc::new(errors),
             rescan_every: RESCAN_EVERY,
         }
     }
