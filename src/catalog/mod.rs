@@ -26,5 +26,6 @@ mod window;
 pub use assemble::PLAINTEXT;
 pub use choose::{PROVEN, is_restorable};
 pub use pattern::{Pattern, PatternError};
+pub use proofs::is_about;
 pub use scan::{Scan, Stores};
 pub use snapshot::{Catalog, ChooseError, Hole, RecoveryWindow, ScanStatus, StoreScan, Unrecognised};

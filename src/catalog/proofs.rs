@@ -27,7 +27,8 @@ impl Catalog {
     }
 }
 
-fn is_about(record: &ProofRecord, copy: &Copy) -> bool {
+/// Whether a record is about the very bytes that lie there now.
+pub fn is_about(record: &ProofRecord, copy: &Copy) -> bool {
     let mark = pin(copy).mark();
     record.size_bytes == copy.size_bytes && !mark.is_empty() && record.pin.as_deref() == Some(mark.as_str())
 }

@@ -54,6 +54,7 @@ impl Feeder {
             let piece = tokio::select! {
                 biased;
                 _ = &mut stop => Piece::Stop(Fault::Cancelled),
+                () = self.0.closed() => return,
                 next = stream.next() => match next {
                     Some(Ok(bytes)) => Piece::Bytes(bytes),
                     Some(Err(error)) => Piece::Stop(Fault::Lost(Box::new(error))),

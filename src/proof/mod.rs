@@ -6,9 +6,11 @@ pub mod inside;
 pub mod intake;
 pub mod layers;
 pub mod ledger;
+pub mod manifest;
 pub mod pass;
 pub mod pgdump;
 pub mod source;
+pub mod tree;
 
 pub use fault::Fault;
 pub use ledger::{Ledger, LedgerError, Problem, Proofs};

@@ -243,3 +243,31 @@ impl Verdict<'_, '_> {
         facts
     }
 }
+
+impl Examined {
+    /// Plausible by its listing alone: nothing was read.
+    pub fn listed(size: u64) -> Self {
+        if size == 0 {
+            return Self::bad(Fault::bad("the object is empty"));
+        }
+        let detail = format!("listed with {}; nothing of it was read", ByteCount(size));
+        Self { level: Level::L1, outcome: ProofOutcome::Passed, detail, fault: None, ..Self::unread() }
+    }
+
+    /// A definite no before anything was read.
+    pub fn bad(fault: Fault) -> Self {
+        Self { outcome: ProofOutcome::Failed, detail: fault.to_string(), fault: Some(fault), ..Self::unread() }
+    }
+
+    fn unread() -> Self {
+        Self {
+            level: Level::L0,
+            outcome: ProofOutcome::Unknown,
+            detail: String::new(),
+            fault: None,
+            content: Content { wrapped: Vec::new(), form: Form::Unknown },
+            digests: None,
+            inside: Inside::default(),
+        }
+    }
+}

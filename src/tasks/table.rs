@@ -6,6 +6,8 @@ use super::{checks, files, pg};
 /// Every module that a runbook may use.
 pub fn all() -> Table {
     let mut table = Table::default();
+    table.add(checks::backup_resolve::BackupResolve);
+    table.add(checks::backup_verify::BackupVerify);
     table.add(checks::disk_space::DiskSpace);
     table.add(checks::http_health::HttpHealth);
     postgres(&mut table);

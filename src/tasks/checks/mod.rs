@@ -1,4 +1,12 @@
-//! Looks at the world that belong to no one subject: space, an application's health.
+//! Looks at the world that belong to no one subject: backups and their proof, space, an application's
+//! health.
 
+pub mod backup_resolve;
+pub mod backup_verify;
+mod choice;
+mod contents;
 pub mod disk_space;
 pub mod http_health;
+mod reading;
+mod verdict;
+mod verify_tree;
