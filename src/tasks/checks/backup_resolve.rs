@@ -77,7 +77,11 @@ impl Module for BackupResolve {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        settle(resolve(cx, input).await)
+        // Whatever it waits for: a store that never answers must not hold a cancelled task.
+        tokio::select! {
+            done = resolve(cx, input) => settle(done),
+            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
+        }
     }
 }
 

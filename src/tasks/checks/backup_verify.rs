@@ -78,7 +78,11 @@ impl Module for BackupVerify {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        settle(verify(cx, input).await)
+        // Whatever it waits for: a store that never answers must not hold a cancelled task.
+        tokio::select! {
+            done = verify(cx, input) => settle(done),
+            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
+        }
     }
 }
 
