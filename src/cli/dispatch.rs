@@ -1,15 +1,14 @@
 //! From the command line to one subcommand, and from its end to an exit code.
 
 use super::args::{Cli, Command};
-use super::commands::{catalog, completions, config, doctor, health, man, metrics, runner, show, window};
+use super::commands::{catalog, completions, config, console, doctor, health, man, metrics, runner, show, window};
 use super::output::Output;
 use crate::model::time::Clock as _;
-use crate::report::{self, Exit, Fault};
+use crate::report::{self, Exit};
 use crate::wiring::SystemClock;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use color_eyre::eyre;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// The whole program.
@@ -59,7 +58,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
     let mut out = Output::new(globals);
     let now = SystemClock.now();
     let exit = match &cli.command {
-        None => return no_command(),
+        None => console::run(globals, &mut out).await?,
         Some(Command::Catalog(args)) => catalog::run(globals, args, &mut out).await?,
         Some(Command::Show(args)) => show::run(globals, args, &mut out).await?,
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
@@ -73,15 +72,4 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
     };
     out.finish()?;
     Ok(exit)
-}
-
-fn no_command() -> eyre::Result<Exit> {
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        let fault = Fault::usage("the console needs a terminal on standard input and output");
-        return Err(fault.hint("without one: `relight health`, `relight catalog`; `relight --help` lists all").into());
-    }
-    use clap::CommandFactory as _;
-    let refused =
-        Cli::command().error(ErrorKind::MissingSubcommand, "a command is needed; `relight --help` lists them");
-    Ok(usage(&refused))
 }
