@@ -17,7 +17,10 @@ use std::path::{Path, PathBuf};
 const MAX_FILE: u64 = 1 << 20;
 
 /// The runbooks that come with the program: file name without extension, and text.
-const BUILT_IN: &[(&str, &str)] = &[("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
+    ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
+];
 
 /// Everything that could be read, and what could not, ready to show. A runbook of the estate replaces a
 /// built-in one of the same id; two of the estate's with the same id are both refused.

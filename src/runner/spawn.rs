@@ -47,8 +47,17 @@ fn new_id(plan: &Plan, now: Timestamp) -> RunId {
     RunId::new(format!("{}-{}-{tail}", now.format("%Y%m%d-%H%M%S"), plan.runbook))
 }
 
-/// Starts a runner process for the run and waits until it answers.
+/// Starts a runner process for the run, from this very program, and waits until it answers.
 pub async fn start(folder: &RunFolder, state_dir: &Path) -> Result<(), RunnerError> {
+    let program = std::env::current_exe().map_err(|error| RunnerError::NotUp {
+        run: folder.run.to_string(),
+        why: format!("this program's own file cannot be found: {error}"),
+    })?;
+    start_with(&program, folder, state_dir).await
+}
+
+/// Like [`start`], with the `relight` program of choice.
+pub async fn start_with(program: &Path, folder: &RunFolder, state_dir: &Path) -> Result<(), RunnerError> {
     let not_up = |why: String| RunnerError::NotUp { run: folder.run.to_string(), why };
     if let Some(pid) = lock::holder(folder) {
         return Err(RunnerError::Taken { run: folder.run.to_string(), pid: pid.to_string() });
@@ -59,7 +68,6 @@ pub async fn start(folder: &RunFolder, state_dir: &Path) -> Result<(), RunnerErr
         opened.map_err(|error| RunnerError::io("opened", &log, error))
     };
     let (out, err) = (open_log()?, open_log()?);
-    let program = std::env::current_exe().map_err(|error| not_up(format!("this program's own file: {error}")))?;
     let mut child = Command::new(program)
         .arg("--config")
         .arg(folder.config()?)

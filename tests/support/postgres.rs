@@ -1,4 +1,5 @@
 //! A private PostgreSQL cluster on loopback for one test; stopped and removed when dropped.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::io::Write;
 use std::net::TcpListener;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 pub const BUCKET: &str = "backups";
-const KEY: &str = "relight-test";
-const SECRET: &str = "not-a-secret-at-all";
+pub const KEY: &str = "relight-test";
+pub const SECRET: &str = "not-a-secret-at-all";
 
 /// Gives the secret of the test server, whatever is asked for.
 #[derive(Debug)]

@@ -1,0 +1,16 @@
+//! Whole ways through the program: the real binary, a real PostgreSQL, real stores, from the plan to the
+//! swapped database, with everything that goes wrong on the way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
+
+mod loading;
+mod operator;
+mod restores;
+mod scene;
+mod shop;
+
+#[path = "../support/postgres.rs"]
+mod postgres;
+#[path = "../support/proxy.rs"]
+mod proxy;
+#[path = "../support/s3.rs"]
+mod s3;
