@@ -175,7 +175,6 @@ database = "{database}"
         setup.ground(Arc::new(scanned.catalog))
     }
 
-
     pub async fn plan(&self, given: Value) -> Result<Plan, Vec<String>> {
         let ground = self.ground().await;
         let runbook = runbook(&ground, "restore-postgres");

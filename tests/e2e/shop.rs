@@ -55,7 +55,9 @@ impl Shop {
         self.cluster.sql(database, sql);
         self.wait_until(
             "the session left",
-            &format!("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'psql'"),
+            &format!(
+                "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'psql'"
+            ),
         );
     }
 
