@@ -192,13 +192,13 @@ actions! {
     DialogUp "dialog.up" Dialog ["up"] 0 Nothing "up" "Scroll up.";
     DialogDown "dialog.down" Dialog ["down"] 0 Nothing "down" "Scroll down.";
 
-    Retry "outcome.retry" Outcome ["r"] 2 Nothing "retry" "Run the step once more.";
-    Skip "outcome.skip" Outcome ["s"] 3 Nothing "skip" "Go on without the step; asks for a reason.";
-    ByHand "outcome.by-hand" Outcome ["h"] 4 Nothing "done by hand" "The step was done by a person; asks for evidence.";
-    LookAgain "outcome.look-again" Outcome ["l"] 2 Nothing "look again" "Look at the world again to learn what happened.";
-    TakeBack "outcome.take-back" Outcome ["u"] 3 Nothing "take back" "Undo the failed step, so that it can be tried again.";
-    AcceptDrift "outcome.accept" Outcome ["c"] 3 Nothing "accept change" "Go on with the changed target; asks for a reason.";
-    OutcomeAbort "outcome.abort" Outcome ["X"] 5 Nothing "abort run" "Stop the run; asks for a reason.";
+    Retry "outcome.retry" Outcome ["r"] 0 Nothing "retry" "Run the step once more.";
+    Skip "outcome.skip" Outcome ["s"] 0 Nothing "skip" "Go on without the step; asks for a reason.";
+    ByHand "outcome.by-hand" Outcome ["h"] 0 Nothing "done by hand" "The step was done by a person; asks for evidence.";
+    LookAgain "outcome.look-again" Outcome ["l"] 0 Nothing "look again" "Look at the world again to learn what happened.";
+    TakeBack "outcome.take-back" Outcome ["u"] 0 Nothing "take back" "Undo the failed step, so that it can be tried again.";
+    AcceptDrift "outcome.accept" Outcome ["c"] 0 Nothing "accept change" "Go on with the changed target; asks for a reason.";
+    OutcomeAbort "outcome.abort" Outcome ["X"] 0 Nothing "abort run" "Stop the run; asks for a reason.";
 }
 
 /// The row of an action.

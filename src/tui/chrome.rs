@@ -1,6 +1,6 @@
 //! What surrounds every screen: the band that says where you are and what you may do, tabs, footer.
 
-use super::action::{ACTIONS, Scope};
+use super::action::{ACTIONS, Act, Scope};
 use super::canvas::{Canvas, Hit, Line, line_width, span};
 use super::format;
 use super::freshness;
@@ -120,7 +120,9 @@ pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
             if reason.is_empty() { free } else { free.saturating_sub(reason_columns + 3) },
             canvas.glyphs,
         );
-        let text = if reason.is_empty() { who } else { format!("{who} · {reason}") };
+        let both = format!("{who} · {reason}");
+        let fits = !reason.is_empty() && super::fit::width(&both, canvas.glyphs) <= usize::from(free);
+        let text = if fits { both } else { identity(cx.view, free, canvas.glyphs) };
         canvas.text_right(area.x + used + 2, area.y, free, &text, Role::BandDim);
     }
 }
@@ -136,7 +138,11 @@ pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx)
             right.push(span(" FROZEN ", Role::Frozen));
         } else {
             let taken = line_width(&right, canvas.glyphs) as u16;
-            right.push(span(identity(cx.view, room.saturating_sub(taken), canvas.glyphs), Role::Dim));
+            let free = room.saturating_sub(taken);
+            let who = identity(cx.view, free, canvas.glyphs);
+            if super::fit::width(&who, canvas.glyphs) <= usize::from(free) {
+                right.push(span(who, Role::Dim));
+            }
         }
         canvas.line_right(area.x + used + 3, area.y, room, &right);
         return;
@@ -251,6 +257,7 @@ fn hints(top: &dyn Screen, cx: &Cx) -> Vec<(String, String, Option<usize>)> {
     rows.sort_by_key(|(_, row)| u8::from(row.scope == Scope::Global) * 2);
     rows.iter()
         .filter(|(_, row)| !cx.keymap.keys_of(row).is_empty())
+        .filter(|(_, row)| row.act != Act::Open || top.opens(cx))
         .map(|(at, row)| (cx.keymap.hint(row.act), row.title.to_owned(), Some(*at)))
         .collect()
 }
@@ -275,7 +282,7 @@ pub fn one_line(canvas: &mut Canvas, area: Rect, cx: &Cx) {
     line.push(span(format!("  {}", cx.view.estate.name), Role::Strong));
     canvas.line(area.x, area.y, area.width, &line);
     if area.height > 1 {
-        let hint = format!("{} quits; needs {}x{}", cx.keymap.hint(super::action::Act::Quit), SMALLEST.0, SMALLEST.1);
+        let hint = format!("{} quits; needs {}x{}", cx.keymap.hint(Act::Quit), SMALLEST.0, SMALLEST.1);
         canvas.text(area.x, area.y + 1, area.width, &hint, Role::Dim);
     }
     if area.height > 2 {

@@ -56,6 +56,13 @@ pub fn fit(text: &str, columns: usize, glyphs: &Glyphs) -> String {
         used += piece_columns;
         out.push_str(&piece);
     }
+    // Prose is cut between words, unless that would waste much of the room.
+    if text.contains(' ')
+        && let Some(end) = out.trim_end().rfind(' ').filter(|end| out[..*end].width() * 5 >= room * 3)
+        && !text.get(out.len()..).is_some_and(|rest| rest.starts_with(' '))
+    {
+        out.truncate(end);
+    }
     out.push_str(glyphs.ellipsis);
     out
 }
@@ -118,6 +125,7 @@ mod tests {
         assert_eq!(fit("漢字漢字", 4, &U), "漢…");
         assert_eq!(fit("abc", 3, &U), "abc");
         assert_eq!(fit("abc", 0, &U), "");
+        assert_eq!(fit("Nothing was cut here", 15, &U), "Nothing was…");
     }
 
     #[test]

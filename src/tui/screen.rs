@@ -123,6 +123,11 @@ pub trait Screen: std::fmt::Debug + Send {
         matches!(self.scope(), Scope::Dialog | Scope::Outcome)
     }
 
+    /// Whether Enter has something to open.
+    fn opens(&self, _cx: &Cx) -> bool {
+        true
+    }
+
     /// Characters go to [`Screen::key`] before any action.
     fn wants_text(&self) -> bool {
         false

@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, watch};
 pub struct Console {
     pub app: App,
     pub requests: mpsc::Receiver<Request>,
-    pub views: watch::Sender<Arc<View>>,
+    /// Keeps the channel of views open.
+    _views: watch::Sender<Arc<View>>,
     pub size: (u16, u16),
 }
 
@@ -44,7 +45,7 @@ impl Console {
         let handle = SessionHandle { requests: sender, view: receiver };
         let mut app = App::new(&handle, options).unwrap();
         app.set_theme(Theme::numbered());
-        let mut console = Self { app, requests, views, size };
+        let mut console = Self { app, requests, _views: views, size };
         console.draw();
         console
     }

@@ -92,7 +92,7 @@ impl Screen for ConfirmDialog {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let doc = self.doc(cx);
         let width = 76.min(area.width);
-        let height = doc.height(width.saturating_sub(5), canvas.glyphs) + 4;
+        let height = doc.height(width.saturating_sub(6), canvas.glyphs) + 4;
         let real = self.plan().mode == Mode::Real;
         let inner = frame::open(canvas, area, &self.title(cx), real, width, height);
         let row = [button("Cancel", cx.keymap.hint(Act::Cancel)), danger("Start", cx.keymap.hint(Act::Yes))];

@@ -201,7 +201,7 @@ impl Screen for QuestionDialog {
         let feet = frame::height(canvas, width.saturating_sub(4), &buttons);
         let phrase = if self.phrase.is_some() { 3 } else { 0 };
         let hint = u16::from(self.hint.is_some());
-        let text = doc.height(width.saturating_sub(5), canvas.glyphs);
+        let text = doc.height(width.saturating_sub(6), canvas.glyphs);
         let danger = matches!(
             question.map(|question| &question.kind),
             Some(

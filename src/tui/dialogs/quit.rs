@@ -27,7 +27,8 @@ impl QuitDialog {
 
 fn doc(cx: &Cx) -> Doc {
     let mut doc = Doc::new();
-    let open: Vec<_> = cx.view.runs.iter().filter(|run| !run.over).collect();
+    let lost: Vec<_> = cx.view.runs.iter().filter(|run| !run.over && run.status.contains("lost")).collect();
+    let open: Vec<_> = cx.view.runs.iter().filter(|run| !run.over && !run.status.contains("lost")).collect();
     if !open.is_empty() {
         doc.text("These runs go on without you, to their next question, and wait there:", Role::Base);
         for run in open {
@@ -36,6 +37,14 @@ fn doc(cx: &Cx) -> Doc {
             doc.marked(mark, format!("{} ({}, {}): {}", run.title, run.mode, run.status, run.id), role);
         }
         doc.text("Come back with: relight attach RUN", Role::Dim);
+    }
+    if !lost.is_empty() {
+        doc.blank();
+        doc.text("These have lost their runner: nothing of them goes on until someone resumes them:", Role::Base);
+        for run in lost {
+            let mark = vec![span("  ? ", Role::Unknown)];
+            doc.marked(mark, format!("{} ({}): {}", run.title, run.mode, run.id), Role::Unknown);
+        }
     }
     let tasks: Vec<_> = cx.view.tasks.iter().filter(|task| task.ended_at.is_none()).collect();
     if !tasks.is_empty() {
@@ -63,7 +72,7 @@ impl Screen for QuitDialog {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let doc = doc(cx);
         let width = 72.min(area.width);
-        let height = doc.height(width.saturating_sub(5), canvas.glyphs) + 4;
+        let height = doc.height(width.saturating_sub(6), canvas.glyphs) + 4;
         let inner = frame::open(canvas, area, TITLE, false, width, height);
         let row = [button("Stay", cx.keymap.hint(Act::Cancel)), button("Leave", cx.keymap.hint(Act::Yes))];
         let used = frame::buttons(canvas, inner, &row, Some(self.focus));

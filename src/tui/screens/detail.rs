@@ -60,6 +60,10 @@ impl Screen for Detail {
         self.id.to_string()
     }
 
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
+    }
+
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let framed = area.height >= 14 && area.width >= 60;
         let inner = if framed {

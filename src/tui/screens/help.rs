@@ -39,7 +39,7 @@ impl Help {
             for row in rows {
                 let keys: Vec<String> = cx.keymap.keys_of(row).iter().map(ToString::to_string).collect();
                 let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join("  ") };
-                let columns = 18usize.saturating_sub(keys.chars().count()).max(1);
+                let columns = 20usize.saturating_sub(keys.chars().count()).max(1);
                 doc.marked(
                     vec![span(format!("  {keys}{}", " ".repeat(columns)), Role::Key)],
                     row.help.to_owned(),
@@ -65,6 +65,10 @@ impl Screen for Help {
 
     fn wants_text(&self) -> bool {
         self.typing
+    }
+
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
     }
 
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {

@@ -58,6 +58,10 @@ impl Screen for Journal {
         }
     }
 
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
+    }
+
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let events = events(cx);
         let rows = events.len();

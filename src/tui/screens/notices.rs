@@ -38,6 +38,10 @@ impl Screen for Notices {
         "Notices".to_owned()
     }
 
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
+    }
+
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let notices = &cx.view.notices;
         let rows = notices.len();

@@ -2,6 +2,7 @@
 
 use crate::health::{AssetHealth, Finding, Severity};
 use crate::model::id::AssetId;
+use crate::model::proof::{ProofOutcome, ProofRecord};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, Line, line_width, span};
 use crate::tui::format;
@@ -17,12 +18,12 @@ const COLUMNS: [Column; 9] = [
     Column::new("VERDICT", 10, 10, 0),
     Column::new("ASSET", 10, 26, 0).cut(),
     Column::new("AGE OF RPO", 10, 12, 1),
-    Column::new("", 12, 12, 4),
-    Column::new("NEWEST", 16, 16, 5),
-    Column::new("WINDOW", 12, 20, 6),
+    Column::new("", 10, 10, 4),
+    Column::new("NEWEST", 16, 16, 6),
+    Column::new("WINDOW", 12, 20, 7),
     Column::new("COPIES", 6, 8, 3),
     Column::new("PROOF", 8, 16, 2),
-    Column::new("SIZES", 12, 12, 7),
+    Column::new("SIZES", 5, 12, 5),
 ];
 
 #[derive(Debug, Default)]
@@ -216,11 +217,13 @@ fn row(asset: &AssetHealth, cx: &Cx) -> Row {
         None => vec![span(age, value(Role::Base)), span(" no RPO", Role::Faint)],
     };
     let bar = match (asset.age_seconds, asset.rpo_seconds) {
-        (Some(age), Some(rpo)) => gauge::budget(age.max(0) as u64, rpo, 12, cx.glyphs),
+        (Some(age), Some(rpo)) => gauge::budget(age.max(0) as u64, rpo, 10, cx.glyphs),
         _ => Vec::new(),
     };
     let (proof, proof_role) = format::proof(asset.proof.as_ref());
-    let proof_age = asset.proof.as_ref().map(|p| format!(" {}", freshness::age(p.at, cx.now))).unwrap_or_default();
+    let passed = |p: &&ProofRecord| p.outcome == ProofOutcome::Passed;
+    let proof_age =
+        asset.proof.as_ref().filter(passed).map(|p| format!(" {}", freshness::age(p.at, cx.now))).unwrap_or_default();
     Row::Cells(vec![
         vec![
             span(cx.glyphs.severity(asset.verdict), verdict),

@@ -43,6 +43,10 @@ impl Screen for Stores {
         "Stores".to_owned()
     }
 
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
+    }
+
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let stores = &cx.view.catalog.stores;
         let rows = stores.len();

@@ -39,6 +39,10 @@ impl Screen for Tasks {
         "Tasks".to_owned()
     }
 
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
+    }
+
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let tasks = &cx.view.tasks;
         let rows = tasks.len();

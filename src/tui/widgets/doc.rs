@@ -9,6 +9,9 @@ use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use std::cell::Cell;
 
+/// Below this width a fact's name has no column of its own.
+const NARROW: usize = 48;
+
 #[derive(Clone, Debug)]
 enum Block {
     Blank,
@@ -112,6 +115,13 @@ impl Doc {
 }
 
 fn fact(out: &mut Vec<Line>, name: &str, value: &[Span], column: usize, width: usize, glyphs: &Glyphs) {
+    if width < NARROW && !name.is_empty() {
+        let text: String = value.iter().map(|span| span.text.as_ref()).collect();
+        let role = value.first().map_or(Role::Base, |span| span.role);
+        marked(out, &[span(format!("{name}  "), Role::Dim)], text.trim(), role, width, glyphs);
+        return;
+    }
+    let column = if width < NARROW { 0 } else { column };
     let room = width.saturating_sub(column + 2).max(1);
     let name = fit::fit(name, column, glyphs);
     let pad = " ".repeat(column - fit::width(&name, glyphs).min(column) + 2);
@@ -143,6 +153,11 @@ fn marked(out: &mut Vec<Line>, mark: &[Span], text: &str, role: Role, width: usi
     }
 }
 
+/// Columns of text in a pane: the scroll mark and a blank before it keep theirs.
+pub const fn text_width(pane: u16) -> u16 {
+    pane.saturating_sub(2)
+}
+
 /// Scroll position of a page of text.
 #[derive(Clone, Debug, Default)]
 pub struct DocPane {
@@ -153,7 +168,7 @@ pub struct DocPane {
 
 impl DocPane {
     pub fn draw(&self, canvas: &mut Canvas, area: Rect, doc: &Doc) {
-        let lines = doc.lines(area.width.saturating_sub(1), canvas.glyphs);
+        let lines = doc.lines(text_width(area.width), canvas.glyphs);
         self.draw_lines(canvas, area, lines.len(), |at| lines[at].clone());
     }
 
@@ -176,9 +191,9 @@ impl DocPane {
         let now = self.offset.get();
         let next = match act {
             Act::Up | Act::DialogUp => now.saturating_sub(1),
-            Act::Down | Act::DialogDown => now + 1,
+            Act::Down | Act::DialogDown => now.saturating_add(1),
             Act::PageUp => now.saturating_sub(page),
-            Act::PageDown => now + page,
+            Act::PageDown => now.saturating_add(page),
             Act::Top => 0,
             Act::Bottom => usize::MAX,
             _ => return false,

@@ -15,13 +15,14 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::{Column, Field, ListState, Row, Table};
 use ratatui::layout::Rect;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column::new("TAKEN", 16, 16, 0),
     Column::new("ASSET", 8, 24, 0).cut(),
     Column::new("SIZE", 7, 8, 1).right(),
     Column::new("KIND", 8, 12, 3),
     Column::new("PROOF", 6, 12, 2),
-    Column::new("COPIES IN", 16, 40, 4).cut(),
+    Column::new("COPIES", 6, 6, 3).right(),
+    Column::new("IN", 16, 40, 4).cut(),
     Column::new("STATE", 10, 24, 5).cut(),
     Column::new("CONTENT", 8, 24, 7),
     Column::new("BACKUP", 32, 64, 6).cut(),
@@ -138,8 +139,11 @@ impl Screen for CatalogList {
         };
         self.head(canvas, Rect { height: 1, ..inner }, cx);
         if !framed && self.filter.is_empty() && !self.typing {
-            let room = inner.width.saturating_sub(28);
-            canvas.line(inner.x + 12, inner.y, room, &freshness::of_catalog(cx));
+            let age = freshness::of_catalog(cx);
+            let columns = crate::tui::canvas::line_width(&age, canvas.glyphs) as u16;
+            if columns + 26 <= inner.width {
+                canvas.line(inner.x + 12, inner.y, columns, &age);
+            }
         }
         let gap = u16::from(framed && inner.height > 12);
         let table_area = Rect { y: inner.y + 1 + gap, height: inner.height.saturating_sub(1 + gap), ..inner };
@@ -257,6 +261,7 @@ fn cells(backup: &Backup, grouped: bool, cx: &Cx) -> Row {
         vec![span(format::bytes(backup.size_bytes), value(Role::Base))],
         vec![span(backup.kind.to_string(), value(Role::Base))],
         vec![span(proof, value(proof_role))],
+        vec![span(backup.copies.len().to_string(), value(Role::Base))],
         stores,
         state_of(backup, stale),
         vec![span(backup.content.as_ref().map_or_else(|| "not read".to_owned(), ToString::to_string), Role::Dim)],

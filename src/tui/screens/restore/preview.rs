@@ -109,6 +109,10 @@ impl Screen for Preview {
         format!("plan {}", format::digest(&self.plan.digest))
     }
 
+    fn opens(&self, _cx: &Cx) -> bool {
+        false
+    }
+
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let framed = area.height >= 14 && area.width >= 60;
         let inner = if framed {

@@ -11,12 +11,12 @@ use crate::tui::widgets::{Column, ListState, Row, Table};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 6] = [
-    Column::new("STATUS", 12, 26, 0).cut(),
+    Column::new("STATUS", 12, 28, 0),
     Column::new("TITLE", 14, 44, 0).cut(),
     Column::new("MODE", 7, 7, 1),
     Column::new("CREATED", 16, 16, 2),
     Column::new("OPERATOR", 10, 24, 4).cut(),
-    Column::new("RUN", 12, 40, 3).cut(),
+    Column::new("RUN", 32, 48, 3).cut(),
 ];
 
 #[derive(Debug, Default)]

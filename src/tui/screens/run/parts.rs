@@ -33,35 +33,39 @@ pub fn head(canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) -> u16 {
     rows
 }
 
+/// How long it takes, what it waited for, which plan it is: as many of these as fit whole.
 fn clockwork(run: &RunView, cx: &Cx, width: u16) -> Line {
     let state = &run.state;
-    let mut line: Line = Vec::new();
-    let Some(started) = state.started_at else {
-        line.push(span("not started", Role::Dim));
-        line.push(span(format!("   plan {}", format::digest(&state.plan.digest)), Role::Code));
-        return line;
-    };
-    let elapsed = state.ended_at.unwrap_or(cx.now) - started;
-    match state.plan.rto {
-        Some(rto) => {
-            let limit = chrono::Duration::seconds(rto.as_secs() as i64);
-            let over = elapsed > limit;
-            let role = if over { Role::Critical } else { Role::Strong };
-            line.push(span(format::stopwatch(elapsed), role));
-            line.push(span(format!(" of RTO {} ", format::stopwatch(limit)), Role::Dim));
-            let cells = if width >= 60 { 20 } else { 8 };
-            line.extend(gauge::budget(elapsed.num_seconds().max(0) as u64, rto.as_secs(), cells, cx.glyphs));
-        }
-        None => {
-            line.push(span(format::stopwatch(elapsed), Role::Strong));
-            line.push(span(" elapsed, no RTO set", Role::Dim));
-        }
+    let mut parts: Vec<Line> = Vec::new();
+    match state.started_at {
+        None => parts.push(vec![span("not started", Role::Dim)]),
+        Some(started) => parts.push(elapsed(run, state.ended_at.unwrap_or(cx.now) - started, width, cx)),
     }
-    let waited = chrono::Duration::milliseconds(state.human_wait_ms as i64);
+    let waiting = if state.awaits_person() { (cx.now - state.last_at).num_milliseconds().max(0) } else { 0 };
+    let waited = chrono::Duration::milliseconds(state.human_wait_ms as i64 + waiting);
     if waited.num_seconds() > 0 {
-        line.push(span(format!("   {} of it waiting for people", format::stopwatch(waited)), Role::Dim));
+        parts.push(vec![span(format!("   {} of it waiting for people", format::stopwatch(waited)), Role::Dim)]);
     }
-    line.push(span(format!("   plan {}", format::digest(&state.plan.digest)), Role::Code));
+    parts.push(vec![span(format!("   plan {}", format::digest(&state.plan.digest)), Role::Code)]);
+    let mut line: Line = Vec::new();
+    for part in parts {
+        if line_width(&line, cx.glyphs) + line_width(&part, cx.glyphs) <= usize::from(width.saturating_sub(2)) {
+            line.extend(part);
+        }
+    }
+    line
+}
+
+fn elapsed(run: &RunView, elapsed: chrono::Duration, width: u16, cx: &Cx) -> Line {
+    let Some(rto) = run.state.plan.rto else {
+        return vec![span(format::stopwatch(elapsed), Role::Strong), span(" elapsed, no RTO set", Role::Dim)];
+    };
+    let limit = chrono::Duration::seconds(rto.as_secs() as i64);
+    let role = if elapsed > limit { Role::Critical } else { Role::Strong };
+    let mut line =
+        vec![span(format::stopwatch(elapsed), role), span(format!(" of RTO {} ", format::stopwatch(limit)), Role::Dim)];
+    let cells = if width >= 60 { 20 } else { 8 };
+    line.extend(gauge::budget(elapsed.num_seconds().max(0) as u64, rto.as_secs(), cells, cx.glyphs));
     line
 }
 
@@ -106,7 +110,7 @@ pub fn live(run: &RunView) -> Line {
 
 const COLUMNS: [Column; 4] = [
     Column::new("STATE", 9, 14, 1),
-    Column::new("STEP", 14, 64, 0).cut(),
+    Column::new("STEP", 24, 72, 0).cut(),
     Column::new("EFFECT", 12, 12, 3),
     Column::new("TOOK", 5, 7, 2).right(),
 ];
@@ -176,8 +180,7 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
     }
     let undo = step.undo.as_ref().map_or_else(|| "none".to_owned(), |undo| undo.module.clone());
     doc.fact("undo", undo, if step.undo.is_some() { Role::Base } else { Role::Dim });
-    if let Some((live, progress)) = run.live.as_ref().filter(|(live, _)| live == &record.id) {
-        let _ = live;
+    if let Some((_, progress)) = run.live.as_ref().filter(|(live, _)| live == &record.id) {
         doc.blank();
         if let Some(total) = progress.total {
             doc.line(gauge::progress(progress.done, total, 30, Role::Accent, cx.glyphs));
