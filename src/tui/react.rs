@@ -133,7 +133,7 @@ impl App {
 
     /// A newer view of the session.
     pub fn take_view(&mut self, view: Arc<View>) {
-        let fresh = view.notices.iter().filter(|n| self.view.notices.iter().all(|known| known.id != n.id)).next_back();
+        let fresh = view.notices.iter().rfind(|n| self.view.notices.iter().all(|known| known.id != n.id));
         if let Some(notice) = fresh {
             let text =
                 if notice.next.is_empty() { notice.what.clone() } else { format!("{} {}", notice.what, notice.next) };

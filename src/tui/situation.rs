@@ -48,32 +48,34 @@ pub struct Situation<'a> {
 
 const FROZEN: &str = "the screen is frozen; ctrl-f lets it go on";
 
+/// The reason, unless it is met.
+fn if_not(met: bool, why: &str) -> Option<String> {
+    (!met).then(|| why.to_owned())
+}
+
 impl Situation<'_> {
     /// Why the need is not met, as the end of a sentence that begins with the action's title.
     pub fn why_not(&self, need: Need) -> Option<String> {
         let no = |text: &str| Some(text.to_owned());
+        if self.frozen && !matches!(need, Need::Nothing | Need::Armed) {
+            return no(FROZEN);
+        }
         match need {
-            Need::Nothing => None,
-            _ if self.frozen && !matches!(need, Need::Armed) => no(FROZEN),
-            Need::Live => None,
+            Need::Nothing | Need::Live => None,
             Need::Unarmed => self.view.armed.as_ref().and_then(|_| no("already armed; D disarms")),
-            Need::Armed if self.view.armed.is_none() => no("already read-only"),
-            Need::Armed => None,
-            Need::Backup if self.backup().is_none() => no("no backup is selected"),
-            Need::Backup => None,
+            Need::Armed => if_not(self.view.armed.is_some(), "already read-only"),
+            Need::Backup => if_not(self.backup().is_some(), "no backup is selected"),
             Need::Restore => self.why_no_restore(),
             Need::Question | Need::Startable | Need::RunLive | Need::RunLost => self.why_not_run(need),
             Need::Task => match self.selected {
                 Selected::Task(id) => {
                     let running = self.view.tasks.iter().any(|task| task.id == *id && task.ended_at.is_none());
-                    if running { None } else { no("the task has ended") }
+                    if_not(running, "the task has ended")
                 }
                 _ => no("no task is selected"),
             },
-            Need::Store if matches!(self.selected, Selected::Store(_)) => None,
-            Need::Store => no("no store is selected"),
-            Need::Notice if matches!(self.selected, Selected::Notice(_)) => None,
-            Need::Notice => no("there is no notice"),
+            Need::Store => if_not(matches!(self.selected, Selected::Store(_)), "no store is selected"),
+            Need::Notice => if_not(matches!(self.selected, Selected::Notice(_)), "there is no notice"),
         }
     }
 

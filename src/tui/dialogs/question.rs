@@ -36,7 +36,7 @@ impl QuestionDialog {
                 Box::new(ReasonDialog::new(ReasonKind::Attest { question: number, prompt: prompt.clone() }))
             }
             QuestionKind::Answer { prompt, answer: kind @ (AnswerKind::Text | AnswerKind::Integer) } => {
-                let kind = kind.clone();
+                let kind = *kind;
                 Box::new(ReasonDialog::new(ReasonKind::Answer { question: number, prompt: prompt.clone(), kind }))
             }
             kind => Box::new(Self {

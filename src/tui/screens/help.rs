@@ -26,7 +26,8 @@ impl Help {
         let mut doc = Doc::new();
         let wanted = self.filter.text().to_lowercase();
         let fits = |row: &&ActionRow| {
-            let keys: String = cx.keymap.keys_of(row).iter().map(|key| format!("{key} ")).collect();
+            let keys: Vec<String> = cx.keymap.keys_of(row).iter().map(ToString::to_string).collect();
+            let keys = keys.join(" ");
             format!("{} {} {} {keys}", row.name, row.title, row.help).to_lowercase().contains(&wanted)
         };
         let others = Scope::ALL.iter().copied().filter(|scope| !self.live.contains(scope));

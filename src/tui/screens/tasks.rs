@@ -47,7 +47,7 @@ impl Screen for Tasks {
         let tasks = &cx.view.tasks;
         let rows = tasks.len();
         let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
-        let doc = self.current(cx).map(|task| task_doc(task)).unwrap_or_default();
+        let doc = self.current(cx).map(task_doc).unwrap_or_default();
         let title = self.current(cx).map_or_else(String::new, |task| task.title.clone());
         super::list_and_doc(
             canvas,

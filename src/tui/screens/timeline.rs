@@ -81,12 +81,11 @@ impl Screen for Timeline {
         let window = self.current(cx).and_then(|id| cx.view.catalog.window(id));
         let mut doc = Doc::new();
         legend(&mut doc, cx);
-        match window {
-            Some(window) => window_doc(&mut doc, window, cx),
-            None => {
-                doc.blank();
-                doc.text("It cannot be restored to any instant: no backup is known.", Role::Critical);
-            }
+        if let Some(window) = window {
+            window_doc(&mut doc, window, cx);
+        } else {
+            doc.blank();
+            doc.text("It cannot be restored to any instant: no backup is known.", Role::Critical);
         }
         let span_word = short_duration(Duration::hours(ZOOMS[self.zoom]));
         let mut remark = freshness::of_catalog(cx);

@@ -156,14 +156,12 @@ impl Index {
         let (mut row, mut from) = (0, 0);
         while let Some(found) = finder.find(&self.text.as_bytes()[from..]) {
             let at = from + found;
-            row += self.starts[row..].partition_point(|start| *start <= at).saturating_sub(1);
+            while self.starts[row + 1] <= at {
+                row += 1;
+            }
             // Rows end in a line break and no word holds one, so a find never spans two rows.
             fits[row] = true;
             from = self.starts[row + 1];
-            row += 1;
-            if row >= fits.len() {
-                break;
-            }
         }
         fits
     }
@@ -217,6 +215,7 @@ fn push_row(text: &mut String, backup: &Backup) {
         text.push(' ');
     };
     push(backup.id.as_str());
+    push(backup.asset.as_str());
     push(&backup.kind.to_string());
     push(&backup.taken_at.format("%Y-%m-%d").to_string());
     if let Some(content) = &backup.content {

@@ -1,7 +1,6 @@
 //! The filter language: words that must all occur, `column:value`, and `!` for without.
 
 use crate::model::backup::Backup;
-use memchr::memmem::Finder;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
@@ -62,8 +61,7 @@ pub fn narrows(old: &[Term], new: &[Term]) -> bool {
 impl Term {
     /// Whether a column's value fits; `None` for a term about the whole row.
     pub fn fits_column(&self, backup: &Backup) -> Option<bool> {
-        let finder = Finder::new(&self.value);
-        let has = |text: &str| finder.find(text.to_lowercase().as_bytes()).is_some();
+        let has = |text: &str| contains(text, &self.value);
         let found = match self.column? {
             Column::Asset => has(backup.asset.as_str()),
             Column::Kind => has(&backup.kind.to_string()),
@@ -75,6 +73,15 @@ impl Term {
         };
         Some(found != self.not)
     }
+}
+
+/// Whether `text` holds the lower-case `word` in any case.
+fn contains(text: &str, word: &str) -> bool {
+    if text.is_ascii() && word.is_ascii() {
+        let word = word.as_bytes();
+        return text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    }
+    text.to_lowercase().contains(word)
 }
 
 #[cfg(test)]

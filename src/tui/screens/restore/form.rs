@@ -242,8 +242,7 @@ impl Screen for Form {
                     Mode::Real => Mode::DryRun,
                 };
             }
-            (Focus::Typing | Focus::Choices, Act::Back) => self.focus = Focus::Fields,
-            (Focus::Typing, Act::Open) => self.focus = Focus::Fields,
+            (Focus::Typing | Focus::Choices, Act::Back) | (Focus::Typing, Act::Open) => self.focus = Focus::Fields,
             (Focus::Choices, Act::Open) => self.pick(cx),
             (Focus::Fields, Act::Open) if self.params.is_empty() => return self.plan(),
             (Focus::Fields, Act::Open) => self.open_field(cx),
