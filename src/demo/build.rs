@@ -80,7 +80,7 @@ pub(super) fn new_keys(folder: &Path) -> Result<(String, String), DemoError> {
 pub(super) fn lay_out(
     wishes: &Wishes,
     now: Timestamp,
-    say: &(dyn Fn(&str) + Sync),
+    say: &(dyn Fn(&str) + Send + Sync),
     stop: &AtomicBool,
 ) -> Result<(Laid, Ground), DemoError> {
     for remains in sweep() {
@@ -109,7 +109,7 @@ pub(super) fn lay_out(
         server: false,
         gpg,
     };
-    for dir in [&ground.local, &ground.bucket, &ground.live, &root.join("state")] {
+    for dir in [&ground.local, &ground.bucket, &ground.live] {
         fs::create_dir_all(dir).map_err(cannot("make its folders"))?;
     }
     let (stocked, served) = std::thread::scope(|scope| {

@@ -75,6 +75,7 @@ pub fn sweep() -> Vec<PathBuf> {
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
                 return false;
             }
+            super::sandbox::end_runners(&path.join("state"));
             stop_server(&path.join("postgres/data"));
             fs::remove_dir_all(path).is_ok()
         })

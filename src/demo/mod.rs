@@ -2,11 +2,18 @@
 //! loopback, and a configuration file that joins them.
 
 pub mod assets;
+mod build;
 pub mod cluster;
+mod folder;
 pub mod forge;
 pub mod ground;
 pub mod programs;
+mod prove;
 pub mod s3_server;
-pub mod seal;
+mod sandbox;
+mod seal;
 pub mod seed;
-pub mod settings;
+mod settings;
+
+pub use build::{DemoError, Wishes};
+pub use sandbox::{Sandbox, Say};

@@ -35,6 +35,8 @@ pub struct Parts {
     pub runbook_errors: Arc<Vec<String>>,
     /// Distance between two scans of the whole estate.
     pub rescan_every: Duration,
+    /// What the operator should know from the start, one sentence each: shown as notices.
+    pub notes: Vec<String>,
 }
 
 /// The last catalog's file below the state folder.

@@ -10,6 +10,7 @@ use super::parts::Parts;
 use super::scan::Extent;
 use super::state::State;
 use super::view::View;
+use crate::health::Severity;
 use crate::model::task::TaskOutcome;
 use crate::tasks::Supervisor;
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub fn start(parts: Parts) -> Session {
     let mut state = State::new(parts, tasks, news);
     let (out, view) = watch::channel(Arc::new(state.view.clone()));
     state.recall_armed();
+    for note in state.parts.notes.clone() {
+        state.tell(Severity::Warning, &note, "");
+    }
     state.publish(&out);
     let channels = Channels { inbox, arrivals, ends, out };
     let done = tokio::spawn(drive(state, channels));

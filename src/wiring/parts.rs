@@ -29,6 +29,7 @@ impl Setup {
             runbooks: Arc::new(runbooks),
             runbook_errors: Arc::new(errors),
             rescan_every: RESCAN_EVERY,
+            notes: self.notes.clone(),
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Setup {
     pub actor: Actor,
     /// Identity in use towards stores, as far as the configuration tells.
     pub identity: String,
+    /// What the operator should know from the start, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Reads the configuration (`named`, or where one is looked for), makes the state folder and opens the
@@ -64,6 +66,7 @@ pub async fn setup(named: Option<&Path>, state: Option<&Path>) -> eyre::Result<S
         clock: Arc::new(SystemClock),
         actor,
         identity,
+        notes: Vec::new(),
     })
 }
 

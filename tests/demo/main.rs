@@ -1,3 +1,4 @@
 //! The demo: artefacts that the real tools accept, an estate with its planted problems, and nothing left.
 
 mod forge;
+mod sandbox;

@@ -128,6 +128,7 @@ impl World {
             runbooks: Arc::default(),
             runbook_errors: Arc::default(),
             rescan_every: std::time::Duration::from_secs(300),
+            notes: Vec::new(),
         };
         Self { near, far, clock, parts }
     }

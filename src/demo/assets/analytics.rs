@@ -51,7 +51,7 @@ pub fn stock(ground: &Ground) -> Result<()> {
         ground.keep(&stamped("analytics/analytics_db_", *at, ".sql.gz"), &bytes, *at)?;
         catalog.push_str(&format!(
             "{},{},{}\n",
-            stamped("database_backup_", *at, ".sql.gz"),
+            stamped("analytics_db_", *at, ".sql.gz"),
             at.format("%Y-%m-%dT%H:%M:%SZ"),
             bytes.len()
         ));

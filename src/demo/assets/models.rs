@@ -22,7 +22,7 @@ pub fn stock(ground: &Ground) -> Result<()> {
             let mut files = Vec::new();
             for name in ["weights.bin", "vocabulary.txt", "model.json"] {
                 let mut bytes = content(&mut chance, name, index);
-                files.push(described(model, name, &bytes, at.timestamp()));
+                files.push(described(name, &bytes, at.timestamp()));
                 if broken && model == MODELS[1] && name == "weights.bin" {
                     bytes.truncate(bytes.len() - 4_096);
                 }
@@ -42,10 +42,10 @@ pub fn stock(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
-fn described(model: &str, name: &str, bytes: &[u8], modified: i64) -> Value {
+fn described(name: &str, bytes: &[u8], modified: i64) -> Value {
     json!({
         "name": name,
-        "relative_path": format!("{model}/{name}"),
+        "relative_path": name,
         "size": bytes.len(),
         "checksum": hex::encode(Sha256::digest(bytes)),
         "modified": modified as f64,
