@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::commands::{catalog, completions, config, doctor, health, man, metrics, runner, show, window};
+use super::commands::{catalog, completions, config, demo, doctor, health, man, metrics, runner, show, window};
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use color_eyre::eyre;
@@ -67,6 +67,7 @@ pub enum Command {
     Window(window::Args),
     Metrics(metrics::Args),
     Doctor(doctor::Args),
+    Demo(demo::Args),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -1,7 +1,9 @@
 //! From the command line to one subcommand, and from its end to an exit code.
 
 use super::args::{Cli, Command};
-use super::commands::{catalog, completions, config, console, doctor, health, man, metrics, runner, show, window};
+use super::commands::{
+    catalog, completions, config, console, demo, doctor, health, man, metrics, runner, show, window,
+};
 use super::output::Output;
 use crate::model::time::Clock as _;
 use crate::report::{self, Exit};
@@ -65,6 +67,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
         Some(Command::Metrics(args)) => metrics::run(globals, args, &mut out).await?,
         Some(Command::Doctor(args)) => doctor::run(globals, args, now, &mut out).await?,
+        Some(Command::Demo(args)) => demo::run(globals, args, now, &mut out).await?,
         Some(Command::Config(args)) => config::run(globals, args, now, &mut out)?,
         Some(Command::Completions(args)) => completions::run(args, &mut out)?,
         Some(Command::Man(args)) => man::run(args, &mut out)?,

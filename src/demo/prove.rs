@@ -1,8 +1,11 @@
 //! Proofs of the sandbox's newest backups, by really verifying them.
 
 use crate::catalog::Catalog;
+use crate::model::backup::Backup;
 use crate::model::id::{AssetId, BackupId, StoreId};
-use crate::model::task::{TaskOutcome, Values};
+use crate::model::proof::ProofOutcome;
+use crate::model::task::Values;
+use crate::proof::Ledger;
 use crate::session::Parts;
 use crate::tasks::{Cancel, Owner, TaskFeed};
 use futures::StreamExt;
@@ -13,31 +16,34 @@ use std::sync::Arc;
 const NEWEST: usize = 2;
 const AT_ONCE: usize = 4;
 
-/// Verifies the newest backups of every asset. Returns a sentence for each check that could not be
-/// finished; a backup that is found bad is no such case, it is what the ledger then says.
+/// Verifies the newest backups of every asset. Returns a sentence for each check that was not finished. A
+/// backup that is bad, or cannot be proven deeper, is no such case: it is what the ledger then says.
 pub(super) async fn newest_backups(parts: &Parts, catalog: Arc<Catalog>) -> Vec<String> {
     let Some(verify) = parts.modules.get("backup.verify") else {
         return vec!["Nothing is proven: this program has no module that verifies backups.".to_owned()];
     };
-    let checks = wanted(&catalog).into_iter().map(|(backup, store)| {
-        let cx = parts.task_context(
-            Arc::clone(&catalog),
-            Owner::new("demo", "verify"),
-            TaskFeed::silent(),
-            Cancel::default(),
-        );
-        async move {
-            let mut input = Values::new();
-            for (name, value) in [("backup", backup.as_str()), ("store", store.as_str()), ("level", "L4")] {
-                input.insert(name.to_owned(), value.into());
-            }
-            match verify.run(&cx, &input).await {
-                TaskOutcome::Unknown { failure } => Some(format!("{backup} in {store} was not verified: {failure}")),
-                TaskOutcome::Done { .. } | TaskOutcome::Failed { .. } | TaskOutcome::Cancelled { .. } => None,
-            }
+    let wanted = wanted(&catalog);
+    let checks = wanted.iter().map(|(backup, store)| {
+        let owner = Owner::new("demo", "verify");
+        let cx = parts.task_context(Arc::clone(&catalog), owner, TaskFeed::silent(), Cancel::default());
+        let mut input = Values::new();
+        for (name, value) in [("backup", backup.as_str()), ("store", store.as_str()), ("level", "L4")] {
+            input.insert(name.to_owned(), value.into());
         }
+        async move { verify.run(&cx, &input).await }
     });
-    futures::stream::iter(checks).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
+    // What each found is in the ledger; that is looked at instead of the outcomes.
+    futures::stream::iter(checks).buffer_unordered(AT_ONCE).for_each(|_| std::future::ready(())).await;
+    let proofs = match Ledger::in_state(&parts.state_dir).read() {
+        Ok(proofs) => proofs.records,
+        Err(error) => return vec![error.to_string()],
+    };
+    let proven = |backup: &BackupId, store: &StoreId| {
+        let mut about = proofs.iter().filter(|proof| &proof.backup == backup && &proof.store == store);
+        about.any(|proof| proof.outcome != ProofOutcome::Unknown)
+    };
+    let missing = wanted.iter().filter(|(backup, store)| !proven(backup, store));
+    missing.map(|(backup, store)| format!("The copy of {backup} in {store} could not be verified.")).collect()
 }
 
 fn wanted(catalog: &Catalog) -> Vec<(BackupId, StoreId)> {
@@ -47,5 +53,9 @@ fn wanted(catalog: &Catalog) -> Vec<(BackupId, StoreId)> {
         *count += 1;
         *count <= NEWEST
     });
-    newest.flat_map(|backup| backup.copies.iter().map(|copy| (backup.id.clone(), copy.store.clone()))).collect()
+    let copies = |backup: &Backup| {
+        let copies = backup.copies.iter().map(|copy| (backup.id.clone(), copy.store.clone()));
+        copies.collect::<Vec<_>>()
+    };
+    newest.flat_map(copies).collect()
 }

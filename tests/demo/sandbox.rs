@@ -26,7 +26,10 @@ async fn scan(sandbox: &Sandbox) -> Scanned {
 
 fn findings(health: &HealthReport) -> String {
     let lines = health.assets.iter().flat_map(|asset| {
-        asset.findings.iter().map(|f| format!("{} {} {}: {} {:?}\n", asset.id, f.severity, f.rule, f.message, f.evidence))
+        asset
+            .findings
+            .iter()
+            .map(|f| format!("{} {} {}: {} {:?}\n", asset.id, f.severity, f.rule, f.message, f.evidence))
     });
     lines.collect()
 }
@@ -49,7 +52,9 @@ async fn every_planted_problem_is_found_and_nothing_stays() {
     for asset in assets::ALL {
         let judged = scanned.health.assets.iter().find(|a| a.id.as_str() == asset.id).expect(asset.id);
         match asset.trouble {
-            Some(rule) => assert!(judged.findings.iter().any(|f| f.rule == rule), "{} without {rule}:\n{found}", asset.id),
+            Some(rule) => {
+                assert!(judged.findings.iter().any(|f| f.rule == rule), "{} without {rule}:\n{found}", asset.id)
+            }
             None => assert_eq!(judged.verdict, Severity::Ok, "{}:\n{found}", asset.id),
         }
     }
@@ -80,9 +85,10 @@ async fn an_interrupted_beginning_leaves_nothing() {
     let wishes = Wishes { dir: Some(inside.clone()), clean: false };
     let made = Sandbox::build(wishes, SystemClock.now(), Arc::new(|_: &str| ()), stop).await;
     assert!(matches!(made, Err(DemoError::Interrupted)), "{made:?}");
-    let running = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|entry| {
-        std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&inside))
-    });
+    let running = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .any(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&inside)));
     assert!(!running, "a process still works in the folder");
     // A folder that was asked for by name stays, and is refused the second time.
     let wishes = Wishes { dir: Some(inside), clean: false };

@@ -12,7 +12,11 @@ use std::io::IsTerminal as _;
 pub async fn run(globals: &Globals, out: &mut Output) -> eyre::Result<Exit> {
     need_terminal()?;
     let setup = globals.setup().await?;
-    open(globals, &setup, out).await
+    let (exit, open_runs) = open(globals, &setup).await?;
+    for run in open_runs {
+        out.line(&format!("{} ({}) goes on without you: relight attach {}", run.title, run.status, run.id))?;
+    }
+    Ok(exit)
 }
 
 /// Refuses to start where nobody could see it.
@@ -24,8 +28,8 @@ pub fn need_terminal() -> eyre::Result<()> {
     Err(fault.hint("without one: `relight health`, `relight catalog`; `relight --help` lists all").into())
 }
 
-/// The console over this estate, until the operator leaves it.
-pub async fn open(globals: &Globals, setup: &Setup, out: &mut Output) -> eyre::Result<Exit> {
+/// The console over this estate, until the operator leaves it; and the runs that were not over then.
+pub async fn open(globals: &Globals, setup: &Setup) -> eyre::Result<(Exit, Vec<RunRow>)> {
     let options = options(globals, setup);
     let session = session::start(setup.parts());
     let view = session.handle.view.clone();
@@ -34,7 +38,7 @@ pub async fn open(globals: &Globals, setup: &Setup, out: &mut Output) -> eyre::R
     let _ = session.done.await;
     match ended {
         Ok(tui::Exit::Quit) => {}
-        Ok(tui::Exit::Signal(_) | tui::Exit::TerminalGone) => return Ok(Exit::Interrupted),
+        Ok(tui::Exit::Signal(_) | tui::Exit::TerminalGone) => return Ok((Exit::Interrupted, Vec::new())),
         Ok(tui::Exit::SessionGone) => return Err(Fault::new(Exit::Critical, "the session ended unexpectedly").into()),
         Err(error @ TuiError::NoTerminal) => return Err(Fault::usage(error.to_string()).into()),
         Err(error @ (TuiError::Theme(_) | TuiError::Keys(_))) => {
@@ -43,11 +47,8 @@ pub async fn open(globals: &Globals, setup: &Setup, out: &mut Output) -> eyre::R
         }
         Err(error) => return Err(error.into()),
     }
-    let open: Vec<RunRow> = view.borrow().runs.iter().filter(|run| !run.over).cloned().collect();
-    for run in open {
-        out.line(&format!("{} ({}) goes on without you: relight attach {}", run.title, run.status, run.id))?;
-    }
-    Ok(Exit::Fine)
+    let open = view.borrow().runs.iter().filter(|run| !run.over).cloned().collect();
+    Ok((Exit::Fine, open))
 }
 
 fn options(globals: &Globals, setup: &Setup) -> TuiOptions {

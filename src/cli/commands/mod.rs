@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod completions;
 pub mod config;
 pub mod console;
+pub mod demo;
 pub mod doctor;
 pub mod health;
 pub mod man;

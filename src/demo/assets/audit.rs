@@ -11,15 +11,15 @@ pub fn stock(ground: &Ground) -> Result<()> {
     let mut chance = Chance::of("audit");
     let nights = ground.nightly(1, 40, NIGHTS);
     for (index, at) in nights.iter().enumerate() {
-        let lines: String = (0..600 + chance.below(60))
+        let rows: String = (0..600 + chance.below(60))
             .map(|line| {
                 let (who, what) = (chance.below(40), chance.pick(&["login", "export", "refund", "price-change"]));
-                format!("{{\"at\":{},\"user\":{who},\"did\":\"{what}\"}}\n", at.timestamp() + line as i64)
+                format!("{},{who},{what}\n", at.timestamp() + line as i64)
             })
             .collect();
         let empty = !ground.clean && index + 1 == nights.len();
-        let bytes = if empty { Vec::new() } else { archive::gzip(lines.as_bytes())? };
-        ground.keep(&stamped("audit/audit_", *at, ".jsonl.gz"), &bytes, *at)?;
+        let bytes = if empty { Vec::new() } else { archive::gzip(format!("at,user,did\n{rows}").as_bytes())? };
+        ground.keep(&stamped("audit/audit_", *at, ".csv.gz"), &bytes, *at)?;
     }
     Ok(())
 }
@@ -36,13 +36,13 @@ copies = { total = 2, media = 2, off_site = 1 }
 
   [[assets.sources]]
   store = "local"
-  match = "audit/audit_{time:%Y%m%d_%H%M%S}.jsonl.gz"
+  match = "audit/audit_{time:%Y%m%d_%H%M%S}.csv.gz"
   kind = "archive"
   every = "24h"
 
   [[assets.sources]]
   store = "s3"
-  match = "audit/audit_{time:%Y%m%d_%H%M%S}.jsonl.gz"
+  match = "audit/audit_{time:%Y%m%d_%H%M%S}.csv.gz"
   kind = "archive"
   every = "24h"
 "#
