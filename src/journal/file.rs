@@ -127,19 +127,27 @@ impl Journal for FileJournal {
 
 /// All events of a run's journal, for those who only look. A half-written last line is left alone.
 pub fn read(dir: &Path) -> Result<Vec<Event>, JournalError> {
+    let scan = look(dir)?;
     let path = dir.join(JOURNAL);
-    // The head is read first: the journal may grow in between, never shrink.
-    let head = head_of(dir);
-    let scan = scan(&bytes_of(&path)?, head.as_ref());
     if scan.damage.is_empty() { Ok(scan.events) } else { Err(JournalError::Damaged { path, found: scan.damage }) }
 }
 
 /// Checks every line and the end of a run's journal.
 pub fn verify(dir: &Path) -> Result<Verified, JournalError> {
-    let head = head_of(dir);
-    let bytes = bytes_of(&dir.join(JOURNAL))?;
-    let scan = scan(&bytes, head.as_ref());
+    let scan = look(dir)?;
     Ok(Verified { entries: scan.events.len() as u64, damage: scan.damage, torn: scan.torn })
+}
+
+/// A look at a journal that may be in use. The head is read first: the journal may grow in between, never
+/// shrink. It is overwritten in place, so that one read in that instant may be half old: what looks like
+/// damage is looked at twice.
+fn look(dir: &Path) -> Result<Scan, JournalError> {
+    let once = || {
+        let head = head_of(dir);
+        Ok(scan(&bytes_of(&dir.join(JOURNAL))?, head.as_ref()))
+    };
+    let first = once()?;
+    if first.damage.is_empty() { Ok(first) } else { once() }
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, JournalError> {

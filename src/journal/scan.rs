@@ -57,7 +57,8 @@ pub struct Scan {
 pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
     let mut scan = Scan { hash: line::ZERO.to_owned(), ..Scan::default() };
     let mut head_met = false;
-    let (mut number, mut at) = (0_u64, 0);
+    // Line and entry run apart after damage: each seam is told once, not every line behind it.
+    let (mut number, mut expected, mut at) = (0_u64, 1_u64, 0);
     while at < bytes.len() {
         number += 1;
         let rest = &bytes[at..];
@@ -66,8 +67,8 @@ pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
             break;
         };
         let is_last = at + length + 1 == bytes.len();
-        let found = check(&rest[..length], &scan, number);
-        if is_last && found.is_err() && head.is_some_and(|head| head.seq < number) {
+        let found = check(&rest[..length], &scan, expected);
+        if is_last && found.is_err() && head.is_some_and(|head| head.seq < expected) {
             scan.torn = true;
             break;
         }
@@ -78,7 +79,8 @@ pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
                 (event, stated.unwrap_or_else(|| scan.hash.clone()))
             }
         };
-        if let Some(head) = head.filter(|head| head.seq == number) {
+        let entry = event.as_ref().map_or(expected, |event| event.seq);
+        if let Some(head) = head.filter(|head| head.seq == entry) {
             head_met = true;
             if head.hash != hash {
                 let what = "its hash is not the one that the head names: it, or a line before it, was written anew";
@@ -87,20 +89,19 @@ pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
         }
         scan.hash = hash;
         scan.events.extend(event);
+        expected = entry.saturating_add(1);
         at += length + 1;
         scan.good = at;
     }
-    let lines = number - u64::from(scan.torn);
     match head {
-        None if lines <= 1 => {}
+        None if scan.good == 0 => {}
         None => scan
             .damage
             .push(Damage { line: 0, what: "the head is missing or unreadable: the end cannot be checked".to_owned() }),
-        Some(head) if head.seq > lines => {
-            let what = format!(
-                "the journal ends after line {lines}, and its head names entry {}: the tail was cut off",
-                head.seq
-            );
+        Some(head) if head.seq >= expected => {
+            let (last, named) = (expected - 1, head.seq);
+            let what =
+                format!("the journal ends after entry {last}, and its head names entry {named}: the tail was cut off");
             scan.damage.push(Damage { line: 0, what });
         }
         Some(head) if !head_met && head.seq > 0 => {

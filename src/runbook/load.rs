@@ -32,21 +32,24 @@ pub fn all(dirs: &[PathBuf], modules: &Modules) -> (Vec<Runbook>, Vec<String>) {
             Err(problems) => errors.push(problems.to_string()),
         }
     }
-    let mut own = Vec::<Runbook>::new();
+    let (mut own, mut twice) = (Vec::<Runbook>::new(), Vec::new());
     for file in files(dirs, &mut errors) {
         match load(&file, modules) {
-            Ok(runbook) => match own.iter().find(|other| other.id == runbook.id) {
-                Some(other) => errors.push(format!(
-                    "{}: runbook `{}` is already defined in {}; neither is a choice to be made silently, rename one",
-                    runbook.origin, runbook.id, other.origin
-                )),
-                None => own.push(runbook),
-            },
+            Ok(runbook) => {
+                if let Some(other) = own.iter().find(|other| other.id == runbook.id) {
+                    errors.push(format!(
+                        "{}: runbook `{}` is already defined in {}; neither is used, rename one",
+                        runbook.origin, runbook.id, other.origin
+                    ));
+                    twice.push(runbook.id.clone());
+                }
+                own.push(runbook);
+            }
             Err(error) => errors.push(error),
         }
     }
     runbooks.retain(|built_in| !own.iter().any(|runbook| runbook.id == built_in.id));
-    runbooks.extend(own);
+    runbooks.extend(own.into_iter().filter(|runbook| !twice.contains(&runbook.id)));
     runbooks.sort_by(|a, b| a.id.cmp(&b.id));
     (runbooks, errors)
 }
@@ -72,6 +75,9 @@ fn load(file: &Path, modules: &Modules) -> Result<Runbook, String> {
     let origin = file.display().to_string();
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let readable = std::fs::metadata(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
+    if !readable.is_file() {
+        return Err(format!("{origin} is not a file"));
+    }
     if readable.len() > MAX_FILE {
         return Err(format!("{origin} is larger than a runbook can be ({MAX_FILE} bytes)"));
     }
@@ -92,6 +98,9 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
             Problem::at(&id.place, format!("the id `{}` differs from the file's name `{stem}`", id.value))
                 .help("a runbook is found by its id: let both be the same"),
         );
+    }
+    if let Some(id) = &id {
+        well_named(id, |problem| fields.report(problem));
     }
     let title = fields.required::<String>("title");
     let summary = fields.optional::<String>("summary").unwrap_or_default();
@@ -156,6 +165,18 @@ fn resolve(fields: &mut Fields<'_>, scope: &mut Scope<'_>) -> Option<Resolve> {
     scope.looks.push((id.value.clone(), row.map(|row| row.outputs.clone()).unwrap_or_default()));
     let title = title.unwrap_or_else(|| id.value.clone());
     Some(Resolve { id: id.value, title, module: module?.value, with })
+}
+
+/// Ids become parts of file names, marks in databases and words on screens.
+fn well_named(id: &Located<String>, report: impl FnOnce(Problem)) {
+    const LONGEST: usize = 64;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if !id.value.starts_with(|c: char| c.is_ascii_alphanumeric()) || !id.value.chars().all(plain) || id.len() > LONGEST
+    {
+        let message = format!("`{}` cannot be an id", crate::model::text::escaped(&id.value));
+        let help = format!("use a-z, 0-9, - and _, beginning with a letter or digit, at most {LONGEST}");
+        report(Problem::at(&id.place, message).help(help));
+    }
 }
 
 /// A text that is there and not empty.

@@ -211,6 +211,8 @@ pub struct StepNotes {
     pub fresh: bool,
     /// Confirmed by an answer to this question, or 0: by the approved plan alone.
     pub confirmed: Option<u64>,
+    /// When that was.
+    pub confirmed_at: Option<Timestamp>,
     /// Read again after the answer, and the same as shown.
     pub verified: bool,
     /// A task of it ended, and what follows from that is not written yet.
@@ -243,6 +245,7 @@ pub struct Answered {
     pub kind: QuestionKind,
     pub answer: Answer,
     pub by: Actor,
+    pub at: Timestamp,
 }
 
 /// The task in flight.

@@ -7,7 +7,7 @@ use super::socket;
 use crate::model::actor::Actor;
 use crate::runbook::Intent;
 use futures::{SinkExt as _, StreamExt as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +15,9 @@ use tokio_util::codec::{Framed, LinesCodec};
 
 /// Longest line that a runner sends, in bytes: its first event holds the whole plan.
 const MAX_LINE: usize = 16 << 20;
+
+/// Most messages that wait to be read by the frontend.
+const MAX_UNTOLD: usize = 65_536;
 
 type Waiting = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Result<(), String>>>>>;
 
@@ -71,8 +74,14 @@ async fn converse(
 ) {
     let waiting: Waiting = Waiting::default();
     let mut next_id = 1;
+    // Who waits for the word about an intent does not read what is told: it must not hold that word up.
+    let mut untold = VecDeque::new();
     loop {
         tokio::select! {
+            room = tell.reserve(), if !untold.is_empty() => {
+                let (Ok(room), Some(said)) = (room, untold.pop_front()) else { return };
+                room.send(said);
+            }
             wish = wished.recv() => {
                 let Some((intent, answer)) = wish else { return };
                 lock(&waiting).insert(next_id, answer);
@@ -81,22 +90,23 @@ async fn converse(
                 }
                 next_id += 1;
             }
-            line = lines.next() => {
-                let Some(Ok(line)) = line else { return };
+            line = lines.next(), if untold.len() < MAX_UNTOLD => {
+                let Some(Ok(line)) = line else { break };
                 match serde_json::from_str(&line) {
                     Ok(FromRunner::Accepted { id }) => settle(&waiting, id, Ok(())),
                     Ok(FromRunner::Refused { id, why }) => settle(&waiting, id, Err(why)),
-                    Ok(said) => {
-                        if tell.send(said).await.is_err() {
-                            return;
-                        }
-                    }
+                    Ok(said) => untold.push_back(said),
                     Err(error) => {
                         tracing::warn!(%error, "the runner said something that is not understood");
                         return;
                     }
                 }
             }
+        }
+    }
+    for said in untold {
+        if tell.send(said).await.is_err() {
+            return;
         }
     }
 }

@@ -71,6 +71,7 @@ impl Drive {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut retry = tokio::time::interval(FULL);
+        retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.finished {
             let alarm_at = self.work.as_ref().map(Work::next_alarm);
             tokio::select! {
@@ -91,22 +92,27 @@ impl Drive {
 
     /// Hands an input to the engine and makes what follows true. Returns why it was refused.
     fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {
+        // A wish that is refused must not come true later: only what the world told is kept.
+        let wish = matches!(input, Input::Intent { .. });
         if self.full.is_some() && !self.late.is_empty() {
-            self.late.push_back(input);
+            if !wish {
+                self.late.push_back(input);
+            }
             return Ok(self.full.clone());
         }
         let now = self.now();
         let Decision { events, refused } = self.engine.handle(&input, now);
-        for event in events {
+        for (written, event) in events.into_iter().enumerate() {
             match self.journal.append(&event) {
                 Ok(()) => self.full = None,
                 Err(error) if error.may_pass() => {
                     let why = error.to_string();
                     self.full = Some(why.clone());
-                    if !matches!(input, Input::Intent { .. }) {
+                    if !wish {
                         self.late.push_back(input);
                     }
-                    return Ok(Some(why));
+                    // A wish that is on disk counts; what follows from it waits for room.
+                    return Ok(if wish && written > 0 { refused } else { Some(why) });
                 }
                 Err(error) => return Err(error),
             }
@@ -183,6 +189,7 @@ impl Drive {
 
     /// The disk was full: what was told meanwhile, in order.
     fn catch_up(&mut self) -> Result<(), JournalError> {
+        self.full = None;
         let mut waiting = std::mem::take(&mut self.late);
         if waiting.is_empty() {
             waiting.push_back(Input::Continue);

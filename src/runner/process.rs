@@ -24,11 +24,11 @@ pub async fn run(folder: RunFolder, ground: Ground) -> Result<(), RunnerError> {
         tracing::warn!(path = %torn.display(), "a half-written last line was set aside");
     }
     let state = replay(&events)?;
-    let listener =
-        socket::listen(&folder.socket()).map_err(|error| RunnerError::io("listened on", &folder.socket(), error))?;
     if state.status.is_over() {
         return Ok(());
     }
+    let listener =
+        socket::listen(&folder.socket()).map_err(|error| RunnerError::io("listened on", &folder.socket(), error))?;
     let me = Actor { name: "relight".to_owned(), ..ground.actor.clone() };
     let (calls, called) = mpsc::channel(64);
     let accepting = tokio::spawn(frontends::accept(listener, calls));

@@ -106,12 +106,80 @@ fn a_half_written_last_line_is_set_aside_and_the_journal_goes_on() {
 #[test]
 fn the_documented_check_with_openssl_holds() {
     let (dir, _) = written();
-    let script = "prev=$(sed -n 1p journal.jsonl | cut -b10-73); body=$(sed -n 2p journal.jsonl | cut -b83- | sed 's/}$//'); \
-                  printf '%s%s' \"$prev\" \"$body\" | sha256sum | cut -b1-64; sed -n 2p journal.jsonl | cut -b10-73";
-    let out = std::process::Command::new("sh").args(["-c", script]).current_dir(dir.path()).output().unwrap();
-    let text = String::from_utf8(out.stdout).unwrap();
-    let (computed, stated) = text.trim().split_once('\n').unwrap();
-    assert_eq!(computed, stated);
+    let lines = lines(dir.path());
+    let (previous, line) = (&lines[0][9..73], &lines[1]);
+    let input = dir.path().join("input");
+    fs::write(&input, format!("{previous}{}", line[82..].strip_suffix('}').unwrap())).unwrap();
+    let out = std::process::Command::new("openssl").args(["dgst", "-sha256", "-r"]).arg(&input).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(String::from_utf8(out.stdout).unwrap().split(' ').next().unwrap(), &line[9..73]);
+}
+
+#[test]
+fn any_altered_byte_of_a_line_is_found_there() {
+    let (dir, _) = written();
+    let path = dir.path().join(JOURNAL);
+    let whole = fs::read(&path).unwrap();
+    let start = whole.iter().position(|b| *b == b'\n').unwrap() + 1;
+    let end = start + whole[start..].iter().position(|b| *b == b'\n').unwrap();
+    for at in start..=end {
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        let found = found(dir.path());
+        assert!(found.first().is_some_and(|(line, _)| *line == 2), "byte {at}: {found:?}");
+        assert!(read(dir.path()).is_err() && FileJournal::open(dir.path()).is_err());
+    }
+}
+
+#[test]
+fn a_removed_line_is_told_once() {
+    let (dir, rig) = written();
+    let kept = lines(dir.path());
+    for number in 2..kept.len() {
+        let mut removed = kept.clone();
+        removed.remove(number - 1);
+        put(dir.path(), &removed);
+        let found = found(dir.path());
+        assert_eq!(found.len(), 1, "of {} lines, {number} removed: {found:?}", rig.events.len());
+        assert_eq!(found[0].0, number as u64);
+    }
+}
+
+#[test]
+fn a_missing_head_is_damage_even_with_one_line() {
+    let (dir, _) = written();
+    let kept = lines(dir.path());
+    put(dir.path(), &kept[..1]);
+    fs::remove_file(dir.path().join(HEAD)).unwrap();
+    assert_eq!(found(dir.path()).len(), 1);
+    fs::write(dir.path().join(HEAD), "nonsense\n").unwrap();
+    assert_eq!(found(dir.path()).len(), 1);
+}
+
+#[test]
+fn a_line_of_a_newer_encoding_is_refused_by_name() {
+    let (dir, _) = written();
+    let mut newer = lines(dir.path());
+    newer[2] = newer[2].replacen("\"v\":1", "\"v\":2", 1);
+    put(dir.path(), &newer);
+    let found = found(dir.path());
+    assert_eq!(found[0].0, 3);
+    assert!(found[0].1.contains("encoding 2") && found[0].1.contains("newer relight"), "{found:?}");
+}
+
+#[test]
+fn a_reopened_journal_goes_on_where_it_ended() {
+    let (dir, mut rig) = written();
+    let from = rig.events.len();
+    rig.play("crash", "");
+    let mut opened = FileJournal::open(dir.path()).unwrap();
+    assert!(matches!(opened.journal.append(&rig.events[0]), Err(JournalError::Order { .. })));
+    for event in &rig.events[from..] {
+        opened.journal.append(event).unwrap();
+    }
+    assert_eq!(FileJournal::open(dir.path()).unwrap().events, rig.events);
+    assert!(verify(dir.path()).unwrap().damage.is_empty());
 }
 
 #[test]

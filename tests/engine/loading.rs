@@ -74,3 +74,52 @@ fn every_wrong_parameter_is_listed() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(!problems.concat().contains('\u{1b}'));
 }
+
+#[test]
+fn every_mistake_of_a_file_comes_in_one_go() {
+    let text = RUNBOOK
+        .replacen("title = \"Test\"", "title = \"Test\"\nauthor = \"me\"", 1)
+        .replacen("use = \"test.look\"", "use = \"test.glance\"", 1)
+        .replacen("id = \"tell\"", "id = \"../tell\"", 1)
+        .replacen("{{ param.db }} is back", "{{ param.dd }} is back", 1)
+        .replacen("confirm = \"key\"", "confirm = \"none\"", 1);
+    let problems = load::parse("test", "test.toml", &text, &modules()).unwrap_err();
+    let message = problems.to_string();
+    for wanted in ["author", "test.glance", "cannot be an id", "no parameter `dd`", "at least confirm"] {
+        assert!(message.contains(wanted), "`{wanted}` is missing in:\n{message}");
+    }
+    assert_eq!(problems.len(), 5, "{message}");
+}
+
+#[test]
+fn the_runbooks_that_come_along_load_against_the_real_modules() {
+    let modules = relight::runner::module_rows(&relight::tasks::table::all());
+    let (runbooks, errors) = load::all(&[], &modules);
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
+    assert_eq!(ids, ["restore-files", "restore-postgres"]);
+}
+
+#[test]
+fn of_two_own_runbooks_with_one_id_neither_is_used() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for dir in [&one, &two] {
+        std::fs::write(dir.path().join("test.toml"), RUNBOOK).unwrap();
+    }
+    std::fs::create_dir(one.path().join("folder.toml")).unwrap();
+    let gone = one.path().join("gone");
+    let dirs = [one.path().to_owned(), two.path().to_owned(), gone];
+    let (runbooks, errors) = load::all(&dirs, &modules());
+    assert_eq!(runbooks.iter().filter(|runbook| runbook.id.as_str() == "test").count(), 0);
+    let errors = errors.join("\n");
+    for wanted in ["already defined", "is not a file", "cannot be read"] {
+        assert!(errors.contains(wanted), "`{wanted}` is missing in:\n{errors}");
+    }
+}
+
+#[test]
+fn a_drill_is_refused_while_planning() {
+    let (runbook, modules) = (runbook(), modules());
+    let refused = relight::runbook::Binding::new(&runbook, &modules, Values::new(), Mode::Drill, crate::rig::at(0));
+    assert!(refused.unwrap_err()[0].contains("Drills are not available"));
+}

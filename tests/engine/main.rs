@@ -1,7 +1,10 @@
 //! The state machine of runs, its plans and its journal, without a clock and without a world.
 
+mod full_disk;
 mod journal;
 mod loading;
+mod promises;
 mod properties;
 mod rig;
 mod scenarios;
+mod standing_still;

@@ -1,7 +1,9 @@
 //! Whatever comes in, in whatever order: replay equals the live state (the rig checks it after every
 //! input), nothing runs without its intent, nothing unknown is retried.
 
+use crate::promises;
 use crate::rig::{Rig, intended, plan};
+use crate::standing_still::{cut, lead_to_the_end};
 use proptest::prelude::*;
 use relight::event::{EventKind, Purpose};
 use relight::runbook::{Mode, Order, StepState};
@@ -89,5 +91,26 @@ proptest! {
             let stuck = state.working.is_none() && state.question.is_none() && state.paused.is_none();
             prop_assert!(!stuck || state.status.is_over(), "the run waits for nothing and nobody: {:?}", state.steps);
         }
+        promises::hold(&rig.events);
+        ends_as_it_ended(&mut cut(&rig, rig.events.len()));
+        let mut aborted = cut(&rig, rig.events.len());
+        aborted.play("abort", "undo");
+        lead_to_the_end(&mut aborted);
+        promises::hold(&aborted.events);
     }
+}
+
+/// There is a way to the end, and from there nothing changes any more.
+fn ends_as_it_ended(rig: &mut Rig) {
+    lead_to_the_end(rig);
+    let ended = rig.engine.state().clone();
+    for (word, rest) in WORDS {
+        if fits(rig, word) && word != "wait" {
+            rig.play(word, rest);
+        }
+    }
+    let state = rig.engine.state();
+    assert_eq!((&state.status, &state.steps, &state.leftovers), (&ended.status, &ended.steps, &ended.leftovers));
+    assert_eq!((&state.exceptions, state.ended_at), (&ended.exceptions, ended.ended_at));
+    promises::hold(&rig.events);
 }

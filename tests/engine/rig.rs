@@ -9,7 +9,7 @@ use relight::runbook::engine::{Now, replay};
 use relight::runbook::state::End;
 use relight::runbook::{
     Answer, Binding, Engine, Input, InputRow, InputType, Intent, Mode, ModuleRow, Modules, Order, Plan, QuestionKind,
-    Runbook, load,
+    RunState, Runbook, load,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -156,29 +156,40 @@ pub struct Rig {
     pub orders: Vec<Order>,
     pub seconds: i64,
     pub refused: Option<String>,
+    /// What a reader of the journal makes of it.
+    pub reader: RunState,
 }
 
 impl Rig {
     pub fn new(plan: &Plan) -> Self {
         let first = Engine::creation(RunId::from("r1"), plan, actor("ada"), Now { at: at(0), mono_ms: 0 });
         let state = replay([&first]).unwrap();
-        let engine = Engine::new(state, actor("relight"));
-        let mut rig = Self { engine, events: vec![first], orders: vec![], seconds: 0, refused: None };
+        let mut rig = Self::taken_up(vec![first], state, 0);
         rig.send(&Input::Recovered { pid: 1, version: "t".to_owned() });
         rig
+    }
+
+    /// A run whose journal holds `events`, which lead to `state`.
+    pub fn taken_up(events: Vec<Event>, state: RunState, seconds: i64) -> Self {
+        let engine = Engine::new(state.clone(), actor("relight"));
+        Self { engine, events, orders: vec![], seconds, refused: None, reader: state }
     }
 
     pub fn send(&mut self, input: &Input) {
         let decision = self.engine.handle(input, Now { at: at(self.seconds), mono_ms: 0 });
         self.refused = decision.refused;
         for event in decision.events {
-            self.events.push(event.clone());
-            self.orders.extend(self.engine.apply(&event));
+            self.append(event);
         }
-        // What is read back from disk must lead to the same state, to the last note.
-        let text = serde_json::to_string(&self.events).unwrap();
-        let back: Vec<Event> = serde_json::from_str(&text).unwrap();
-        assert_eq!(&replay(&back).unwrap(), self.engine.state(), "replay differs from the live state");
+    }
+
+    /// What is read back from disk must lead to the same state, to the last note.
+    pub fn append(&mut self, event: Event) {
+        self.orders.extend(self.engine.apply(&event));
+        let back: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
+        self.reader.apply(&back);
+        assert_eq!(&self.reader, self.engine.state(), "replay differs from the live state");
+        self.events.push(event);
     }
 
     pub fn wish(&mut self, intent: Intent) {

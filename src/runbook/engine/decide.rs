@@ -75,7 +75,7 @@ fn wish(state: &RunState, intent: &Intent, now: Timestamp) -> First {
         return First::refused(format!("the run is over: {}", state.status.word()));
     }
     match intent {
-        Intent::Answer { question, answer } => answered(state, *question, answer),
+        Intent::Answer { question, answer } => answered(state, *question, answer, now),
         Intent::Abort { reason, undo } => abort(state, reason, *undo),
         _ if state.abort.is_some() => First::refused("the run is being aborted"),
         Intent::Start { plan_digest } => start(state, plan_digest),
@@ -148,13 +148,16 @@ fn abort(state: &RunState, reason: &str, undo: bool) -> First {
 }
 
 /// An answer is recorded even when it is refused: what was typed at a destructive question is evidence.
-fn answered(state: &RunState, number: u64, answer: &Answer) -> First {
+fn answered(state: &RunState, number: u64, answer: &Answer, now: Timestamp) -> First {
     let Some(question) = &state.question else {
         return First::refused(format!("question {number} no longer stands; no question is open"));
     };
     let refused = if question.number == number {
         let skip = state.plan.step(&question.step).map(|planned| planned.skip).unwrap_or_default();
-        answer::check(question, skip, answer).err()
+        let read_only = answer == &Answer::Undo && !state.is_armed(now);
+        answer::check(question, skip, answer)
+            .err()
+            .or_else(|| read_only.then(|| "read-only: taking back changes something; arm the run first".to_owned()))
     } else {
         Some(format!("question {number} no longer stands; the open one is {}", question.number))
     };

@@ -250,8 +250,36 @@ impl RunState {
                     }
                 }
             }
-            EventKind::Resumed => self.paused = None,
+            EventKind::Resumed => {
+                self.paused = None;
+                self.forget_confirmations();
+            }
+            EventKind::RunnerStarted { .. } => self.forget_confirmations(),
             _ => {}
+        }
+    }
+
+    /// A yes counts for the moment in which it was given: what was confirmed and did not start before the
+    /// run stood still is asked again.
+    fn forget_confirmations(&mut self) {
+        if self.status.is_over() {
+            return;
+        }
+        let working = self.working.as_ref().map(|working| working.step.clone());
+        for record in &mut self.steps {
+            let yes = record.notes.answered.as_ref().is_some_and(Answered::is_confirmation);
+            if record.state != StepState::Armed && !yes {
+                continue;
+            }
+            record.to(StepState::Ready, None);
+            record.notes.answered = None;
+            record.notes.confirmed = None;
+            record.notes.confirmed_at = None;
+            record.notes.verified = false;
+            record.notes.fresh = false;
+            if working.as_ref() != Some(&record.id) {
+                record.notes.ended = None;
+            }
         }
     }
 
@@ -267,16 +295,16 @@ impl RunState {
                 if let Some(record) = self.record(step) {
                     record.notes.fresh = false;
                     if turn {
-                        record.state = StepState::AwaitingAnswer;
+                        record.to(StepState::AwaitingAnswer, None);
                     }
                 }
             }
             EventKind::Answered { step, number, answer, refused: None } => {
                 let Some(question) = self.question.take_if(|question| question.number == *number) else { return };
                 let Ok(answer) = serde_json::from_value::<Answer>(answer.clone()) else { return };
-                let by = event.actor.clone();
+                let (by, at) = (event.actor.clone(), event.at);
                 if let Some(record) = self.record(step) {
-                    record.notes.answered = Some(Answered { kind: question.kind, answer, by });
+                    record.notes.answered = Some(Answered { kind: question.kind, answer, by, at });
                 }
             }
             EventKind::QuestionWithdrawn { number, .. } => {
@@ -322,7 +350,9 @@ impl RunState {
                 record.notes.fresh = !record.notes.verified;
             }
             EventKind::StepConfirmed { .. } => {
-                let number = if record.notes.answered.take().is_some() { asked } else { 0 };
+                let answered = record.notes.answered.take();
+                let number = if answered.is_some() { asked } else { 0 };
+                record.notes.confirmed_at = answered.map(|answered| answered.at);
                 record.to(StepState::Armed, None);
                 record.notes.confirmed = Some(number);
                 record.notes.verified = number == 0 || !has_target;
@@ -422,6 +452,11 @@ impl Ended {
 }
 
 impl Answered {
+    pub(super) fn is_confirmation(&self) -> bool {
+        matches!(self.kind, QuestionKind::Key | QuestionKind::Phrase { .. })
+            && matches!(self.answer, Answer::Yes | Answer::Phrase { .. })
+    }
+
     /// A person's answer as a step's output.
     fn output(self) -> crate::model::task::Values {
         let answer = match self.answer {

@@ -82,7 +82,7 @@ fn prepare(at: At<'_>) -> Option<EventKind> {
         PlannedAction::Task(_) => {}
     }
     if at.planned.target.is_some() {
-        if !at.record.notes.fresh {
+        if !at.record.notes.fresh || at.is_stale() {
             return at.intend(Purpose::IdentifyToAsk);
         }
         let drift = identity::drift(at);
@@ -107,5 +107,8 @@ fn act(at: At<'_>) -> Option<EventKind> {
     if let Some(kind) = read_only(at) {
         return Some(kind);
     }
-    at.intend(if at.record.notes.verified { Purpose::Run } else { Purpose::IdentifyToAct })
+    if at.yes_is_late() {
+        return Some(EventKind::StepReady { step: at.step() });
+    }
+    at.intend(if at.record.notes.verified && !at.is_stale() { Purpose::Run } else { Purpose::IdentifyToAct })
 }

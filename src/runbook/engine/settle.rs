@@ -141,6 +141,7 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
         (_, Answer::No) => {
             EventKind::Paused { cause: format!("{} said no to “{}”", answered.by, at.planned.title) }
         }
+        (QuestionKind::Key | QuestionKind::Phrase { .. }, _) if at.yes_is_late() => EventKind::StepReady { step },
         (QuestionKind::Key | QuestionKind::Phrase { .. }, _) => EventKind::StepConfirmed { step },
         // The answer does not belong to its question; it is put again.
         _ => EventKind::StepReady { step },

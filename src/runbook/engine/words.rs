@@ -8,6 +8,11 @@ use crate::runbook::state::StepState;
 use serde::Serialize;
 use serde_json::Value;
 
+/// How long after its reading an identity may carry a question or an act.
+const FRESH: chrono::Duration = chrono::Duration::seconds(10);
+/// How long a yes may wait for its act: the target is identified meanwhile, which takes up to a minute.
+const YES_HOLDS: chrono::Duration = chrono::Duration::seconds(120);
+
 /// A value of this layer as an event carries it.
 pub fn data(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
@@ -27,6 +32,20 @@ impl At<'_> {
 
     pub fn step(&self) -> crate::model::id::StepId {
         self.planned.id.clone()
+    }
+
+    /// Whether the target's identity was read so long ago that it says nothing about now: a pause, a full
+    /// disk or the end of a runner came between.
+    pub fn is_stale(&self) -> bool {
+        let read = self.record.identity.as_ref().map(|identity| identity.read_at);
+        self.planned.target.is_some() && read.is_none_or(|read| self.now.signed_duration_since(read) > FRESH)
+    }
+
+    /// Whether a yes was given so long ago that it does not speak of now.
+    pub fn yes_is_late(&self) -> bool {
+        let answered = self.record.notes.answered.as_ref().filter(|answered| answered.is_confirmation());
+        let given = answered.map(|answered| answered.at).or(self.record.notes.confirmed_at);
+        given.is_some_and(|given| self.now.signed_duration_since(given) > YES_HOLDS)
     }
 
     /// The intent to run a task for the step; `None` where the step has no such task.
@@ -53,7 +72,14 @@ impl At<'_> {
         let untouched = matches!(self.record.reality, Some(Reality::NotDone(_)))
             && matches!(
                 self.record.state,
-                StepState::Failed | StepState::Cancelled | StepState::Ready | StepState::TimedOut
+                StepState::Ready
+                    | StepState::Blocked
+                    | StepState::AwaitingAnswer
+                    | StepState::Armed
+                    | StepState::Failed
+                    | StepState::TimedOut
+                    | StepState::Skipped
+                    | StepState::Cancelled
             );
         let begun = self.record.attempt > 0 || matches!(self.record.state, StepState::Done | StepState::DoneByHand);
         self.changes()

@@ -29,6 +29,7 @@ const MAX_RETRY: u32 = 10;
 pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<String>>) -> Option<Step> {
     let id = fields.required::<Located<String>>("id");
     if let Some(id) = &id {
+        super::well_named(id, |problem| fields.report(problem));
         if let Some(first) = seen.iter().find(|other| other.value == id.value) {
             let message = format!("two steps are called `{}`", id.value);
             fields.report(Problem::at(&id.place, message).also(&first.place, "first named here"));

@@ -1,0 +1,107 @@
+//! What must hold of any journal, read without the engine that wrote it.
+
+use relight::event::{Event, EventKind, Purpose};
+use relight::model::id::StepId;
+use relight::model::task::{CancelReason, Effect, Reality, TaskOutcome};
+use relight::model::time::Timestamp;
+use relight::runbook::{Confirm, Plan, PlannedStep};
+use std::collections::BTreeSet;
+
+#[derive(Default)]
+struct Seen {
+    armed_until: Option<Timestamp>,
+    /// Steps with an attempt whose end nobody knows.
+    unsure: BTreeSet<StepId>,
+    in_flight: Option<(StepId, u32, Purpose)>,
+    over: bool,
+}
+
+/// Panics where a promise is broken.
+pub fn hold(events: &[Event]) {
+    let EventKind::RunCreated { plan, .. } = &events[0].kind else { panic!("no plan") };
+    let plan: Plan = serde_json::from_value(plan.clone()).unwrap();
+    let mut seen = Seen::default();
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event.seq, index as u64 + 1, "numbers have a gap");
+        assert!(!seen.over || is_remark(&event.kind), "an ended run went on: {:?}", event.kind);
+        follow(&mut seen, event);
+        if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
+            may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
+        }
+    }
+}
+
+fn is_remark(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::NoteAdded { .. } | EventKind::RunnerStarted { .. } | EventKind::RunnerStopped { .. })
+}
+
+fn follow(seen: &mut Seen, event: &Event) {
+    match &event.kind {
+        EventKind::Armed { until, .. } => seen.armed_until = Some(*until),
+        EventKind::Disarmed { .. } => seen.armed_until = None,
+        EventKind::TaskIntended { step, attempt, purpose, .. } => {
+            assert!(seen.in_flight.is_none(), "two tasks at once");
+            seen.in_flight = Some((step.clone(), *attempt, *purpose));
+        }
+        EventKind::TaskEnded { step, attempt, purpose, outcome } => {
+            assert_eq!(seen.in_flight.take(), Some((step.clone(), *attempt, *purpose)));
+            let cut_off = TaskOutcome::Cancelled { reason: CancelReason::Shutdown };
+            if *purpose == Purpose::Run && (matches!(outcome, TaskOutcome::Unknown { .. }) || outcome == &cut_off) {
+                seen.unsure.insert(step.clone());
+            }
+        }
+        EventKind::Reconciled { step, attempt, purpose, reality } => {
+            assert_eq!(seen.in_flight.take(), Some((step.clone(), *attempt, *purpose)));
+            if *purpose == Purpose::Reconcile && !matches!(reality, Reality::Unknown(_)) {
+                seen.unsure.remove(step);
+            }
+        }
+        EventKind::StepInterrupted { step, purpose } => {
+            seen.in_flight = None;
+            if *purpose == Purpose::Run {
+                seen.unsure.insert(step.clone());
+            }
+        }
+        EventKind::RunEnded { .. } => seen.over = true,
+        _ => {}
+    }
+}
+
+fn may_run(seen: &Seen, step: &PlannedStep, before: &[Event], at: Timestamp) {
+    assert!(!seen.unsure.contains(&step.id), "{} ran again while nobody knew what became of it", step.id);
+    let armed = seen.armed_until.is_some_and(|until| until > at);
+    assert!(step.effect == Effect::Observe || armed, "{} changed something while read-only", step.id);
+    let repeats = matches!(&before.last().unwrap().kind,
+        EventKind::TaskEnded { step: s, purpose: Purpose::Run, outcome: TaskOutcome::Failed { .. }, .. } if s == &step.id);
+    if repeats {
+        assert!(step.idempotent && step.retry > 0 && step.confirm < Confirm::Phrase, "{} was repeated", step.id);
+    } else if step.confirm > Confirm::None {
+        was_confirmed(step, before, at);
+    }
+}
+
+/// The last question of the step was answered with yes, nothing came between, and where it has a target this
+/// was read after the answer.
+fn was_confirmed(step: &PlannedStep, before: &[Event], at: Timestamp) {
+    let asked = before.iter().rposition(|e| matches!(e.kind, EventKind::QuestionAsked { .. })).unwrap();
+    let EventKind::QuestionAsked { step: about, number, question } = &before[asked].kind else { unreachable!() };
+    assert_eq!(about, &step.id, "the last question was about another step");
+    let wanted = if step.confirm == Confirm::Phrase { "phrase" } else { "key" };
+    assert_eq!(question["kind"]["kind"], wanted);
+    let yes = before[asked..].iter().position(|e| {
+        matches!(&e.kind, EventKind::Answered { number: n, refused: None, answer, .. }
+            if n == number && (answer["answer"] == "yes" || answer["answer"] == "phrase"))
+    });
+    let yes = asked + yes.expect("it ran without a yes to its question");
+    assert!((at - before[yes].at).num_seconds() <= 120, "a yes of long ago started it");
+    let after = &before[yes..];
+    let stood_still = |e: &Event| {
+        matches!(e.kind, EventKind::RunnerStarted { .. } | EventKind::Resumed | EventKind::QuestionWithdrawn { .. })
+    };
+    assert!(!after.iter().any(stood_still), "a yes from before a stand-still started it");
+    let read = after.iter().any(|e| {
+        matches!(&e.kind, EventKind::IdentityRead { step: s, identity, .. }
+            if s == &step.id && (at - identity.read_at).num_seconds() <= 10)
+    });
+    assert!(step.target.is_none() || read, "its target was not read after the answer");
+}
