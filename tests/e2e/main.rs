@@ -2,11 +2,14 @@
 //! swapped database, with everything that goes wrong on the way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod crashes;
 mod loading;
 mod operator;
+mod refusals;
 mod restores;
 mod scene;
 mod shop;
+mod small_disk;
 
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -117,6 +117,23 @@ impl Run {
         self.state().status.clone()
     }
 
+    /// Aborts with undo, and waits until the run is over.
+    pub async fn abort(&mut self) {
+        self.intent(Intent::Abort { reason: "enough".to_owned(), undo: true }).await.unwrap();
+        self.until("the end of the abort", |state| state.status.is_over()).await;
+    }
+
+    /// Waits until the last answer has been taken up.
+    pub async fn answered_question(&mut self) {
+        let answered = self.answered;
+        self.until("the answer", |state| state.question.as_ref().is_none_or(|q| q.number > answered)).await;
+    }
+
+    /// Waits until the line breaks.
+    pub async fn gone(&mut self) {
+        while self.hear("the end of the runner").await != Heard::Gone {}
+    }
+
     /// Waits for a state without answering anything.
     pub async fn until(&mut self, what: &str, wanted: impl Fn(&RunState) -> bool) {
         while !wanted(self.state()) {
@@ -135,9 +152,14 @@ impl Run {
             .collect()
     }
 
-    fn describe(&self) -> String {
+    /// Where everything stands, for people.
+    pub fn describe(&self) -> String {
         let Some(state) = &self.state else { return "nothing was heard of it".to_owned() };
-        let steps: Vec<String> = state.steps.iter().map(|step| format!("{}: {}", step.id, step.state)).collect();
+        let steps: Vec<String> = state
+            .steps
+            .iter()
+            .map(|step| format!("{}: {} {}", step.id, step.state, step.why.as_deref().unwrap_or_default()))
+            .collect();
         format!("{}; {}; {:?}", state.status.word(), steps.join(", "), state.question)
     }
 }

@@ -72,9 +72,12 @@ pub const OBJECT: &str = "orders_20260102_021500.dump";
 impl Scene {
     /// The shop with its only backup at `place`, and the database damaged after it.
     pub async fn with(place: Place, bytes: impl FnOnce(&Shop) -> Vec<u8>) -> Self {
+        Self::inside(shop(), place, bytes).await
+    }
+
+    pub async fn inside(shop: Arc<Shop>, place: Place, bytes: impl FnOnce(&Shop) -> Vec<u8>) -> Self {
         // The S3 and PostgreSQL clients take the process's provider; a second install keeps the first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let shop = shop();
         let database = shop.database();
         let s3 = S3Fixture::start().await;
         let address = s3.server.endpoint().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();

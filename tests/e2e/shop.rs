@@ -32,7 +32,8 @@ pub fn shop() -> Arc<Shop> {
 }
 
 impl Shop {
-    fn open() -> Self {
+    /// A cluster of its own, for tests that break more than their database.
+    pub fn open() -> Self {
         let cluster = Cluster::start();
         cluster.sql("postgres", &format!("CREATE DATABASE {MODEL}"));
         cluster.sql(MODEL, &SHOP.replace("20000", "4000").replace("30000", "6000"));

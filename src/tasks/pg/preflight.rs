@@ -120,7 +120,11 @@ async fn preflight(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         cx.feed.line(line.clone());
     }
     if !findings.problems.is_empty() {
-        let mut failure = Failure::new(format!("{} things stand against this restore", findings.problems.len()))
+        let what = match findings.problems.len() {
+            1 => "one thing stands against this restore".to_owned(),
+            count => format!("{count} things stand against this restore"),
+        };
+        let mut failure = Failure::new(what)
             .means("the restore would stop in the middle or harm the server; nothing was done")
             .next("mend each of them, then retry");
         for problem in findings.problems {
