@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::commands::{catalog, completions, config, demo, doctor, health, man, metrics, runner, show, window};
+use super::commands::{catalog, completions, config, demo, doctor, health, man, metrics, runner, show, verify, window};
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use color_eyre::eyre;
@@ -65,6 +65,7 @@ pub enum Command {
     Show(show::Args),
     Health(health::Args),
     Window(window::Args),
+    Verify(verify::Args),
     Metrics(metrics::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),

@@ -2,7 +2,7 @@
 
 use super::args::{Cli, Command};
 use super::commands::{
-    catalog, completions, config, console, demo, doctor, health, man, metrics, runner, show, window,
+    catalog, completions, config, console, demo, doctor, health, man, metrics, runner, show, verify, window,
 };
 use super::output::Output;
 use crate::model::time::Clock as _;
@@ -65,6 +65,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Show(args)) => show::run(globals, args, &mut out).await?,
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
         Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
+        Some(Command::Verify(args)) => verify::run(globals, args, &mut out).await?,
         Some(Command::Metrics(args)) => metrics::run(globals, args, &mut out).await?,
         Some(Command::Doctor(args)) => doctor::run(globals, args, now, &mut out).await?,
         Some(Command::Demo(args)) => demo::run(globals, args, now, &mut out).await?,

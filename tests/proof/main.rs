@@ -4,6 +4,9 @@
 mod artefacts;
 mod damage;
 mod dumps;
+mod estate;
+mod modules;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "each test program uses its part")]
 mod postgres;
+mod trees;

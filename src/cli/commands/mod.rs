@@ -11,4 +11,5 @@ pub mod man;
 pub mod metrics;
 pub mod runner;
 pub mod show;
+pub mod verify;
 pub mod window;
