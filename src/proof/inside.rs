@@ -26,7 +26,7 @@ pub struct Inside {
 }
 
 impl Inside {
-    fn fact(&mut self, key: &str, value: impl ToString) {
+    fn fact(&mut self, key: &str, value: &dyn std::fmt::Display) {
         self.facts.insert(key.to_owned(), value.to_string());
     }
 }
@@ -38,7 +38,7 @@ pub fn read(content: &Content, reader: &mut dyn BufRead, now_at: &dyn Fn(&str)) 
         Form::PgCustom => pgdump::read_all(reader, now_at).map(dump),
         Form::PlainSql => plain_sql::read(reader, now_at).map(script),
         Form::Tar => tar::walk(reader, &mut Uninterested).map(|walked| archive(&walked)),
-        Form::Rdb => rdb::read(reader).map(snapshot),
+        Form::Rdb => rdb::read(reader).map(|found| snapshot(&found)),
         Form::Json => json::read(reader).map(|document| json_document(&document)),
         Form::OpenPgp => openpgp::read(reader).map(|sealed| sealed_message(&sealed)),
         Form::WalSegment => wal_segment(reader),
@@ -48,7 +48,7 @@ pub fn read(content: &Content, reader: &mut dyn BufRead, now_at: &dyn Fn(&str)) 
             let bytes = count(reader)?;
             let mut inside =
                 Inside { level: wrapped, summary: format!("{bytes} bytes of an unknown form"), ..Inside::default() };
-            inside.fact("content_bytes", bytes);
+            inside.fact("content_bytes", &bytes);
             Ok(inside)
         }
     }
@@ -75,16 +75,16 @@ fn dump(contents: pgdump::Contents) -> Inside {
     inside.fact("database", &header.database);
     inside.fact("server_version", &header.server_version);
     inside.fact("pg_dump_version", &header.dump_version);
-    inside.fact("archive_version", format!("{}.{}.{}", header.version.0, header.version.1, header.version.2));
-    inside.fact("compression", header.compression);
+    inside.fact("archive_version", &format!("{}.{}.{}", header.version.0, header.version.1, header.version.2));
+    inside.fact("compression", &header.compression);
     if let Some(created) = header.created {
-        inside.fact("created_local_time", created);
+        inside.fact("created_local_time", &created);
     }
-    inside.fact("entries", contents.toc.entries.len());
-    inside.fact("tables", tables);
-    inside.fact("content_bytes", contents.data_bytes);
+    inside.fact("entries", &contents.toc.entries.len());
+    inside.fact("tables", &tables);
+    inside.fact("content_bytes", &contents.data_bytes);
     if contents.large_objects > 0 {
-        inside.fact("large_objects", contents.large_objects);
+        inside.fact("large_objects", &contents.large_objects);
     }
     row_facts(&mut inside, &contents.rows);
     inside.rows = contents.rows;
@@ -98,14 +98,14 @@ fn script(script: plain_sql::Script) -> Inside {
         summary: format!("{} tables, {} rows, end mark found", script.tables, script.copied_rows + script.inserts),
         ..Inside::default()
     };
-    inside.fact("tables", script.tables);
-    inside.fact("statements", script.statements);
+    inside.fact("tables", &script.tables);
+    inside.fact("statements", &script.statements);
     if script.cluster {
         inside.notes.push("a dump of a whole server, not of one database".to_owned());
-        inside.fact("cluster_dump", true);
+        inside.fact("cluster_dump", &true);
     }
     if script.inserts > 0 {
-        inside.fact("insert_statements", script.inserts);
+        inside.fact("insert_statements", &script.inserts);
     }
     for (key, value) in [("server_version", &script.server_version), ("pg_dump_version", &script.dump_version)] {
         if let Some(value) = value {
@@ -122,10 +122,10 @@ fn sum(rows: &[RowCount]) -> u64 {
 }
 
 fn row_facts(inside: &mut Inside, rows: &[RowCount]) {
-    inside.fact("rows", sum(rows));
+    inside.fact("rows", &sum(rows));
     for row in rows.iter().take(MOST_ROW_FACTS) {
         if let Some(count) = row.rows {
-            inside.fact(&row_fact(&row.schema, &row.table), count);
+            inside.fact(&row_fact(&row.schema, &row.table), &count);
         }
     }
 }
@@ -141,11 +141,11 @@ pub(super) fn archive(walked: &Walked) -> Inside {
         summary: format!("{} members, {} files, {} bytes in them", walked.members, walked.files, walked.bytes),
         ..Inside::default()
     };
-    inside.fact("members", walked.members);
-    inside.fact("files", walked.files);
-    inside.fact("content_bytes", walked.bytes);
+    inside.fact("members", &walked.members);
+    inside.fact("files", &walked.files);
+    inside.fact("content_bytes", &walked.bytes);
     if walked.unsafe_count > 0 {
-        inside.fact("unsafe_members", walked.unsafe_count);
+        inside.fact("unsafe_members", &walked.unsafe_count);
         inside.notes.push(format!(
             "{} members may not be extracted, among them {}",
             walked.unsafe_count,
@@ -155,7 +155,7 @@ pub(super) fn archive(walked: &Walked) -> Inside {
     inside
 }
 
-fn snapshot(found: rdb::Snapshot) -> Inside {
+fn snapshot(found: &rdb::Snapshot) -> Inside {
     let walked = found.unknown_type.is_none();
     let mut inside = Inside {
         level: match (walked, found.checksummed) {
@@ -166,12 +166,12 @@ fn snapshot(found: rdb::Snapshot) -> Inside {
         summary: format!("RDB version {}, {} keys", found.version, found.keys),
         ..Inside::default()
     };
-    inside.fact("rdb_version", found.version);
-    inside.fact(if walked { "keys" } else { "keys_counted" }, found.keys);
-    inside.fact("databases", found.databases.len());
-    inside.fact("expiring_keys", found.expiring);
+    inside.fact("rdb_version", &found.version);
+    inside.fact(if walked { "keys" } else { "keys_counted" }, &found.keys);
+    inside.fact("databases", &found.databases.len());
+    inside.fact("expiring_keys", &found.expiring);
     if let Some(kind) = found.unknown_type {
-        inside.fact("keys_announced", found.announced);
+        inside.fact("keys_announced", &found.announced);
         inside.notes.push(format!("it holds values of type {kind}, which this program does not know"));
     }
     if !found.checksummed {
@@ -192,7 +192,7 @@ fn json_document(document: &json::Document) -> Inside {
         summary: format!("well-formed JSON, {what} with {} members", document.members),
         ..Inside::default()
     };
-    inside.fact("members", document.members);
+    inside.fact("members", &document.members);
     inside
 }
 
@@ -200,9 +200,9 @@ fn sealed_message(sealed: &openpgp::Sealed) -> Inside {
     let mut inside = Inside { summary: "an OpenPGP message, whole by its packets".to_owned(), ..Inside::default() };
     inside.notes.push("it is sealed: without its key nothing in it can be checked, L2 is the most".to_owned());
     if !sealed.armored {
-        inside.fact("recipients", sealed.recipients);
+        inside.fact("recipients", &sealed.recipients);
     }
-    inside.fact("sealed_bytes", sealed.sealed_bytes);
+    inside.fact("sealed_bytes", &sealed.sealed_bytes);
     inside
 }
 
@@ -221,15 +221,15 @@ fn wal_segment(reader: &mut dyn BufRead) -> Result<Inside, Fault> {
         summary: format!("a WAL segment of timeline {timeline}"),
         ..Inside::default()
     };
-    inside.fact("system_identifier", system);
-    inside.fact("timeline", timeline);
+    inside.fact("system_identifier", &system);
+    inside.fact("timeline", &timeline);
     Ok(inside)
 }
 
 fn plain_text(lines: &text::Lines, wrapped: Option<Level>) -> Inside {
     let mut inside = Inside { level: wrapped, summary: format!("{} lines of text", lines.lines), ..Inside::default() };
-    inside.fact("lines", lines.lines);
-    inside.fact("content_bytes", lines.bytes);
+    inside.fact("lines", &lines.lines);
+    inside.fact("content_bytes", &lines.bytes);
     if lines.binary {
         inside.notes.push("there are zero bytes in it: it is not all text".to_owned());
     }

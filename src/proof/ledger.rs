@@ -100,38 +100,38 @@ impl Ledger {
             Err(e) => return Err(self.error("read", e)),
         };
         flock(&file, FlockOperation::LockShared).map_err(|e| self.error("read", e.into()))?;
-        self.read_lines(BufReader::new(file)).map_err(|source| self.error("read", source))
-    }
-
-    fn read_lines(&self, mut reader: impl BufRead) -> io::Result<Proofs> {
-        let mut proofs = Proofs::default();
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            if reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            if line.len() as u64 == LONGEST && !line.ends_with(b"\n") {
-                skip_line(&mut reader)?;
-                proofs.problems.push(Problem { line: number, what: "far too long to be a record".to_owned() });
-                continue;
-            }
-            let torn = !line.ends_with(b"\n");
-            match parse(&line) {
-                Ok(Some(record)) => proofs.records.push(record),
-                Ok(None) => {}
-                Err(what) => {
-                    let what = if torn { "torn: its writer was stopped in the middle".to_owned() } else { what };
-                    proofs.problems.push(Problem { line: number, what });
-                }
-            }
-        }
-        Ok(proofs)
+        read_lines(BufReader::new(file)).map_err(|source| self.error("read", source))
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> LedgerError {
         LedgerError { path: self.path.clone(), doing, source }
     }
+}
+
+fn read_lines(mut reader: impl BufRead) -> io::Result<Proofs> {
+    let mut proofs = Proofs::default();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.len() as u64 == LONGEST && !line.ends_with(b"\n") {
+            skip_line(&mut reader)?;
+            proofs.problems.push(Problem { line: number, what: "far too long to be a record".to_owned() });
+            continue;
+        }
+        let torn = !line.ends_with(b"\n");
+        match parse(&line) {
+            Ok(Some(record)) => proofs.records.push(record),
+            Ok(None) => {}
+            Err(what) => {
+                let what = if torn { "torn: its writer was stopped in the middle".to_owned() } else { what };
+                proofs.problems.push(Problem { line: number, what });
+            }
+        }
+    }
+    Ok(proofs)
 }
 
 fn ends_whole(file: &mut File) -> io::Result<bool> {

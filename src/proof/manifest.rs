@@ -256,7 +256,9 @@ impl Manifest {
             .filter(|(path, expected)| !expected.seen && !may_lack(path))
             .map(|(path, _)| format!("{} is missing", escaped(path)))
             .collect();
-        missing.into_iter().for_each(|what| self.problem(what));
+        for what in missing {
+            self.problem(what);
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Sum {
     pub fn add(&mut self, rest: &str, examined: &Examined) {
         match examined.outcome {
             ProofOutcome::Failed => self.fail(rest, &examined.detail),
-            ProofOutcome::Unknown => self.unknown = examined.fault.clone(),
+            ProofOutcome::Unknown => self.unknown.clone_from(&examined.fault),
             ProofOutcome::Passed if examined.inside.level.is_some() => {
                 self.opened += 1;
                 self.lowest = Some(self.lowest.map_or(examined.level, |low| low.min(examined.level)));

@@ -5,3 +5,4 @@ mod config;
 mod estate;
 mod program;
 mod reading;
+mod verify;

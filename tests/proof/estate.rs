@@ -66,12 +66,12 @@ impl Bench {
     }
 
     /// Puts an object and gives the copy that a scan would make of it.
-    pub fn put(&self, store: &Arc<Faulty<MemoryStore>>, path: &str, bytes: &[u8]) -> Copy {
+    pub fn put(store: &Arc<Faulty<MemoryStore>>, path: &str, bytes: &[u8]) -> Copy {
         copy_of(store.id().as_str(), &store.inner().put(path, bytes.to_vec()))
     }
 
     /// A folder of objects.
-    pub fn put_tree(&self, store: &Arc<Faulty<MemoryStore>>, prefix: &str, files: &[(String, Vec<u8>)]) -> Copy {
+    pub fn put_tree(store: &Arc<Faulty<MemoryStore>>, prefix: &str, files: &[(String, Vec<u8>)]) -> Copy {
         let metas: Vec<ObjectMeta> =
             files.iter().map(|(name, bytes)| store.inner().put(&format!("{prefix}{name}"), bytes.clone())).collect();
         Copy {

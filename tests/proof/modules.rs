@@ -19,7 +19,7 @@ fn bench() -> Bench {
     let mut bench = Bench::new();
     for (taken, name) in [(OLD, "custom"), (NEW, "plain.gz")] {
         let bytes = &artefacts().dump(name).bytes;
-        let copies = vec![bench.put(&bench.near, name, bytes), bench.put(&bench.far, name, bytes)];
+        let copies = vec![Bench::put(&bench.near, name, bytes), Bench::put(&bench.far, name, bytes)];
         bench.add(taken, copies);
     }
     bench
@@ -69,8 +69,8 @@ async fn latest_is_the_newest_and_says_what_it_holds() {
 async fn a_bad_copy_is_failed_with_place_and_cause_and_passed_over_afterwards() {
     let mut bench = bench();
     let bytes = &artefacts().dump("plain.gz").bytes;
-    let cut = bench.put(&bench.near, "cut", &bytes[..bytes.len() / 2]);
-    let whole = bench.put(&bench.far, "cut", bytes);
+    let cut = Bench::put(&bench.near, "cut", &bytes[..bytes.len() / 2]);
+    let whole = Bench::put(&bench.far, "cut", bytes);
     bench.add("2026-11-21T02:00:00Z", vec![cut, whole]);
     let newest = "orders-full-20261121T020000Z";
     let failure = failed(bench.verify(newest, Some("near")).await);
@@ -139,7 +139,7 @@ async fn archived_copies_and_impossible_times_are_refused() {
     }
     let failure = failed(bench.resolve("latest").await);
     assert!(failure.evidence[0].contains("must be thawed first"), "{failure:?}");
-    let copy = bench.put(&bench.near, "late", &artefacts().dump("custom").bytes);
+    let copy = Bench::put(&bench.near, "late", &artefacts().dump("custom").bytes);
     bench.add("2027-01-01T00:00:00Z", vec![copy]);
     let failure = failed(bench.verify("orders-full-20270101T000000Z", None).await);
     assert!(failure.what.contains("lies in the future"), "{}", failure.what);

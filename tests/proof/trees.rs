@@ -55,7 +55,7 @@ fn gather(root: &Path, folder: &Path, into: &mut Files) {
 
 fn bench_with(prefix: &str, files: &[(String, Vec<u8>)]) -> Bench {
     let mut bench = Bench::new();
-    let copy = bench.put_tree(&bench.near, prefix, files);
+    let copy = Bench::put_tree(&bench.near, prefix, files);
     bench.add(TAKEN, vec![copy]);
     bench
 }

@@ -222,7 +222,9 @@ mod tests {
 
 SET statement_timeout = 0;
 /* a /* nested */ ; comment */
-CREATE TABLE public.orders (id integer, note text DEFAULT E'it\'s; "x"');
+CREATE TABLE public.orders (id integer, note text DEFAULT E'it\'s; "x"', b text DEFAULT E'a''b\'; c');
+CREATE FUNCTION public.g(integer) RETURNS integer LANGUAGE sql BEGIN ATOMIC SELECT ($1 + 1)*$1;
+END;
 ALTER TABLE public.orders OWNER TO "shop owner";
 CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $_$
 COPY public.orders FROM stdin;

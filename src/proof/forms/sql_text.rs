@@ -54,11 +54,13 @@ pub struct Scanner {
     before: [u8; 2],
     /// The line so far holds nothing but blanks.
     line_blank: bool,
+    /// The last quoted text was one in which a backslash escapes.
+    escaping: bool,
 }
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { place: Place::Plain, statement: Vec::new(), before: [b'\n'; 2], line_blank: true }
+        Self { place: Place::Plain, statement: Vec::new(), before: [b'\n'; 2], line_blank: true, escaping: false }
     }
 }
 
@@ -150,26 +152,10 @@ impl Scanner {
                     }
                     return;
                 }
-                let line = String::from_utf8_lossy(text).into_owned();
-                if matches!(self.place, Place::Command(_)) {
-                    listener.command(&line)
-                } else {
-                    listener.comment(&line)
-                }
+                self.tell_line(listener);
                 self.back_to_plain(byte);
             }
-            Place::BlockComment { depth, last } => {
-                let pair = (*last, byte);
-                *last = byte;
-                match pair {
-                    (b'*', b'/') => (*depth, *last) = (*depth - 1, 0),
-                    (b'/', b'*') => (*depth, *last) = (*depth + 1, 0),
-                    _ => {}
-                }
-                if *depth == 0 {
-                    self.back_to_plain(b' ');
-                }
-            }
+            Place::BlockComment { .. } => self.block_comment(byte),
             Place::Text { escapes, after_backslash } => {
                 let escaped = std::mem::take(after_backslash);
                 if *escapes && byte == b'\\' && !escaped {
@@ -185,15 +171,7 @@ impl Scanner {
                 }
                 self.keep(&[byte]);
             }
-            Place::DollarTag(tag) => {
-                tag.push(byte);
-                if byte == b'$' {
-                    self.place = Place::Dollar { tag: std::mem::take(tag), matched: 0 };
-                } else if !(byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80) || tag.len() > 64 {
-                    self.back_to_plain(byte);
-                }
-                self.keep(&[byte]);
-            }
+            Place::DollarTag(_) => self.dollar_tag(byte, listener),
             Place::Dollar { tag, matched } => {
                 *matched = if tag[*matched] == byte { *matched + 1 } else { usize::from(byte == b'$') };
                 if *matched == tag.len() {
@@ -207,6 +185,44 @@ impl Scanner {
             }
             Place::Copy(_) => {}
         }
+    }
+
+    fn tell_line(&self, listener: &mut impl Listener) {
+        match &self.place {
+            Place::Command(text) => listener.command(&String::from_utf8_lossy(text)),
+            Place::LineComment(text) => listener.comment(&String::from_utf8_lossy(text)),
+            _ => {}
+        }
+    }
+
+    fn block_comment(&mut self, byte: u8) {
+        let Place::BlockComment { depth, last } = &mut self.place else { return };
+        let pair = (*last, byte);
+        *last = byte;
+        match pair {
+            (b'*', b'/') => (*depth, *last) = (*depth - 1, 0),
+            (b'/', b'*') => (*depth, *last) = (*depth + 1, 0),
+            _ => {}
+        }
+        if *depth == 0 {
+            self.back_to_plain(b' ');
+        }
+    }
+
+    /// A dollar begins a tag, or it is the `$1` of a parameter and what follows it is plain again.
+    fn dollar_tag(&mut self, byte: u8, listener: &mut impl Listener) {
+        let Place::DollarTag(tag) = &mut self.place else { return };
+        let first = tag.len() == 1;
+        let fits = byte == b'$' || byte == b'_' || byte >= 0x80 || byte.is_ascii_alphabetic();
+        if !(fits || byte.is_ascii_digit() && !first) || tag.len() > 64 {
+            self.back_to_plain(b'$');
+            return self.plain(byte, listener);
+        }
+        tag.push(byte);
+        if byte == b'$' {
+            self.place = Place::Dollar { tag: std::mem::take(tag), matched: 0 };
+        }
+        self.keep(&[byte]);
     }
 
     fn back_to_plain(&mut self, last: u8) {
@@ -229,7 +245,10 @@ impl Scanner {
                 return;
             }
             b'\'' => {
-                let escapes = matches!(last, b'e' | b'E') && !is_name_byte(self.before[0]);
+                // Two quotes stand for one: the text goes on as it was.
+                let again = last == b'\'' && self.escaping;
+                let escapes = again || (matches!(last, b'e' | b'E') && !is_name_byte(self.before[0]));
+                self.escaping = escapes;
                 self.place = Place::Text { escapes, after_backslash: false };
             }
             b'"' => self.place = Place::Name,

@@ -204,7 +204,7 @@ fn inflate(
     mut piece: &[u8],
     see: &mut dyn FnMut(&[u8]),
 ) -> Result<(), String> {
-    let mut out = [0_u8; 32 * 1024];
+    let mut out = [0_u8; 16 * 1024];
     loop {
         if *ended {
             return if piece.is_empty() { Ok(()) } else { Err("bytes follow after its compressed data".to_owned()) };
