@@ -5,6 +5,7 @@ use crate::config::{NoConfig, StateError};
 use crate::located::Problems;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
+use crate::runner::RunnerError;
 use crate::stores::StoreError;
 use color_eyre::eyre;
 use std::fmt;
@@ -78,18 +79,27 @@ impl From<Exit> for ExitCode {
 pub struct Fault {
     pub exit: Exit,
     pub message: String,
+    /// What shows it, one line each.
+    pub lines: Vec<String>,
     /// What to do next; may be empty.
     pub hint: String,
 }
 
 impl Fault {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: String::new() }
+        Self { exit, message: message.into(), lines: Vec::new(), hint: String::new() }
     }
 
     /// A call that asks for something that is not there or makes no sense.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
+    }
+
+    /// Texts that may have several lines.
+    #[must_use]
+    pub fn lines<'t>(mut self, texts: impl IntoIterator<Item = &'t String>) -> Self {
+        self.lines.extend(texts.into_iter().flat_map(|text| text.lines()).map(str::to_owned));
+        self
     }
 
     #[must_use]
@@ -132,6 +142,7 @@ impl Report {
     fn knows(&mut self, cause: &(dyn std::error::Error + 'static)) -> bool {
         if let Some(fault) = cause.downcast_ref::<Fault>() {
             self.exit = fault.exit;
+            self.evidence = fault.lines.iter().map(|line| escaped(line).into_owned()).collect();
             self.hint.clone_from(&fault.hint);
         } else if let Some(problems) = cause.downcast_ref::<Problems>() {
             self.exit = Exit::Config;
@@ -162,6 +173,19 @@ impl Report {
         } else if let Some(store) = cause.downcast_ref::<StoreError>() {
             self.exit = Exit::Unknown;
             store.hint().clone_into(&mut self.hint);
+        } else if let Some(error) = cause.downcast_ref::<RunnerError>() {
+            self.exit = match error {
+                RunnerError::NoRun(_) | RunnerError::Ambiguous { .. } | RunnerError::Taken { .. } => Exit::Usage,
+                RunnerError::NoRunner { .. } | RunnerError::NotUp { .. } => Exit::Unknown,
+                _ => Exit::Critical,
+            };
+            self.hint = match error {
+                RunnerError::Ambiguous { .. } => "type more of the id",
+                RunnerError::Journal(_) | RunnerError::Replay(_) => "`relight journal verify` names what is wrong",
+                RunnerError::NotUp { .. } => "the run is kept; `relight runs` lists it, `relight resume` tries again",
+                _ => "",
+            }
+            .to_owned();
         } else if let Some(failure) = cause.downcast_ref::<Failure>() {
             self.causes.extend((!failure.meaning.is_empty()).then(|| escaped(&failure.meaning).into_owned()));
             self.evidence = failure.evidence.iter().map(|line| escaped(line).into_owned()).collect();

@@ -3,10 +3,13 @@
 pub mod args;
 pub mod choose;
 mod commands;
+mod dialogue;
 mod dispatch;
 mod doctor;
 mod documents;
 pub mod output;
+mod planning;
+mod run_document;
 pub mod scan;
 pub mod table;
 pub mod words;

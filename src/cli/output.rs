@@ -5,7 +5,7 @@ use crate::health::Severity;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use serde::Serialize;
-use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, IsTerminal, Write};
 
 /// What a piece of text means; becomes colour where colour is wanted. Never the only sign.
@@ -69,6 +69,11 @@ impl Output {
         Self { json: globals.json, colour, to: Some(Box::new(io::BufWriter::new(io::stdout()))) }
     }
 
+    /// Text beside a document: on standard error, without colour.
+    pub fn told() -> Self {
+        Self { json: false, colour: false, to: Some(Box::new(io::BufWriter::new(io::stderr()))) }
+    }
+
     /// `text` in its colour. The text must be safe for a terminal already.
     pub fn toned(&self, tone: Tone, text: &str) -> String {
         match tone.sgr() {
@@ -105,6 +110,14 @@ impl Output {
         self.write(&bytes)
     }
 
+    /// One document on one line, for streams of many.
+    pub fn record(&mut self, body: &impl Serialize) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        body.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Safe(CompactFormatter)))?;
+        bytes.push(b'\n');
+        self.write(&bytes)
+    }
+
     pub fn finish(&mut self) -> io::Result<()> {
         let Some(to) = &mut self.to else { return Ok(()) };
         let flushed = to.flush();
@@ -133,11 +146,11 @@ pub fn rfc3339(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// Pretty JSON that is also safe to look at: what could move a cursor or turn text around is written as
+/// JSON that is also safe to look at: what could move a cursor or turn text around is written as
 /// `\u…`, beyond what JSON asks for.
-struct Safe(PrettyFormatter<'static>);
+struct Safe<F>(F);
 
-impl Formatter for Safe {
+impl<F: Formatter> Formatter for Safe<F> {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
         let mut units = [0; 2];
         for c in fragment.chars() {

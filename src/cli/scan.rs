@@ -17,14 +17,20 @@ use std::time::{Duration, Instant};
 /// standard error.
 pub async fn scan(globals: &Globals) -> eyre::Result<(Setup, Scanned)> {
     let setup = globals.setup().await?;
+    let scanned = scan_all(globals, &setup).await;
+    Ok((setup, scanned))
+}
+
+/// The same where the configuration was read before.
+pub async fn scan_all(globals: &Globals, setup: &Setup) -> Scanned {
     let ticker = Ticker::new(!globals.json);
-    let scanned = scan_once(&setup, &|store, objects| ticker.tick(store, objects)).await;
+    let scanned = scan_once(setup, &|store, objects| ticker.tick(store, objects)).await;
     ticker.clear();
     for problem in &scanned.problems {
         // With standard error gone there is nobody to tell.
         let _ = writeln!(std::io::stderr(), "warning: {}", escaped(problem));
     }
-    Ok((setup, scanned))
+    scanned
 }
 
 /// Stores whose part of the catalog is not of this scan make every answer one that nobody can vouch for.

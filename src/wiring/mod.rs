@@ -4,6 +4,7 @@ mod actor;
 mod clock;
 mod identity;
 mod parts;
+mod runbooks;
 mod scan;
 mod setup;
 mod unopened;

@@ -1,8 +1,6 @@
 //! From what a command works with to what the session works with.
 
 use super::setup::Setup;
-use crate::runbook::load;
-use crate::runner::module_rows;
 use crate::session::Parts;
 use crate::tasks;
 use std::sync::Arc;
@@ -14,7 +12,7 @@ const RESCAN_EVERY: Duration = Duration::from_secs(5 * 60);
 impl Setup {
     pub fn parts(&self) -> Parts {
         let modules = tasks::table::all();
-        let (runbooks, errors) = load::all(&self.estate.runbook_dirs, &module_rows(&modules));
+        let (runbooks, errors) = self.runbooks();
         Parts {
             estate: Arc::clone(&self.estate),
             config_path: self.config_path.clone(),

@@ -1,0 +1,54 @@
+//! `relight attach`: the dialogue with a run that goes on already.
+
+use super::run::Arming;
+use crate::cli::dialogue::{self, Lines};
+use crate::cli::{Globals, Output, run_document};
+use crate::report::{Exit, Fault};
+use crate::runner::{RunFolder, runs};
+use crate::wiring::Setup;
+use color_eyre::eyre;
+use std::collections::VecDeque;
+
+/// Follow a run and answer its questions
+///
+/// For a run that is over, its verdict.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Id of a run, an unambiguous beginning or end of one, or `latest`
+    run: String,
+    #[command(flatten)]
+    arming: Arming,
+}
+
+pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
+    let setup = globals.setup().await?;
+    let folder = runs::choose(&setup.state_dir, &args.run)?;
+    let entry = runs::read(&folder);
+    if entry.is_lost() {
+        let fault = Fault::new(Exit::Unknown, format!("run {} has lost its runner: nothing goes on", folder.run));
+        return Err(fault.hint(format!("relight resume {}", folder.run)).into());
+    }
+    join(&setup, &folder, &args.arming, out).await
+}
+
+/// The dialogue with a run whose runner lives, or the verdict of one that is over.
+pub async fn join(setup: &Setup, folder: &RunFolder, arming: &Arming, out: &mut Output) -> eyre::Result<Exit> {
+    let options = arming.options()?;
+    let state = runs::read(folder).state.map_err(|why| {
+        Fault::new(Exit::Critical, why).hint(format!("`relight journal verify {}` names what is wrong", folder.run))
+    })?;
+    if state.status.is_over() {
+        if out.json {
+            let exit = dialogue::exit(&state.status);
+            run_document::print(folder, setup.clock.now(), out)?;
+            return Ok(exit);
+        }
+        return dialogue::over(setup, folder, out);
+    }
+    let mut told = Output::told();
+    let said = if out.json { &mut told } else { &mut *out };
+    dialogue::plan(&state.plan, setup.estate.time_zone, said)?;
+    said.line(&format!("Run {}", folder.run))?;
+    said.finish()?;
+    dialogue::follow(setup, folder, (&mut Lines::of_stdin(), VecDeque::new()), options, out).await
+}

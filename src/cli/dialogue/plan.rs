@@ -1,0 +1,107 @@
+//! A plan as text: everything that starting it would do.
+
+use super::facts::facts;
+use crate::cli::table::{Cell, Table};
+use crate::cli::{Output, Tone, words};
+use crate::model::task::{Effect, Values};
+use crate::model::text::escaped;
+use crate::model::time::short_duration;
+use crate::runbook::plan::PlannedAction;
+use crate::runbook::template::render_phrase;
+use crate::runbook::{Confirm, Mode, Plan, PlannedStep, SkipRule};
+use chrono_tz::Tz;
+use std::io;
+use std::time::Duration;
+
+pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
+    let tone = if plan.mode == Mode::Real { Tone::Warning } else { Tone::Strong };
+    let mode = out.toned(tone, &plan.mode.to_string().to_uppercase());
+    let title = out.toned(Tone::Strong, &escaped(&plan.title));
+    out.line(&format!("Plan: {title} ({}), mode {mode}", escaped(plan.runbook.as_str())))?;
+    let environment = match plan.environment.as_str() {
+        "" => String::new(),
+        name => format!(" ({})", escaped(name)),
+    };
+    let made = words::instant(plan.made_at, zone);
+    out.line(&format!("  estate {}{environment}, made {made}", escaped(&plan.estate)))?;
+    out.line(&format!("  digest {}", plan.digest))?;
+    block("Parameters", &plan.params, out)?;
+    block("Resolved", &plan.resolved, out)?;
+    block("Names, fixed now", &plan.names, out)?;
+    out.line("What it touches")?;
+    for line in &plan.touches {
+        out.line(&format!("  - {}", escaped(line)))?;
+    }
+    if plan.touches.is_empty() {
+        out.line("  the runbook names nothing")?;
+    }
+    let objective = |span: Option<Duration>| span.map_or("none set".to_owned(), span_text);
+    out.line(&format!("Objectives: RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)))?;
+    out.line("Steps")?;
+    let mut table = Table::new(&[">#", "STEP", "EFFECT", "ASKS", "UNDO", ">LIMIT", "SKIP", "TITLE"]);
+    for (at, step) in plan.steps.iter().enumerate() {
+        table.row(row(at, step));
+    }
+    table.print(out)?;
+    for step in &plan.steps {
+        let shown = step.phrase.as_deref().zip(step.identity.as_ref());
+        if let Some(phrase) = shown.and_then(|(phrase, identity)| render_phrase(phrase, identity).ok()) {
+            let place = escaped(step.id.as_str());
+            out.line(&format!("{place} will ask for: {}", escaped(&phrase)))?;
+        }
+    }
+    Ok(())
+}
+
+pub fn span_text(span: Duration) -> String {
+    short_duration(chrono::Duration::from_std(span).unwrap_or(chrono::Duration::MAX))
+}
+
+fn block(title: &str, values: &Values, out: &mut Output) -> io::Result<()> {
+    let facts = facts(values);
+    if facts.is_empty() {
+        return Ok(());
+    }
+    out.line(title)?;
+    let widest = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(32);
+    for (name, value) in facts {
+        out.line(&format!("  {name:<widest$}  {value}"))?;
+    }
+    Ok(())
+}
+
+fn row(at: usize, step: &PlannedStep) -> [Cell; 8] {
+    let effect = match step.effect {
+        Effect::Observe => Tone::Plain,
+        Effect::Reversible | Effect::Costly => Tone::Warning,
+        Effect::Fence | Effect::Irreversible => Tone::Critical,
+    };
+    let human = !matches!(step.action, PlannedAction::Task(_));
+    let asks = match (&step.action, step.confirm) {
+        (PlannedAction::Question { .. }, _) => "a question",
+        (PlannedAction::Attest { .. }, _) => "work by hand",
+        (_, Confirm::None) => "nothing",
+        (_, Confirm::Key) => "yes",
+        (_, Confirm::Phrase) => "a phrase",
+    };
+    let undo = match (&step.undo, step.effect) {
+        (Some(undo), _) => Cell::from(&undo.module),
+        (None, Effect::Observe) => Cell::new(Tone::Quiet, "not needed"),
+        (None, _) => Cell::new(Tone::Warning, "no undo"),
+    };
+    let limit = if human { String::new() } else { span_text(step.timeout) };
+    let skip = match step.skip {
+        SkipRule::Forbidden => "no",
+        SkipRule::WithReason => "with reason",
+    };
+    [
+        (at + 1).to_string().into(),
+        step.id.as_str().into(),
+        Cell::new(effect, step.effect.to_string()),
+        asks.into(),
+        undo,
+        limit.into(),
+        skip.into(),
+        Cell::from(&step.title),
+    ]
+}
