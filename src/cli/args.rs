@@ -1,6 +1,9 @@
 //! The command line.
 
-use super::commands::{catalog, completions, config, demo, doctor, health, man, metrics, runner, show, verify, window};
+use super::commands::{
+    attach, catalog, completions, config, demo, doctor, health, journal, man, metrics, plan, report, resume, run,
+    runner, runs, show, verify, window,
+};
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use color_eyre::eyre;
@@ -66,6 +69,13 @@ pub enum Command {
     Health(health::Args),
     Window(window::Args),
     Verify(verify::Args),
+    Plan(plan::Args),
+    Run(run::Args),
+    Attach(attach::Args),
+    Resume(resume::Args),
+    Runs(runs::Args),
+    Report(report::Args),
+    Journal(journal::Args),
     Metrics(metrics::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),

@@ -2,11 +2,12 @@
 
 use super::args::{Cli, Command};
 use super::commands::{
-    catalog, completions, config, console, demo, doctor, health, man, metrics, runner, show, verify, window,
+    attach, catalog, completions, config, console, demo, doctor, health, journal, man, metrics, plan, report, resume,
+    run, runner, runs, show, verify, window,
 };
 use super::output::Output;
 use crate::model::time::Clock as _;
-use crate::report::{self, Exit};
+use crate::report::Exit;
 use crate::wiring::SystemClock;
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -19,7 +20,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(refused) => return usage(&refused).into(),
     };
-    let outcome = report::install().and_then(|()| {
+    let outcome = crate::report::install().and_then(|()| {
         say_more(cli.globals.verbose);
         // The HTTP and PostgreSQL clients take the process's provider; a second install keeps the first.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -27,7 +28,7 @@ pub fn main() -> ExitCode {
     });
     match outcome {
         Ok(exit) => exit.into(),
-        Err(error) => report::show(&error).into(),
+        Err(error) => crate::report::show(&error).into(),
     }
 }
 
@@ -66,6 +67,13 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
         Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
         Some(Command::Verify(args)) => verify::run(globals, args, &mut out).await?,
+        Some(Command::Plan(args)) => plan::run(globals, args, &mut out).await?,
+        Some(Command::Run(args)) => run::run(globals, args, &mut out).await?,
+        Some(Command::Attach(args)) => attach::run(globals, args, &mut out).await?,
+        Some(Command::Resume(args)) => resume::run(globals, args, &mut out).await?,
+        Some(Command::Runs(args)) => runs::run(globals, args, &mut out).await?,
+        Some(Command::Report(args)) => report::run(globals, args, &mut out).await?,
+        Some(Command::Journal(args)) => journal::run(globals, args, &mut out).await?,
         Some(Command::Metrics(args)) => metrics::run(globals, args, &mut out).await?,
         Some(Command::Doctor(args)) => doctor::run(globals, args, now, &mut out).await?,
         Some(Command::Demo(args)) => demo::run(globals, args, now, &mut out).await?,

@@ -5,4 +5,5 @@ mod config;
 mod estate;
 mod program;
 mod reading;
+mod runs;
 mod verify;

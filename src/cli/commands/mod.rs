@@ -1,5 +1,6 @@
 //! One subcommand per file: its arguments and what it prints.
 
+pub mod attach;
 pub mod catalog;
 pub mod completions;
 pub mod config;
@@ -7,9 +8,15 @@ pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod health;
+pub mod journal;
 pub mod man;
 pub mod metrics;
+pub mod plan;
+pub mod report;
+pub mod resume;
+pub mod run;
 pub mod runner;
+pub mod runs;
 pub mod show;
 pub mod verify;
 pub mod window;

@@ -1,0 +1,237 @@
+//! `relight report`: one run as Markdown, from its journal alone.
+
+use crate::cli::dialogue::{answer_words, elapsed, facts, sentence};
+use crate::cli::run_document::{self, Told};
+use crate::cli::{Globals, Output, words};
+use crate::event::EventKind;
+use crate::model::task::TaskOutcome;
+use crate::model::text::escaped;
+use crate::model::time::{Timestamp, short_duration};
+use crate::report::Exit;
+use crate::runbook::{Question, RunState};
+use crate::runner::runs;
+use chrono_tz::Tz;
+use color_eyre::eyre;
+use serde_json::Value;
+use std::io;
+
+/// Print what happened in a run: plan, timeline, answers, exceptions, evidence
+///
+/// Markdown; every word of it comes from the run's journal, which is checked first.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Id of a run, an unambiguous beginning or end of one, or `latest`
+    run: String,
+}
+
+pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
+    let setup = globals.setup().await?;
+    let folder = runs::choose(&setup.state_dir, &args.run)?;
+    let now = setup.clock.now();
+    if out.json {
+        run_document::print(&folder, now, out)?;
+        return Ok(Exit::Fine);
+    }
+    let told = run_document::read(&folder)?;
+    let zone = setup.estate.time_zone;
+    header(&told, zone, out)?;
+    plan(&told.state, out)?;
+    objectives(&told.state, now, out)?;
+    timeline(&told, zone, out)?;
+    questions(&told, zone, out)?;
+    exceptions(&told.state, zone, out)?;
+    steps(&told.state, out)?;
+    out.line("")?;
+    out.line("## Integrity")?;
+    out.line("")?;
+    out.line(&format!("- plan digest {}", code(&told.state.plan.digest)))?;
+    out.line(&format!("- runbook digest {}", code(&told.state.plan.runbook_digest)))?;
+    match &told.head {
+        Some((entry, hash)) => out.line(&format!("- journal head: entry {entry}, {}", code(hash)))?,
+        None => out.line("- journal head: not readable")?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// Text that Markdown leaves as it is.
+fn code(text: &str) -> String {
+    format!("`{}`", escaped(text).replace('`', "'"))
+}
+
+/// Text within a sentence: nothing in it may start markup.
+fn prose(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in escaped(text).chars() {
+        if matches!(c, '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '\\') {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+fn header(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
+    let state = &told.state;
+    out.line(&format!("# {}", prose(&state.plan.title)))?;
+    out.line("")?;
+    let mut fact = |name: &str, value: &str| out.line(&format!("- {name}: {value}"));
+    fact("run", &code(state.id.as_str()))?;
+    fact("status", &format!("**{}**", prose(&told.word)))?;
+    fact("mode", &state.plan.mode.to_string())?;
+    fact("estate", &format!("{} ({})", prose(&state.plan.estate), prose(&state.plan.environment)))?;
+    fact("runbook", &code(state.plan.runbook.as_str()))?;
+    fact("operator", &prose(&state.operator.to_string()))?;
+    fact("created", &words::instant(state.created_at, zone))?;
+    for (name, at) in [("started", state.started_at), ("ended", state.ended_at)] {
+        fact(name, &at.map_or("not yet".to_owned(), |at| words::instant(at, zone)))?;
+    }
+    if let Some(abort) = &state.abort {
+        let undo = if abort.undo { ", with undo" } else { "" };
+        fact("aborted", &format!("by {}{undo}: {}", prose(&abort.by.to_string()), prose(&abort.reason)))?;
+    }
+    Ok(())
+}
+
+fn plan(state: &RunState, out: &mut Output) -> io::Result<()> {
+    section("Plan", out)?;
+    for (title, values) in
+        [("parameter", &state.plan.params), ("resolved", &state.plan.resolved), ("name", &state.plan.names)]
+    {
+        for (name, value) in facts(values) {
+            out.line(&format!("- {title} {}: {}", code(&name), code(&value)))?;
+        }
+    }
+    for line in &state.plan.touches {
+        out.line(&format!("- touches: {}", prose(line)))?;
+    }
+    Ok(())
+}
+
+fn objectives(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result<()> {
+    section("Objectives", out)?;
+    match elapsed(state, now) {
+        Some(text) => out.line(&format!("- {text}"))?,
+        None => out.line("- the run was never started")?,
+    }
+    if let (Some(began), Some(human)) = (state.started_at, i64::try_from(state.human_wait_ms).ok()) {
+        let machine = state.ended_at.unwrap_or(now) - began - chrono::Duration::milliseconds(human);
+        out.line(&format!("- machine time {}", short_duration(machine)))?;
+    }
+    let rpo = state.plan.rpo.and_then(|rpo| chrono::Duration::from_std(rpo).ok());
+    match (rpo, recovery_point(state)) {
+        (None, None) => out.line("- no RPO is set"),
+        (Some(rpo), None) => out.line(&format!("- RPO {}: the plan names no recovery point", short_duration(rpo))),
+        (rpo, Some(at)) => {
+            let gap = state.created_at - at;
+            let judged = match rpo {
+                Some(rpo) if gap <= rpo => format!("; RPO {}: met", short_duration(rpo)),
+                Some(rpo) => format!("; RPO {}: MISSED", short_duration(rpo)),
+                None => "; no RPO is set".to_owned(),
+            };
+            let point = at.format("%Y-%m-%d %H:%M:%S UTC");
+            out.line(&format!("- recovery point {point}, {} before the run{judged}", short_duration(gap)))
+        }
+    }
+}
+
+/// When the backup was taken that the plan resolved.
+fn recovery_point(state: &RunState) -> Option<Timestamp> {
+    state.plan.resolved.values().find_map(|look| look.get("taken_at")?.as_str()?.parse().ok())
+}
+
+fn timeline(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
+    section("Timeline", out)?;
+    let mut day = None;
+    for event in &told.events {
+        let Some((_, text)) = sentence(event, &told.state.plan) else { continue };
+        let at = event.at.with_timezone(&zone);
+        if day != Some(at.date_naive()) {
+            day = Some(at.date_naive());
+            out.line(&format!("- {}", at.format("%Y-%m-%d (%Z)")))?;
+        }
+        out.line(&format!("- {} {}", at.format("%H:%M:%S"), prose(&text)))?;
+    }
+    Ok(())
+}
+
+fn questions(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
+    section("Questions and answers", out)?;
+    let mut any = false;
+    for event in &told.events {
+        let at = event.at.with_timezone(&zone).format("%H:%M:%S");
+        match &event.kind {
+            EventKind::QuestionAsked { number, question, .. } => {
+                any = true;
+                let asked = serde_json::from_value::<Question>(question.clone());
+                let title = asked.as_ref().map(|asked| asked.title.as_str()).unwrap_or_default();
+                out.line(&format!("- {at} question {number}: {}", prose(title)))?;
+                for (fact, value) in asked.iter().filter_map(|asked| asked.target.as_ref()).flat_map(|t| &t.facts) {
+                    out.line(&format!("  - target {}: {}", code(fact), code(value)))?;
+                }
+            }
+            EventKind::Answered { number, answer, refused, .. } => {
+                let said =
+                    serde_json::from_value(answer.clone()).map_or_else(|_| text_of(answer), |a| answer_words(&a));
+                let by = prose(&event.actor.to_string());
+                let end = refused.as_ref().map(|why| format!(", refused: {}", prose(why))).unwrap_or_default();
+                out.line(&format!("  - {at} answer to {number} by {by}: {}{end}", prose(&said)))?;
+            }
+            _ => {}
+        }
+    }
+    if any { Ok(()) } else { out.line("None.") }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn exceptions(state: &RunState, zone: Tz, out: &mut Output) -> io::Result<()> {
+    section("Exceptions", out)?;
+    for exception in &state.exceptions {
+        let at = words::instant(exception.at, zone);
+        let by = prose(&exception.by.to_string());
+        out.line(&format!("- {at}, {}, by {by}: {}", code(exception.step.as_str()), prose(&exception.text)))?;
+    }
+    if state.exceptions.is_empty() {
+        out.line("None.")?;
+    }
+    section("Left behind", out)?;
+    for leftover in &state.leftovers {
+        out.line(&format!("- {}", prose(leftover)))?;
+    }
+    if state.leftovers.is_empty() {
+        let text = if state.status.is_over() { "Nothing that the run knows of." } else { "The run is not over." };
+        out.line(text)?;
+    }
+    Ok(())
+}
+
+fn steps(state: &RunState, out: &mut Output) -> io::Result<()> {
+    section("Steps and their evidence", out)?;
+    for (at, (planned, record)) in state.plan.steps.iter().zip(&state.steps).enumerate() {
+        let why = record.why.as_deref().map(|why| format!(": {}", prose(why))).unwrap_or_default();
+        let attempts = if record.attempt > 1 { format!(", {} attempts", record.attempt) } else { String::new() };
+        out.line(&format!("{}. {}: **{}**{attempts}{why}", at + 1, prose(&planned.title), record.state))?;
+        match &record.outcome {
+            Some(TaskOutcome::Done { output }) => {
+                for (name, value) in facts(output) {
+                    out.line(&format!("   - {}: {}", code(&name), code(&value)))?;
+                }
+            }
+            Some(TaskOutcome::Failed { failure } | TaskOutcome::Unknown { failure }) => {
+                for line in [&failure.what, &failure.meaning].into_iter().chain(&failure.evidence) {
+                    out.line(&format!("   - {}", code(line)))?;
+                }
+            }
+            Some(TaskOutcome::Cancelled { .. }) | None => {}
+        }
+    }
+    Ok(())
+}
+
+fn section(title: &str, out: &mut Output) -> io::Result<()> {
+    out.line("")?;
+    out.line(&format!("## {title}"))?;
+    out.line("")
+}
