@@ -5,7 +5,7 @@ use crate::postgres::Cluster;
 use crate::scene::{Place, Scene};
 use relight::event::{EventKind, Purpose};
 use relight::model::task::Reality;
-use relight::runbook::state::{RunStatus, StepState};
+use relight::runbook::state::RunStatus;
 use relight::runner::runs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -62,7 +62,7 @@ pub fn wait_in_restore(scene: &Scene, side: &str) {
     scene.shop.wait_until("the restore waits at the gate", &format!("{waiting}'{side}'"));
 }
 
-fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
 }
 
@@ -139,27 +139,5 @@ async fn a_runner_killed_at_a_question_asks_it_again() {
     let mut run = Run::attach(&run.folder).await;
     assert_eq!(run.finish().await, RunStatus::Completed);
     assert_eq!(begun(&run, "swap"), 1);
-    assert_eq!(scene.shop.cluster.content(&scene.database), scene.shop.content);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_its_frontend_the_run_goes_on_to_its_next_question() {
-    let scene = gated(Place::Bucket, "custom").await;
-    let plan = scene.plan(json!({})).await.unwrap();
-    let side = plan.names["side"].as_str().unwrap();
-    let mut run = scene.begin(&plan).await;
-    run.go_on(at("restore")).await.unwrap();
-    let shut = Shut::on(&scene.shop.cluster, side);
-    run.answer(relight::runbook::Answer::Yes).await.unwrap();
-    wait_in_restore(&scene, side);
-    let folder = run.folder.clone();
-    drop(run);
-    drop(shut);
-
-    let mut run = Run::attach(&folder).await;
-    run.until("the next question", |state| state.question.as_ref().is_some_and(|q| q.step.as_str() == "writers")).await;
-    let restored = run.state().step(&"restore".into()).unwrap();
-    assert_eq!((restored.state, restored.attempt), (StepState::Done, 1), "nothing was begun twice");
-    assert_eq!(run.finish().await, RunStatus::Completed);
     assert_eq!(scene.shop.cluster.content(&scene.database), scene.shop.content);
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 mod crashes;
+mod leaving;
+mod line;
 mod loading;
 mod operator;
 mod refusals;
@@ -15,5 +17,7 @@ mod small_disk;
 mod postgres;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/pty.rs"]
+mod pty;
 #[path = "../support/s3.rs"]
 mod s3;

@@ -1,26 +1,38 @@
-//! Damaged, restored, swapped: the way that everything else is a deviation from.
+//! Damaged, proven, restored, swapped: the way that everything else is a deviation from, as `relight run
+//! --plain` with its answers on standard input.
 
+use crate::line::{Line, STEPS};
 use crate::scene::{Form, Place, Scene};
-use relight::runbook::state::RunStatus;
-use serde_json::json;
+use relight::runner::runs;
 
 async fn restore(place: Place, form: Form) {
     let scene = Scene::with(place, |shop| form.bytes(shop)).await;
-    let (damaged_oid, damaged) = scene.production();
-    let plan = scene.plan(json!({})).await.unwrap_or_else(|problems| panic!("{}", problems.join("\n")));
-    let mut run = scene.begin(&plan).await;
+    let damaged = scene.production();
+    // Without a choice the newest proven backup is taken; so far none is proven.
+    let arguments =
+        ["run", "restore-postgres", "--set", "asset=orders", "--plain", "--arm", "the shop lost its orders"];
+    let (refused, code) = Line::open(&scene, &arguments).finish();
+    assert!(code == Some(2) && refused.contains("relight verify"), "{code:?} {refused}");
+    let (proven, code) = Line::open(&scene, &["verify", "latest", "--asset", "orders"]).finish();
+    assert_eq!(code, Some(0), "{proven}");
 
-    let asked = run.go_on(crate::operator::at("swap")).await.expect("the swap asks");
-    assert_eq!(scene.production(), (damaged_oid.clone(), damaged.clone()), "untouched until the swap");
-    assert!(asked.target.is_some(), "the target is shown beside the question");
+    let mut line = Line::open(&scene, &arguments);
+    line.until("Start this plan?");
+    assert!(line.text.contains(place.store()), "{}", line.text);
+    line.say("yes");
+    let asked = line.go_on_to(&format!("(step 8 of {STEPS})")).expect("the swap asks");
+    assert!(asked.text.contains("target:") && asked.text.contains("cluster:"), "the target is shown: {}", asked.text);
+    assert_eq!(scene.production(), damaged, "untouched until the swap");
+    line.say(asked.phrase.as_deref().unwrap());
+    let (text, code) = line.finish();
+    assert!(code == Some(0) && text.contains(": COMPLETED"), "{form:?} from {place:?}: {text}");
 
-    assert_eq!(run.finish().await, RunStatus::Completed, "{form:?} from {place:?}");
-    let aside = plan.names["aside"].as_str().unwrap();
+    let run = runs::list(&scene.state()).unwrap().remove(0);
+    let aside = run.state.unwrap().plan.names["aside"].as_str().unwrap().to_owned();
     assert_eq!(scene.shop.cluster.content(&scene.database), scene.shop.content, "rows and checksums are back");
-    assert_eq!((scene.shop.oid(aside), scene.shop.cluster.content(aside)), (damaged_oid, damaged));
+    assert_eq!((scene.shop.oid(&aside), scene.shop.cluster.content(&aside)), damaged, "the old one is kept");
     assert_eq!(scene.shop.databases(&scene.database), [aside], "no side database is left");
-    let verified = relight::journal::verify(&run.folder.path);
-    assert!(verified.is_ok(), "{verified:?}");
+    relight::journal::verify(&run.folder.path).unwrap();
 }
 
 macro_rules! restores {

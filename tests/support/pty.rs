@@ -1,6 +1,7 @@
 //! The real binary in a real pseudo-terminal: type keys, wait for words, look at the screen.
 //!
 //! Used by the terminal tests and by the screenshot maker.
+#![allow(dead_code, reason = "each user takes its own part")]
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::collections::BTreeMap;
