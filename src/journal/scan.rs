@@ -74,7 +74,8 @@ pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
         }
         let (event, hash) = match found {
             Ok(found) => found,
-            Err(Bad { what, stated, event }) => {
+            Err(bad) => {
+                let Bad { what, stated, event } = *bad;
                 scan.damage.push(Damage { line: number, what });
                 (event, stated.unwrap_or_else(|| scan.hash.clone()))
             }
@@ -119,11 +120,9 @@ struct Bad {
     event: Option<Event>,
 }
 
-fn check(line: &[u8], so_far: &Scan, number: u64) -> Result<(Option<Event>, String), Bad> {
-    let bad = |what: String, stated: Option<&str>, event: Option<Event>| Bad {
-        what,
-        stated: stated.map(str::to_owned),
-        event,
+fn check(line: &[u8], so_far: &Scan, number: u64) -> Result<(Option<Event>, String), Box<Bad>> {
+    let bad = |what: String, stated: Option<&str>, event: Option<Event>| {
+        Box::new(Bad { what, stated: stated.map(str::to_owned), event })
     };
     let Some((stated, body)) = line::split(line) else {
         return Err(bad("it is not a journal entry: it was altered".to_owned(), None, None));

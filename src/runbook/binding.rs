@@ -166,6 +166,12 @@ impl<'a> Binding<'a> {
         asset.map(|asset| asset.objectives.clone()).unwrap_or_default()
     }
 
+    fn may_run_twice(&self, action: &PlannedAction) -> bool {
+        let PlannedAction::Task(task) = action else { return true };
+        let row = self.modules.get(&task.module);
+        row.is_some_and(|row| row.idempotent || row.effect == Effect::Observe)
+    }
+
     fn step(&self, step: &Step, identity: Option<&TargetIdentity>) -> Result<PlannedStep, Vec<String>> {
         let place = format!("step `{}`", step.id);
         let mut problems = Vec::new();
@@ -179,7 +185,7 @@ impl<'a> Binding<'a> {
         let human = match &step.action {
             Action::Task(_) => None,
             Action::Question { prompt, answer } => {
-                Some(PlannedAction::Question { prompt: text(prompt), answer: answer.clone() })
+                Some(PlannedAction::Question { prompt: text(prompt), answer: *answer })
             }
             Action::Attest { prompt } => Some(PlannedAction::Attest { prompt: text(prompt) }),
         };
@@ -205,13 +211,7 @@ impl<'a> Binding<'a> {
             problems.push(format!("{place}: {error}"));
         }
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
-        let idempotent = match &action {
-            PlannedAction::Task(task) => {
-                let row = self.modules.get(&task.module);
-                row.is_some_and(|row| row.idempotent || row.effect == Effect::Observe)
-            }
-            _ => true,
-        };
+        let idempotent = self.may_run_twice(&action);
         Ok(PlannedStep {
             id: step.id.clone(),
             title,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A look while planning has this long: someone waits for it.
-const LOOK_LIMIT: Duration = Duration::from_secs(120);
+const LOOK_LIMIT: Duration = Duration::from_mins(2);
 
 /// Resolves everything, or says every problem. `say` hears what is being looked at.
 pub async fn make_plan(

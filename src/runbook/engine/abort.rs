@@ -7,19 +7,14 @@ use crate::model::task::Effect;
 use crate::model::time::Timestamp;
 use crate::runbook::state::{RunState, RunStatus, StepState};
 
-pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
-    if let Some(kind) = state.walk(now).find_map(settle::ended) {
-        return Some(kind);
-    }
-    if let Some(kind) = state.walk(now).find_map(look) {
-        return Some(kind);
-    }
-    if state.abort.as_ref().is_some_and(|abort| abort.undo)
-        && let Some(kind) = undo(state, now)
-    {
-        return Some(kind);
-    }
-    Some(end(state, now))
+pub fn next(state: &RunState, now: Timestamp) -> EventKind {
+    let taken_back = || state.abort.as_ref().filter(|abort| abort.undo).and_then(|_| undo(state, now));
+    state
+        .walk(now)
+        .find_map(settle::ended)
+        .or_else(|| state.walk(now).find_map(look))
+        .or_else(taken_back)
+        .unwrap_or_else(|| end(state, now))
 }
 
 /// Steps about which an ending cannot be honest yet.

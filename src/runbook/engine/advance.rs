@@ -39,7 +39,7 @@ pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
         return Some(EventKind::QuestionWithdrawn { number: question.number, why });
     }
     if state.abort.is_some() {
-        return abort::next(state, now);
+        return Some(abort::next(state, now));
     }
     state.started_at?;
     let Some(at) = state.walk(now).find(|at| !at.record.state.is_settled()) else {

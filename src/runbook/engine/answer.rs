@@ -23,13 +23,13 @@ pub fn check(question: &Question, skip: SkipRule, answer: &Answer) -> Result<(),
         | (QuestionKind::Failed { may_retry: true, .. }, Answer::Retry)
         | (QuestionKind::Failed { may_undo: true, .. }, Answer::Undo)
         | (QuestionKind::Failed { may_look: true, .. }, Answer::LookAgain)
-        | (QuestionKind::Failed { .. } | QuestionKind::Unknown, Answer::DoneByHand { .. })
-        | (QuestionKind::Unknown, Answer::LookAgain) => Ok(()),
+        | (QuestionKind::Failed { .. }, Answer::DoneByHand { .. })
+        | (QuestionKind::Unknown, Answer::DoneByHand { .. } | Answer::LookAgain) => Ok(()),
         (QuestionKind::Phrase { phrase }, Answer::Phrase { text }) if text.trim() == phrase => Ok(()),
         (QuestionKind::Phrase { .. }, Answer::Phrase { .. }) => {
             Err("the phrase does not match; nothing was started".to_owned())
         }
-        (QuestionKind::Answer { answer: kind, .. }, answer) => check_value(kind, answer),
+        (QuestionKind::Answer { answer: kind, .. }, answer) => check_value(*kind, answer),
         (QuestionKind::Attest { .. }, Answer::Value { value }) => {
             written(value.as_str().unwrap_or_default(), "write what you did and what you saw")
         }
@@ -63,7 +63,7 @@ fn written(text: &str, wish: &str) -> Result<(), String> {
     }
 }
 
-fn check_value(kind: &AnswerKind, answer: &Answer) -> Result<(), String> {
+fn check_value(kind: AnswerKind, answer: &Answer) -> Result<(), String> {
     match (kind, answer) {
         (AnswerKind::YesNo, Answer::Yes) | (_, Answer::No) => Ok(()),
         (AnswerKind::Integer, Answer::Value { value }) if value.is_i64() => Ok(()),

@@ -74,7 +74,7 @@ pub fn arm(at: At<'_>) -> EventKind {
     put(at, QuestionKind::Arm, title, if_yes, if_no)
 }
 
-pub fn drift(at: At<'_>, drift: Vec<(String, String, String)>) -> EventKind {
+pub fn drift(at: At<'_>, drift: &[(String, String, String)]) -> EventKind {
     let title = format!("The target of “{}” is not what the plan saw", at.planned.title);
     let if_yes = "Accepting with a reason goes on with the target as it is now; the run then ends with an exception. \
                   Looking again reads the target once more."

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Time limit for reading an identity; a person waits for it.
-const IDENTIFY_LIMIT: Duration = Duration::from_secs(60);
+const IDENTIFY_LIMIT: Duration = Duration::from_mins(1);
 /// Time limit for a look at what became of an attempt.
-const LOOK_LIMIT: Duration = Duration::from_secs(600);
+const LOOK_LIMIT: Duration = Duration::from_mins(10);
 
 /// Why a journal's events do not make a run.
 #[derive(Debug, thiserror::Error)]
@@ -393,8 +393,7 @@ impl StepRecord {
         match kind {
             EventKind::StepDone { .. } => {
                 self.to(StepState::Done, None);
-                if let Some(output) = ended.and_then(|ended| ended.output()).or_else(|| answered.map(Answered::output))
-                {
+                if let Some(output) = ended.and_then(Ended::output).or_else(|| answered.map(Answered::output)) {
                     self.outcome = Some(TaskOutcome::Done { output });
                 }
             }

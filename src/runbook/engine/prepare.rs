@@ -73,7 +73,7 @@ fn prepare(at: At<'_>) -> Option<EventKind> {
     }
     match &at.planned.action {
         PlannedAction::Question { prompt, answer } => {
-            let kind = QuestionKind::Answer { prompt: prompt.clone(), answer: answer.clone() };
+            let kind = QuestionKind::Answer { prompt: prompt.clone(), answer: *answer };
             return Some(ask::person(at, kind));
         }
         PlannedAction::Attest { prompt } => {
@@ -89,7 +89,7 @@ fn prepare(at: At<'_>) -> Option<EventKind> {
         if !drift.is_empty() {
             let facts: Vec<&str> = drift.iter().map(|(fact, _, _)| fact.as_str()).collect();
             let why = format!("the target is not what the plan saw: {}", facts.join(", "));
-            return Some(blocked_then(at, why, || ask::drift(at, drift.clone())));
+            return Some(blocked_then(at, why, || ask::drift(at, &drift)));
         }
     }
     Some(match at.planned.confirm {

@@ -66,13 +66,13 @@ fn param(fields: &mut Fields<'_>, name: &Located<String>, known: &[Param]) -> Op
         Kind::Text => ParamKind::Text,
         Kind::Integer => ParamKind::Integer { min, max },
         Kind::Flag => ParamKind::Flag,
-        Kind::Choice => match of.filter(|of| !of.is_empty()) {
-            Some(of) => ParamKind::Choice { of },
-            None => {
+        Kind::Choice => {
+            let Some(of) = of.filter(|of| !of.is_empty()) else {
                 fields.report(Problem::at(&place, "a choice needs `of`: the list of what can be chosen"));
                 return None;
-            }
-        },
+            };
+            ParamKind::Choice { of }
+        }
         Kind::Asset => ParamKind::Asset { kinds },
         Kind::Backup => ParamKind::Backup { asset: partner(fields, asset, "asset", known)? },
         Kind::Copy => ParamKind::Copy { backup: partner(fields, backup, "backup", known)? },

@@ -22,7 +22,7 @@ const ANSWERS: [(&str, AnswerKind); 3] =
     [("yes-no", AnswerKind::YesNo), ("text", AnswerKind::Text), ("integer", AnswerKind::Integer)];
 
 /// Time limit of a step that names none.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 /// Most automatic repeats.
 const MAX_RETRY: u32 = 10;
 
@@ -45,7 +45,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<S
     match (module, ask, attest) {
         (Some(module), None, None) => {
             let parts = Common { id: StepId::from(id?.value), title: title?, help, skip };
-            task_step(fields, scope, parts, &module, wanted.as_ref(), effect)
+            Some(task_step(fields, scope, parts, &module, wanted.as_ref(), effect))
         }
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
             let action = human(fields, scope, ask.as_ref(), attest.as_ref());
@@ -112,7 +112,7 @@ fn task_step(
     module: &Located<String>,
     wanted: Option<&Item<'_>>,
     effect: Option<Effect>,
-) -> Option<Step> {
+) -> Step {
     let row = scope.module(module, |problem| fields.report(problem));
     let with = fields.take("with");
     let with = scope.input(row, with.as_ref(), &fields.place, |problem| fields.report(problem));
@@ -145,7 +145,7 @@ fn task_step(
     if let Some(item) = phrase_item.filter(|_| confirm != Confirm::Phrase) {
         item.report(Problem::at(&item.place, "the phrase is never asked for: `confirm` is not \"phrase\""));
     }
-    Some(Step {
+    Step {
         id: parts.id,
         title: parts.title,
         help: parts.help,
@@ -158,7 +158,7 @@ fn task_step(
         retry,
         skip: parts.skip,
         undo,
-    })
+    }
 }
 
 /// Default by effect; what fences or cannot be taken back keeps its phrase, costly work its key.
