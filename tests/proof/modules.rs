@@ -85,6 +85,11 @@ async fn a_bad_copy_is_failed_with_place_and_cause_and_passed_over_afterwards() 
     let latest = done(bench.resolve("latest").await);
     assert_eq!(latest["backup"], NEW_ID);
     assert!(latest["warnings"].to_string().contains(newest), "{}", latest["warnings"]);
+    // With no other copy left the bad one can still be named, to look at it or to prove it again.
+    bench.catalog.backups[0].copies.truncate(1);
+    let explicit = done(bench.resolve(newest).await);
+    assert_eq!((explicit["store"].as_str(), explicit["proof"]["outcome"].as_str()), (Some("near"), Some("failed")));
+    failed(bench.verify(newest, None).await);
 }
 
 #[tokio::test]

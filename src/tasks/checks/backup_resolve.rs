@@ -102,9 +102,12 @@ async fn resolve(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         )
     })?;
     let catalog = (*cx.catalog).clone().with_proofs(&proofs.records);
-    let chosen = choice::backup(&catalog, &input.asset, input.backup.trim())?;
+    let text = input.backup.trim();
+    let chosen = choice::backup(&catalog, &input.asset, text)?;
+    let named = !matches!(text, "latest" | "latest-proven");
     let only = input.store.filter(|store| !store.as_str().trim().is_empty());
-    let (copies, mut reasons) = choice::copies(chosen.backup, only.as_ref(), &catalog, &cx.estate, &proofs.records);
+    let (copies, mut reasons) =
+        choice::copies(chosen.backup, only.as_ref(), named, &catalog, &cx.estate, &proofs.records);
     let mut unseen = false;
     for copy in copies {
         match pinned(cx, copy).await {

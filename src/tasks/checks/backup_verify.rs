@@ -138,11 +138,9 @@ fn of_backup(
             .means("there is nothing to verify")
             .next("`relight catalog` lists the backups that are known")
     })?;
-    // A copy whose proof failed before may be verified again when nothing else is there.
     let only = store.filter(|s| !s.as_str().is_empty());
-    let (copies, reasons) = choice::copies(backup, only, &cx.catalog, &cx.estate, records);
-    let again = || backup.copies.iter().find(|copy| choice::proof_of(records, copy).is_some() && only.is_none());
-    let Some(copy) = copies.first().copied().or_else(again) else {
+    let (copies, reasons) = choice::copies(backup, only, true, &cx.catalog, &cx.estate, records);
+    let Some(copy) = copies.first() else {
         let failure = Failure::new(format!("no copy of {} can be read", backup.id))
             .means("nothing was verified")
             .next("choose a store that holds a copy: `relight show` lists them");

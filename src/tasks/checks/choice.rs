@@ -81,10 +81,12 @@ fn archived(copy: &Copy) -> bool {
 }
 
 /// Copies worth trying, best first, and why the others are not: proven before unproven, stores that
-/// answered before others, near before far.
+/// answered before others, near before far. A copy whose proof failed is worth trying only where someone
+/// named it, or with `failed_too` after all others.
 pub fn copies<'b>(
     backup: &'b Backup,
     only: Option<&StoreId>,
+    failed_too: bool,
     catalog: &Catalog,
     estate: &Estate,
     records: &[ProofRecord],
@@ -101,15 +103,16 @@ pub fn copies<'b>(
             reasons.push(format!("the copy in `{}` is archived ({class}) and must be thawed first", copy.store));
             continue;
         }
-        if let Some(failed) = proof.filter(|p| p.outcome == ProofOutcome::Failed)
-            && only.is_none()
-        {
+        let failed = proof.filter(|p| p.outcome == ProofOutcome::Failed);
+        if let Some(failed) = failed {
             reasons.push(format!("the copy in `{}` failed its proof: {}", copy.store, failed.detail));
-            continue;
+            if only.is_none() && !failed_too {
+                continue;
+            }
         }
         let away = catalog.stores.iter().any(|s| s.id == copy.store && s.status != ScanStatus::Ok);
         let far = estate.store(&copy.store).is_none_or(|s| !matches!(s.place, StorePlace::Local { .. }));
-        ranked.push(((away, proof.is_none(), far, order), copy));
+        ranked.push(((failed.is_some(), away, proof.is_none(), far, order), copy));
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     (ranked.into_iter().map(|(_, copy)| copy).collect(), reasons)
