@@ -13,6 +13,7 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::io::{BufWriter, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,7 +40,10 @@ pub async fn run(handle: SessionHandle, options: TuiOptions) -> Result<Exit, Tui
     let signals = signals().map_err(|source| TuiError::Terminal { what: "watched for signals", source })?;
     let mut guard = TerminalGuard::enter(options.mouse, options.tmux)?;
     let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
-    let mut terminal = Terminal::new(backend).map_err(|source| TuiError::Terminal { what: "measured", source })?;
+    let terminal = Terminal::new(backend).map_err(|source| TuiError::Terminal { what: "measured", source })?;
+    // Its drop would write to the terminal, and complain on standard error, which panics where both are gone.
+    // The guard gives everything back that was taken.
+    let mut terminal = ManuallyDrop::new(terminal);
     let keys = EventStream::new()
         .map(|event| event.map_or(Input::Gone, Input::Event))
         .chain(futures::stream::once(std::future::ready(Input::Gone)));

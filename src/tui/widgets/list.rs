@@ -68,6 +68,6 @@ mod tests {
         list.act(Act::Bottom, 100);
         assert_eq!(list.window(100, 10), 90..100);
         assert_eq!((list.selected(5), list.window(5, 10)), (Some(4), 0..5));
-        assert_eq!(list.window(5, 0), 4..4);
+        assert_eq!(list.window(5, 0), 0..0);
     }
 }
