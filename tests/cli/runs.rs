@@ -3,7 +3,7 @@
 use super::estate::CONFIG;
 use super::program::{Sandbox, json, stderr, stdout};
 use serde_json::Value;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
 const CHECK: &str = r#"
@@ -158,10 +158,11 @@ fn a_failed_step_is_told_with_its_evidence_and_the_run_can_be_aborted() {
 #[test]
 fn a_killed_runner_is_noticed_and_the_run_resumes_where_it_was() {
     let sandbox = sandbox();
-    let mut told = following(&sandbox);
+    let (mut told, held) = following(&sandbox);
     wait_for("the question", || newest(&sandbox)["status"] == "waiting for you");
     kill(newest(&sandbox)["runner_pid"].as_u64().unwrap());
     let status = told.wait().unwrap();
+    drop(held);
     assert_eq!(status.code(), Some(3));
     let text = std::fs::read_to_string(sandbox.path().join("told")).unwrap();
     assert!(text.contains("RUNNER LOST") && text.contains("relight resume "), "{text}");
@@ -174,7 +175,7 @@ fn a_killed_runner_is_noticed_and_the_run_resumes_where_it_was() {
 }
 
 /// `relight run check`, started, with its standard input held open; it prints into the file `told`.
-fn following(sandbox: &Sandbox) -> Child {
+fn following(sandbox: &Sandbox) -> (Child, ChildStdin) {
     use std::io::Write as _;
     let out = std::fs::File::create(sandbox.path().join("told")).unwrap();
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("relight"))
@@ -187,8 +188,10 @@ fn following(sandbox: &Sandbox) -> Child {
         .stdout(out)
         .spawn()
         .unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"yes\n").unwrap();
-    child
+    // Waiting for a child closes the input that it still owns.
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"yes\n").unwrap();
+    (child, stdin)
 }
 
 #[test]

@@ -64,8 +64,8 @@ struct Talk {
     caught_up: bool,
     /// The reply to an intent is awaited.
     sent: Option<BoxFuture<'static, Result<(), String>>>,
-    /// An event that follows from the intent sent last has come; it may overtake the reply.
-    told: bool,
+    /// The intent that was sent last, until the event that records it has come; it may overtake the reply.
+    intent: Option<Intent>,
     /// An accepted intent's events have not come yet.
     settling: bool,
     /// A line that waits for its question.
@@ -84,7 +84,7 @@ impl Dialogue<'_> {
             state: None,
             caught_up: false,
             sent: None,
-            told: false,
+            intent: None,
             settling: false,
             held: None,
             live: Live::default(),
@@ -157,7 +157,7 @@ impl Dialogue<'_> {
     fn replied(&mut self, talk: &mut Talk, reply: Result<(), String>) -> io::Result<()> {
         talk.sent = None;
         match reply {
-            Ok(()) => talk.settling = !talk.told,
+            Ok(()) => talk.settling = talk.intent.is_some(),
             Err(why) => {
                 let word = self.out.toned(Tone::Warning, "refused");
                 self.out.line(&format!("{word}: {}", escaped(&why)))?;
@@ -192,8 +192,8 @@ impl Dialogue<'_> {
         }
         talk.reconnects = 0;
         let Some(state) = &talk.state else { return Ok(()) };
-        if &event.actor == self.actor {
-            talk.told = true;
+        if &event.actor == self.actor && talk.intent.as_ref().is_some_and(|intent| records(&event.kind, intent)) {
+            talk.intent = None;
             talk.settling = false;
         }
         let mine = matches!(&event.kind, EventKind::Answered { refused: Some(_), .. }) && &event.actor == self.actor;
@@ -243,8 +243,23 @@ impl Dialogue<'_> {
 impl Talk {
     fn send(&mut self, client: &Client, intent: Intent) {
         let client = client.clone();
-        self.told = false;
+        self.intent = Some(intent.clone());
         self.sent = Some(async move { client.intent(intent).await }.boxed());
+    }
+}
+
+/// Whether the event is the one that an accepted intent begins with.
+fn records(event: &EventKind, intent: &Intent) -> bool {
+    match (intent, event) {
+        (Intent::Answer { question, .. }, EventKind::Answered { number, refused: None, .. }) => number == question,
+        (Intent::Start { .. }, EventKind::RunStarted | EventKind::Resumed)
+        | (Intent::Arm { .. }, EventKind::Armed { .. })
+        | (Intent::Disarm, EventKind::Disarmed { .. })
+        | (Intent::Pause { .. }, EventKind::Paused { .. })
+        | (Intent::Resume, EventKind::Resumed)
+        | (Intent::Abort { .. }, EventKind::AbortRequested { .. })
+        | (Intent::Note { .. }, EventKind::NoteAdded { .. }) => true,
+        _ => false,
     }
 }
 
