@@ -3,7 +3,7 @@
 
 use super::app::{App, Order};
 use super::options::{Exit, TuiError, TuiOptions};
-use super::terminal::{Host, TerminalGuard};
+use super::terminal::{Host, Out, TerminalGuard};
 use crate::session::{Request, SessionHandle, View};
 use crossterm::event::{Event, EventStream};
 use futures::future::FutureExt;
@@ -12,7 +12,7 @@ use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use std::io::{BufWriter, stdout};
+use std::io::BufWriter;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub async fn run(handle: SessionHandle, options: TuiOptions) -> Result<Exit, Tui
     let app = App::new(&handle, &options)?;
     let signals = signals().map_err(|source| TuiError::Terminal { what: "watched for signals", source })?;
     let mut guard = TerminalGuard::enter(options.mouse, options.tmux)?;
-    let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
+    let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, Out));
     let terminal = Terminal::new(backend).map_err(|source| TuiError::Terminal { what: "measured", source })?;
     // Its drop would write to the terminal, and complain on standard error, which panics where both are gone.
     // The guard gives everything back that was taken.

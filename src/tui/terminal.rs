@@ -31,6 +31,21 @@ pub trait Host {
     fn is_gone(&self) -> bool;
 }
 
+/// The terminal, written to without the standard library's buffer: what a vanished terminal did not take must
+/// not stay behind and fail a later flush, and a panic inside that buffer's lock must not block giving back.
+#[derive(Clone, Copy, Debug)]
+pub struct Out;
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::write(rustix::stdio::stdout(), bytes))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 pub struct TerminalGuard {
     mouse: bool,
@@ -64,8 +79,8 @@ impl TerminalGuard {
     fn take(&self) -> io::Result<()> {
         TAKEN.store(true, Ordering::SeqCst);
         let taken = enable_raw_mode().and_then(|()| {
-            execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
-            if self.mouse { execute!(stdout(), EnableMouseCapture) } else { Ok(()) }
+            execute!(Out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+            if self.mouse { execute!(Out, EnableMouseCapture) } else { Ok(()) }
         });
         if taken.is_err() {
             give_back();
@@ -83,7 +98,7 @@ impl Drop for TerminalGuard {
 /// Restores the terminal if it is in our hands. Errors have nowhere to go: the terminal may be gone.
 pub fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = execute!(Out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
 }
@@ -98,14 +113,14 @@ impl Host for TerminalGuard {
         }
         let mut sequence = String::new();
         CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence).map_err(io::Error::other)?;
-        let mut out = stdout();
+        let mut out = Out;
         out.write_all(wrapped(&sequence, self.tmux).as_bytes())?;
         out.flush()
     }
 
     fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
-        if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
+        if on { execute!(Out, EnableMouseCapture) } else { execute!(Out, DisableMouseCapture) }
     }
 
     fn suspend(&mut self) -> io::Result<()> {
