@@ -6,7 +6,7 @@
 //! ```
 
 mod cells;
-#[allow(dead_code, reason = "the terminal tests use the rest")]
+#[expect(dead_code, reason = "the terminal tests use the rest")]
 #[path = "../../../tests/support/pty.rs"]
 mod pty;
 mod scene;
@@ -21,6 +21,7 @@ fn main() -> Result<()> {
     let (Some(binary), Some(folder)) = (args.next(), args.next()) else {
         bail!("usage: relight-screenshots BINARY FOLDER [SCENE…]");
     };
+    let binary = binary.canonicalize().wrap_err_with(|| format!("finding {}", binary.display()))?;
     let wanted: Vec<String> = args.map(|name| name.to_string_lossy().into_owned()).collect();
     let file = folder.join("scenes.toml");
     let scenes = scene::load(&file).wrap_err_with(|| format!("reading {}", file.display()))?;
