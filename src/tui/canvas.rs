@@ -5,6 +5,7 @@ use super::glyphs::Glyphs;
 use super::theme::{Role, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
@@ -79,6 +80,15 @@ impl<'a> Canvas<'a> {
         self.buffer.set_style(area.intersection(self.buffer.area), self.theme.style(role));
     }
 
+    /// How text of a role is written: plain text keeps the ground it stands on.
+    fn ink(&self, role: Role) -> Style {
+        let mut style = self.theme.style(role);
+        if role == Role::Base {
+            style.bg = None;
+        }
+        style
+    }
+
     /// Writes text into at most `columns` and returns the columns used.
     pub fn text(&mut self, x: u16, y: u16, columns: u16, text: &str, role: Role) -> u16 {
         let area = self.buffer.area;
@@ -87,7 +97,7 @@ impl<'a> Canvas<'a> {
         }
         let room = columns.min(area.right() - x);
         let cut = fit::fit(text, usize::from(room), self.glyphs);
-        self.buffer.set_stringn(x, y, &cut, usize::from(room), self.theme.style(role));
+        self.buffer.set_stringn(x, y, &cut, usize::from(room), self.ink(role));
         cut.width() as u16
     }
 

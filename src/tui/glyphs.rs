@@ -37,13 +37,14 @@ impl Glyphs {
             down: "▼",
             dot: "·",
             rule: "─",
-            bar_full: "█",
-            bar_rest: "░",
+            // Thin, so that the bars of two rows do not run into one.
+            bar_full: "━",
+            bar_rest: "─",
             over: "▶",
             hole: "╳",
             point: "◆",
             scroll: "┃",
-            spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+            spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "▇"],
         }
     }
 

@@ -56,11 +56,11 @@ mod tests {
     fn bars_keep_their_width() {
         let glyphs = Glyphs::unicode();
         assert_eq!(text(&budget(0, 10, 4, &glyphs)), "░░░░");
-        assert_eq!(text(&budget(1, 100, 4, &glyphs)), "█░░░");
-        assert_eq!(text(&budget(10, 10, 4, &glyphs)), "████");
-        assert_eq!(text(&budget(11, 10, 4, &glyphs)), "███▶");
-        assert_eq!(text(&progress(50, 100, 4, Role::Accent, &glyphs)), "██░░");
-        assert_eq!(text(&sparkline(&[0, 50, 100], 8, Severity::Ok, &glyphs)), "▁▅█");
-        assert_eq!(text(&sparkline(&[1, 2, 3], 2, Severity::Ok, &glyphs)), "▆█");
+        assert_eq!(text(&budget(1, 100, 4, &glyphs)), "━───");
+        assert_eq!(text(&budget(10, 10, 4, &glyphs)), "━━━━");
+        assert_eq!(text(&budget(11, 10, 4, &glyphs)), "━━━▶");
+        assert_eq!(text(&progress(50, 100, 4, Role::Accent, &glyphs)), "━━──");
+        assert_eq!(text(&sparkline(&[0, 50, 100], 8, Severity::Ok, &glyphs)), "▁▅▇");
+        assert_eq!(text(&sparkline(&[1, 2, 3], 2, Severity::Ok, &glyphs)), "▆▇");
     }
 }
