@@ -113,10 +113,8 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let Some(pid) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) else { return };
-        // A fast shutdown first; an immediate one if that does not end; the kernel's way as the last.
-        for (signal, patience) in
-            [(Signal::INT, STOP_PATIENCE), (Signal::QUIT, STOP_PATIENCE), (Signal::KILL, Duration::MAX)]
-        {
+        // An immediate shutdown: nobody waits for a last checkpoint of a sandbox. The kernel's way is the last.
+        for (signal, patience) in [(Signal::QUIT, STOP_PATIENCE), (Signal::KILL, Duration::MAX)] {
             // An error means that it is gone already, which the wait finds out.
             let _ = rustix::process::kill_process(pid, signal);
             let begun = Instant::now();

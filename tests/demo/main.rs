@@ -1,4 +1,5 @@
 //! The demo: artefacts that the real tools accept, an estate with its planted problems, and nothing left.
 
+mod cli;
 mod forge;
 mod sandbox;
