@@ -179,13 +179,13 @@ impl Report {
                 RunnerError::NoRunner { .. } | RunnerError::NotUp { .. } => Exit::Unknown,
                 _ => Exit::Critical,
             };
-            self.hint = match error {
+            match error {
                 RunnerError::Ambiguous { .. } => "type more of the id",
                 RunnerError::Journal(_) | RunnerError::Replay(_) => "`relight journal verify` names what is wrong",
                 RunnerError::NotUp { .. } => "the run is kept; `relight runs` lists it, `relight resume` tries again",
                 _ => "",
             }
-            .to_owned();
+            .clone_into(&mut self.hint);
         } else if let Some(failure) = cause.downcast_ref::<Failure>() {
             self.causes.extend((!failure.meaning.is_empty()).then(|| escaped(&failure.meaning).into_owned()));
             self.evidence = failure.evidence.iter().map(|line| escaped(line).into_owned()).collect();

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Longest span for which a run can be armed in one go.
-const MAX_ARMED: Duration = Duration::from_secs(12 * 3600);
+const MAX_ARMED: Duration = Duration::from_hours(12);
 
 /// Make a plan, show it, and run it step by step
 ///

@@ -282,9 +282,10 @@ fn needs_person(state: &RunState, now: Timestamp) -> bool {
 
 /// What a step's end shows: its results, or what its failure means and what to do next.
 fn evidence(event: &Event, state: &RunState, out: &mut Output) -> io::Result<()> {
-    let step = match &event.kind {
-        EventKind::StepDone { step } | EventKind::StepFailed { step, .. } | EventKind::StepUnknown { step, .. } => step,
-        _ => return Ok(()),
+    let (EventKind::StepDone { step } | EventKind::StepFailed { step, .. } | EventKind::StepUnknown { step, .. }) =
+        &event.kind
+    else {
+        return Ok(());
     };
     match state.step(step).and_then(|record| record.outcome.as_ref()) {
         Some(TaskOutcome::Done { output }) if matches!(event.kind, EventKind::StepDone { .. }) => {
