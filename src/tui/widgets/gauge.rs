@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn bars_keep_their_width() {
         let glyphs = Glyphs::unicode();
-        assert_eq!(text(&budget(0, 10, 4, &glyphs)), "░░░░");
+        assert_eq!(text(&budget(0, 10, 4, &glyphs)), "────");
         assert_eq!(text(&budget(1, 100, 4, &glyphs)), "━───");
         assert_eq!(text(&budget(10, 10, 4, &glyphs)), "━━━━");
         assert_eq!(text(&budget(11, 10, 4, &glyphs)), "━━━▶");
