@@ -32,6 +32,8 @@ pub enum DemoError {
     Interrupted,
     #[error("the sandbox's own configuration is wrong: {0}")]
     Configuration(String),
+    #[error("the sandbox could not be taken down whole, and parts of it may be left: {0}")]
+    Ending(String),
 }
 
 pub(super) fn cannot(doing: &'static str) -> impl FnOnce(std::io::Error) -> DemoError {

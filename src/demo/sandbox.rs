@@ -87,6 +87,12 @@ impl Sandbox {
         let entries = runs::list(&self.state_dir()).unwrap_or_default();
         entries.iter().filter(|entry| entry.state.as_ref().is_ok_and(|state| !state.status.is_over())).count()
     }
+
+    /// Takes everything down, away from the threads that serve: runners and servers are waited for.
+    pub async fn end(self) -> Result<(), DemoError> {
+        let ending = tokio::task::spawn_blocking(move || drop(self));
+        ending.await.map_err(|lost| DemoError::Ending(lost.to_string()))
+    }
 }
 
 fn interrupted(stop: &AtomicBool) -> Result<(), DemoError> {

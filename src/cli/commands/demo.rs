@@ -2,7 +2,7 @@
 
 use super::console;
 use crate::cli::{Globals, Output};
-use crate::demo::{Sandbox, Say, Wishes};
+use crate::demo::{DemoError, Sandbox, Say, Wishes};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use crate::report::Exit;
@@ -57,7 +57,7 @@ pub async fn run(globals: &Globals, args: &Args, now: Timestamp, out: &mut Outpu
 async fn build(args: &Args, now: Timestamp, stops: &mut Stops) -> eyre::Result<Option<Sandbox>> {
     let wishes = Wishes { dir: args.dir.clone(), clean: args.clean };
     let stop = Arc::new(AtomicBool::new(false));
-    let say: Say = Arc::new(|line| tell(line));
+    let say: Say = Arc::new(tell);
     let making = Sandbox::build(wishes, now, say, Arc::clone(&stop));
     tokio::pin!(making);
     tokio::select! {
@@ -110,14 +110,14 @@ async fn show(globals: &Globals, sandbox: &Sandbox) -> eyre::Result<Exit> {
 }
 
 /// Takes the sandbox down and says what that ends.
-async fn farewell(sandbox: Sandbox) -> Result<(), tokio::task::JoinError> {
+async fn farewell(sandbox: Sandbox) -> Result<(), DemoError> {
     match sandbox.open_runs() {
         0 => {}
         1 => tell("One run was not over: its runner ends with the sandbox."),
         n => tell(&format!("{n} runs were not over: their runners end with the sandbox.")),
     }
     let (kept, folder) = (sandbox.is_kept(), sandbox.folder().to_owned());
-    tokio::task::spawn_blocking(move || drop(sandbox)).await?;
+    sandbox.end().await?;
     if kept {
         tell(&format!("Kept in {}; its servers are stopped.", folder.display()));
     } else {

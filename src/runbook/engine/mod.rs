@@ -14,6 +14,7 @@ mod evolve;
 mod identity;
 mod machine;
 mod prepare;
+mod record;
 mod settle;
 mod words;
 
