@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Longest stretch for which anyone may be armed at once.
-pub const LONGEST: Duration = Duration::from_secs(8 * 3600);
+pub const LONGEST: Duration = Duration::from_hours(8);
 /// A file larger than this is not ours.
 const LARGEST_FILE: u64 = 64 * 1024;
 

@@ -50,7 +50,7 @@ impl State {
             let tell = Tell { run: id, news };
             match Client::connect(&folder, &actor, 0).await {
                 Ok((client, told)) => tell.all(client, told).await,
-                Err(error) => tell.from_journal(folder, error.to_string()).await,
+                Err(error) => tell.journal(folder, error.to_string()).await,
             }
         });
         self.followed = Some(Followed { run, client: None, follower: follower.abort_handle() });
@@ -85,20 +85,16 @@ impl State {
 
     /// Makes an event of the open run true.
     fn happened(&mut self, event: &Event) {
-        let shown = match &mut self.view.open_run {
-            Some(view) => view,
-            None => match RunState::create(event) {
+        let Some(shown) = &mut self.view.open_run else {
+            match RunState::create(event) {
                 Ok(state) => {
                     let (events, output) = (Arc::new(vec![event.clone()]), Arc::default());
                     let view = RunView { state, events, live: None, output, link: Link::Connecting };
                     self.view.open_run = Some(Arc::new(view));
-                    return;
                 }
-                Err(error) => {
-                    self.tell(Severity::Critical, &format!("The run cannot be shown: {error}."), "");
-                    return;
-                }
-            },
+                Err(error) => self.tell(Severity::Critical, &format!("The run cannot be shown: {error}."), ""),
+            }
+            return;
         };
         let shown = Arc::make_mut(shown);
         if event.seq <= shown.state.seq {
@@ -183,7 +179,7 @@ impl Tell {
         self.one(Told::Lost("the line to its runner broke".to_owned())).await;
     }
 
-    async fn from_journal(&self, folder: RunFolder, why: String) {
+    async fn journal(&self, folder: RunFolder, why: String) {
         let read = tokio::task::spawn_blocking(move || journal::read(&folder.path)).await;
         let events = match read {
             Ok(events) => events.map_err(|error| error.to_string()),

@@ -24,7 +24,7 @@ const GATHER_EVERY: Duration = Duration::from_millis(120);
 /// How often clocks are looked at: the end of the armed time, the next judgement, the next scan.
 const BEAT: Duration = Duration::from_secs(1);
 /// Ages move: the catalog is judged again this often without any scan.
-const JUDGE_EVERY: Duration = Duration::from_secs(60);
+const JUDGE_EVERY: Duration = Duration::from_mins(1);
 /// How often the runs folder is looked at.
 const RUNS_EVERY: Duration = Duration::from_secs(2);
 /// How long running work may take to stop when the console closes.

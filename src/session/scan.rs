@@ -85,7 +85,7 @@ impl State {
         let ids = self.parts.estate.stores.iter().map(|store| &store.id);
         let covered = ids.filter(|id| matches!(&extent, Extent::All) || extent == Extent::One((*id).clone()));
         let (seen, watch_seen) = watch::channel(covered.map(|id| (id.clone(), 0)).collect::<Vec<(StoreId, u64)>>());
-        self.view.scanning = watch_seen.borrow().clone();
+        self.view.scanning.clone_from(&watch_seen.borrow());
         let title = match &extent {
             Extent::All => "Scan all stores".to_owned(),
             Extent::One(id) => format!("Scan store {id}"),
@@ -105,7 +105,7 @@ impl State {
     pub fn gather_scan(&mut self) {
         let Some(scanning) = &mut self.scanning else { return };
         if scanning.seen.has_changed().unwrap_or(false) {
-            self.view.scanning = scanning.seen.borrow_and_update().clone();
+            self.view.scanning.clone_from(&scanning.seen.borrow_and_update());
             self.touch();
         }
     }

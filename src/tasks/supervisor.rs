@@ -79,7 +79,10 @@ pub struct Supervisor {
 
 impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Supervisor").field("records", &self.records).field("live", &self.live.len()).finish()
+        f.debug_struct("Supervisor")
+            .field("records", &self.records)
+            .field("live", &self.live.len())
+            .finish_non_exhaustive()
     }
 }
 

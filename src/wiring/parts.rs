@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Distance between two scans of the whole estate.
-const RESCAN_EVERY: Duration = Duration::from_secs(5 * 60);
+const RESCAN_EVERY: Duration = Duration::from_mins(5);
 
 impl Setup {
     pub fn parts(&self) -> Parts {

@@ -53,7 +53,7 @@ async fn every_planted_problem_is_found_and_nothing_stays() {
         let judged = scanned.health.assets.iter().find(|a| a.id.as_str() == asset.id).expect(asset.id);
         match asset.trouble {
             Some(rule) => {
-                assert!(judged.findings.iter().any(|f| f.rule == rule), "{} without {rule}:\n{found}", asset.id)
+                assert!(judged.findings.iter().any(|f| f.rule == rule), "{} without {rule}:\n{found}", asset.id);
             }
             None => assert_eq!(judged.verdict, Severity::Ok, "{}:\n{found}", asset.id),
         }

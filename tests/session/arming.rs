@@ -6,7 +6,7 @@ fn arm(reason: &str) -> Request {
     Request::Arm {
         reason: reason.to_owned(),
         incident: Some("INC-7".to_owned()),
-        span: std::time::Duration::from_secs(600),
+        span: std::time::Duration::from_mins(10),
     }
 }
 

@@ -40,7 +40,6 @@ impl SecretSource for NoSecrets {
 }
 
 pub struct World {
-    pub near: Arc<Faulty<MemoryStore>>,
     pub far: Arc<Faulty<MemoryStore>>,
     pub clock: HandClock,
     pub parts: Parts,
@@ -127,10 +126,10 @@ impl World {
             modules: relight::tasks::table::all(),
             runbooks: Arc::default(),
             runbook_errors: Arc::default(),
-            rescan_every: std::time::Duration::from_secs(300),
+            rescan_every: std::time::Duration::from_mins(5),
             notes: Vec::new(),
         };
-        Self { near, far, clock, parts }
+        Self { far, clock, parts }
     }
 
     pub fn start(&self) -> Session {
@@ -142,8 +141,8 @@ impl World {
 pub async fn until(handle: &SessionHandle, what: &str, wanted: impl FnMut(&Arc<View>) -> bool) -> Arc<View> {
     let mut view = handle.view.clone();
     let wait = view.wait_for(wanted);
-    match tokio::time::timeout(std::time::Duration::from_secs(30), wait).await {
-        Ok(view) => Arc::clone(&view.expect("the session is alive")),
-        Err(_) => panic!("never came: {what}; last: {:#?}", handle.view.borrow().notices),
+    if let Ok(view) = tokio::time::timeout(std::time::Duration::from_secs(30), wait).await {
+        return Arc::clone(&view.expect("the session is alive"));
     }
+    panic!("never came: {what}; last: {:#?}", handle.view.borrow().notices);
 }

@@ -16,7 +16,8 @@ pub fn stock(ground: &Ground) -> Result<()> {
                 let (who, what) = (chance.below(40), chance.pick(&["login", "export", "refund", "price-change"]));
                 format!("{},{who},{what}\n", at.timestamp() + line as i64)
             })
-            .collect();
+            .collect::<Vec<String>>()
+            .concat();
         let empty = !ground.clean && index + 1 == nights.len();
         let bytes = if empty { Vec::new() } else { archive::gzip(format!("at,user,did\n{rows}").as_bytes())? };
         ground.keep(&stamped("audit/audit_", *at, ".csv.gz"), &bytes, *at)?;

@@ -56,7 +56,7 @@ fn content(chance: &mut Chance, name: &str, week: usize) -> Vec<u8> {
     match name {
         "weights.bin" => chance.noise(24_000 + week * 700),
         "vocabulary.txt" => {
-            (0..400).map(|_| format!("token-{:06x}\n", chance.below(1 << 24))).collect::<String>().into()
+            (0..400).map(|_| format!("token-{:06x}\n", chance.below(1 << 24))).collect::<Vec<String>>().concat().into()
         }
         _ => format!("{{\"layers\": {}, \"trained_weeks\": {week}}}\n", 4 + week).into_bytes(),
     }

@@ -15,11 +15,11 @@ pub fn stock(ground: &Ground) -> Result<()> {
     for (index, at) in ground.every(STEP, COUNT, silent).into_iter().enumerate() {
         let keys: Vec<rdb::Key> = (0..420 + index as u64 * 2 + chance.below(40))
             .map(|_| rdb::Key {
-                name: format!("session:{:016x}", chance.next()),
+                name: format!("session:{:016x}", chance.draw()),
                 value: format!(
                     r#"{{"user":{},"csrf":"{:016x}","cart":[{},{}]}}"#,
                     chance.below(480) + 1,
-                    chance.next(),
+                    chance.draw(),
                     chance.below(900),
                     chance.below(900)
                 ),

@@ -31,7 +31,7 @@ fn files(chance: &mut Chance, week: usize) -> Vec<Member> {
     (0..14 + week)
         .map(|number| {
             let lines: Vec<String> =
-                (0..40).map(|line| format!("setting_{line} = \"{:08x}\"\n", chance.next() as u32)).collect();
+                (0..40).map(|line| format!("setting_{line} = \"{:08x}\"\n", chance.draw() as u32)).collect();
             (format!("etc/harbour/service-{number:02}.conf"), lines.concat().into_bytes())
         })
         .collect()

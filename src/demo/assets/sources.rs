@@ -25,9 +25,9 @@ pub fn stock(ground: &Ground) -> Result<()> {
 }
 
 fn file(chance: &mut Chance, number: usize) -> Member {
-    let lines: String =
+    let lines: Vec<String> =
         (0..50).map(|line| format!("def step_{line}(x):\n    return x + {}\n\n", chance.below(1000))).collect();
-    (format!("harbour.git/src/module_{number:02}.py"), lines.into_bytes())
+    (format!("harbour.git/src/module_{number:02}.py"), lines.concat().into_bytes())
 }
 
 pub fn table(_: &Ground) -> String {
