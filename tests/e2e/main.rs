@@ -2,6 +2,7 @@
 //! swapped database, with everything that goes wrong on the way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod console;
 mod crashes;
 mod leaving;
 mod line;

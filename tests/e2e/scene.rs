@@ -9,8 +9,9 @@ use relight::catalog::ScanStatus;
 use relight::model::task::Values;
 use relight::model::time::Clock as _;
 use relight::runbook::{Mode, Plan, Runbook, load};
-use relight::runner::{Ground, RunFolder, module_rows, planner, spawn};
+use relight::runner::{Ground, RunFolder, module_rows, planner, runs, spawn};
 use relight::wiring::{Setup, SystemClock, actor, scan_once, setup};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -209,6 +210,18 @@ database = "{database}"
     /// Object id under the live name and content: what must not change before the swap.
     pub fn production(&self) -> (String, String) {
         (self.shop.oid(&self.database), self.shop.cluster.content(&self.database))
+    }
+}
+
+/// A test that stops half-way leaves no runner behind.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // Only whoever holds a run's lock is its runner: a bare process id may be someone else's by now.
+        for pid in runs::list(&self.state()).into_iter().flatten().filter_map(|entry| entry.runner) {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 
