@@ -241,7 +241,7 @@ fn page(keys: &[String], query: &str) -> String {
         let key = &keys[at];
         let folder = if delimiter.is_empty() { None } else { key[prefix.len()..].find(&delimiter) };
         if let Some(end) = folder {
-            last = key[..prefix.len() + end + 1].to_owned();
+            key[..=(prefix.len() + end)].clone_into(&mut last);
             write!(body, "<CommonPrefixes><Prefix>{last}</Prefix></CommonPrefixes>").ok();
             at += keys[at..].partition_point(|key| key.starts_with(&last));
         } else {

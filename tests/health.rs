@@ -1,4 +1,5 @@
 //! Each rule speaks when it must, stays silent when it must, and never calls the unseen healthy.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use chrono::{Duration, TimeZone, Utc};
 use relight::catalog::{Catalog, RecoveryWindow, ScanStatus, StoreScan, snapshot::Hole};
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration as Span;
 
-const HOUR: Span = Span::from_secs(3600);
+const HOUR: Span = Span::from_hours(1);
 
 fn now() -> Timestamp {
     Utc.with_ymd_and_hms(2026, 3, 10, 12, 0, 0).unwrap()

@@ -48,7 +48,7 @@ fn sandbox() -> Sandbox {
 
 /// What `relight` prints when it reads `input` to its end, and how it ends.
 fn with_input(sandbox: &Sandbox, arguments: &[&str], input: &str) -> (String, i32) {
-    let output = sandbox.relight(arguments).write_stdin(input).timeout(Duration::from_secs(120)).output().unwrap();
+    let output = sandbox.relight(arguments).write_stdin(input).timeout(Duration::from_mins(2)).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (text, output.status.code().unwrap_or(-1))
 }
@@ -59,7 +59,7 @@ fn newest(sandbox: &Sandbox) -> Value {
 }
 
 fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(Instant::now() < deadline, "{what} did not come");
         std::thread::yield_now();

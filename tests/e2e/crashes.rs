@@ -115,12 +115,12 @@ async fn killed_while_restoring(place: Place, format: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_in_pg_restore_comes_back_and_swaps_once() {
-    killed_while_restoring(Place::Bucket, "custom").await;
+    Box::pin(killed_while_restoring(Place::Bucket, "custom")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_in_psql_comes_back_and_swaps_once() {
-    killed_while_restoring(Place::Folder, "plain").await;
+    Box::pin(killed_while_restoring(Place::Folder, "plain")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ fn side(scene: &Scene) -> String {
 
 /// Waits until the run, with nobody watching, stands at a question.
 fn waits_alone(scene: &Scene) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while newest(scene).word() != "waiting for you" {
         assert!(Instant::now() < deadline, "it does not come to its question: {:?}", newest(scene).state);
     }
@@ -73,7 +73,7 @@ async fn a_terminal_closed_in_the_restore_is_not_needed_and_attach_finishes() {
     let mut arguments = vec!["--config".into(), config.into_os_string(), "--state".into(), state.into_os_string()];
     arguments.extend(RUN.map(Into::into));
     let mut terminal = Terminal::start(Path::new(RELIGHT), &arguments, &BTreeMap::new(), (120, 60)).unwrap();
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     terminal.wait_for("Start this plan?", patience).unwrap();
     terminal.type_keys("yes<enter>").unwrap();
     for step in [3, 5] {

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Steps of `restore-postgres`: 5 restores, 8 swaps.
 pub const STEPS: u32 = 9;
 /// Longest silence.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Line {
     pub child: Child,
@@ -41,9 +41,8 @@ impl Line {
             .spawn()
             .unwrap();
         let (send, output) = channel();
-        let mut pipes: Vec<Box<dyn std::io::Read + Send>> = Vec::new();
-        pipes.push(Box::new(child.stdout.take().unwrap()));
-        pipes.push(Box::new(child.stderr.take().unwrap()));
+        let pipes: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
         for pipe in pipes {
             let send = send.clone();
             std::thread::spawn(move || {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 /// Longest silence of a run that is not over.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Run {
     pub folder: RunFolder,
@@ -85,9 +85,8 @@ impl Run {
             }
             let open = self.state().question.clone().filter(|question| question.number > self.answered);
             let Some(question) = open else {
-                if self.hear("going on").await == Heard::Gone {
-                    panic!("the line was lost; {}\n{}", self.describe(), self.folder.log_tail());
-                }
+                let heard = self.hear("going on").await;
+                assert!(heard != Heard::Gone, "the line was lost; {}\n{}", self.describe(), self.folder.log_tail());
                 continue;
             };
             if stop(&question) {
@@ -137,19 +136,19 @@ impl Run {
     /// Waits for a state without answering anything.
     pub async fn until(&mut self, what: &str, wanted: impl Fn(&RunState) -> bool) {
         while !wanted(self.state()) {
-            if self.hear(what).await == Heard::Gone {
-                panic!("{what}: the line was lost; {}", self.describe());
-            }
+            let heard = self.hear(what).await;
+            assert!(heard != Heard::Gone, "{what}: the line was lost; {}", self.describe());
         }
     }
 
     /// Every failure that the run has told, for people.
     pub fn failures(&self) -> String {
         let outcomes = self.state().steps.iter().filter_map(|step| step.outcome.as_ref().map(|o| (&step.id, o)));
-        outcomes
+        let lines: Vec<String> = outcomes
             .filter(|(_, outcome)| !matches!(outcome, relight::model::task::TaskOutcome::Done { .. }))
             .map(|(step, outcome)| format!("{step}: {outcome:#?}\n"))
-            .collect()
+            .collect();
+        lines.concat()
     }
 
     /// Where everything stands, for people.

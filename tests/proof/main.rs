@@ -7,6 +7,5 @@ mod dumps;
 mod estate;
 mod modules;
 #[path = "../support/postgres.rs"]
-#[allow(dead_code, reason = "each test program uses its part")]
 mod postgres;
 mod trees;

@@ -105,7 +105,7 @@ async fn bad_backups_stop_the_restore_and_leave_production_alone() {
     let mut broken_gz = gz.clone();
     let spot = broken_gz.len() / 2;
     broken_gz[spot] ^= 0xff;
-    let cases: Vec<(&str, Vec<u8>, Vec<Wrapping>, Form, String)> = vec![
+    let cases: [(_, _, _, _, String); 7] = [
         ("truncated gzip", gz[..gz.len() - 500].to_vec(), vec![Wrapping::Gzip], Form::PlainSql, "ends early".into()),
         ("damaged gzip", broken_gz, vec![Wrapping::Gzip], Form::PlainSql, "damaged".into()),
         ("truncated plain", plain[..cut].to_vec(), vec![], Form::PlainSql, "without its end marker".into()),

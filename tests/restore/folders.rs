@@ -86,8 +86,8 @@ impl Shelf {
         })
     }
 
-    fn shelve(&self, name: &str, bytes: Vec<u8>, wrapping: &[Wrapping]) -> Value {
-        let meta = self.store.put(name, wrapped(&bytes, wrapping));
+    fn shelve(&self, name: &str, bytes: &[u8], wrapping: &[Wrapping]) -> Value {
+        let meta = self.store.put(name, wrapped(bytes, wrapping));
         source(name, meta.size, &meta.pin(), wrapping, Form::Tar)
     }
 }
@@ -125,11 +125,11 @@ fn picture(root: &Path) -> Vec<String> {
                     open.push(path.clone());
                     "folder".to_owned()
                 }
-                () if meta.is_symlink() => format!("link {:?}", std::fs::read_link(&path).unwrap()),
+                () if meta.is_symlink() => format!("link {}", std::fs::read_link(&path).unwrap().display()),
                 () => hex::encode(<sha2::Sha256 as sha2::Digest>::digest(std::fs::read(&path).unwrap())),
             };
             let name = path.strip_prefix(root).unwrap();
-            lines.push(format!("{name:?} {:o} {} {} {content}", meta.mode(), meta.mtime(), meta.uid()));
+            lines.push(format!("{} {:o} {} {} {content}", name.display(), meta.mode(), meta.mtime(), meta.uid()));
         }
     }
     lines.sort();
@@ -142,7 +142,7 @@ async fn archives_come_back_whole_and_swap_in_and_back() {
         let shelf = Shelf::new();
         fill(&shelf.live());
         let original = picture(&shelf.live());
-        let input = shelf.input(shelf.shelve("a.tar", archive(&shelf.live()), wrapping)).await;
+        let input = shelf.input(shelf.shelve("a.tar", &archive(&shelf.live()), wrapping)).await;
         std::fs::remove_file(shelf.live().join("a.txt")).unwrap();
         std::fs::write(shelf.live().join("secret"), "overwritten").unwrap();
         let damaged = picture(&shelf.live());
@@ -228,7 +228,7 @@ async fn hostile_archives_are_refused_and_nothing_leaves_the_root() {
         let shelf = Shelf::new();
         fill(&shelf.live());
         let before = picture(&shelf.live());
-        let input = shelf.input(shelf.shelve("bad.tar", hostile(name, kind, link), &[])).await;
+        let input = shelf.input(shelf.shelve("bad.tar", &hostile(name, kind, link), &[])).await;
         let failure = said(&shelf.failed("files.extract", &input).await);
         assert!(failure.contains(expected), "{name}: {failure}");
         assert!(shelf.failed("files.swap", &input).await.what.contains("not unpacked to its end"));
@@ -249,7 +249,7 @@ async fn damaged_and_oversized_backups_stop_and_differences_are_named() {
     let input = shelf.input(source("cut.tar.gz", meta.size, &meta.pin(), &[Wrapping::Gzip], Form::Tar)).await;
     assert!(said(&shelf.failed("files.extract", &input).await).contains("ends early"));
 
-    let input = shelf.input(shelf.shelve("a.tar", good, &[])).await;
+    let input = shelf.input(shelf.shelve("a.tar", &good, &[])).await;
     let bomb = with(input.clone(), json!({ "max_bytes": 1_000_000 }));
     assert!(shelf.failed("files.extract", &bomb).await.what.contains("larger than"));
     let many = with(input.clone(), json!({ "max_members": 3 }));
@@ -272,7 +272,7 @@ async fn damaged_and_oversized_backups_stop_and_differences_are_named() {
 async fn a_swap_that_died_in_the_middle_is_settled_by_looking() {
     let shelf = Shelf::new();
     fill(&shelf.live());
-    let input = shelf.input(shelf.shelve("a.tar", archive(&shelf.live()), &[])).await;
+    let input = shelf.input(shelf.shelve("a.tar", &archive(&shelf.live()), &[])).await;
     shelf.done("files.extract", &input).await;
     let side = PathBuf::from(input["side"].as_str().unwrap());
     // What the exchange leaves when the runner dies before the second rename.

@@ -41,7 +41,7 @@ fn asset(id: &str, kind: AssetKind, tier: Tier, rpo_hours: u64, stores: &[&str])
         tier,
         objectives: Objectives {
             rpo: Some(Span::from_secs(rpo_hours * 3600)),
-            rto: Some(Span::from_secs(3600)),
+            rto: Some(Span::from_hours(1)),
             copies: Some(CopyRule { total: 3, media: 2, off_site: 1 }),
             proof: None,
         },
@@ -211,7 +211,7 @@ fn backups() -> Vec<Backup> {
             &["local", "s3-primary"],
         ));
     }
-    all.sort_by(|a, b| b.taken_at.cmp(&a.taken_at));
+    all.sort_by_key(|backup| std::cmp::Reverse(backup.taken_at));
     all
 }
 

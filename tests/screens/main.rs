@@ -1,4 +1,5 @@
 //! Every screen and dialog at the sizes that matter, with symbols and the role of every cell; and what keys do.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 mod dialogs;
 mod estate;
@@ -24,7 +25,7 @@ fn snap(name: &str, keys: &str, view: &dyn Fn() -> relight::session::View) {
 
 fn with_run(run: relight::session::RunView) -> relight::session::View {
     let mut view = estate::view();
-    view.armed = run.state.armed.clone();
+    view.armed.clone_from(&run.state.armed);
     view.open_run = Some(Arc::new(run));
     view
 }

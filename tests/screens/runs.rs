@@ -28,6 +28,7 @@ const STEPS: [(&str, &str, Effect, Confirm, &str); 8] = [
     ("health", "Ask the application whether it is well", Effect::Observe, Confirm::None, "http.health"),
 ];
 
+#[expect(clippy::too_many_lines, reason = "one literal that reads best whole")]
 pub fn runbooks() -> Vec<Runbook> {
     let param = |name: &str, title: &str, kind: ParamKind, required: bool, default: Option<&str>, help: &str| Param {
         name: name.into(),
@@ -46,7 +47,7 @@ pub fn runbooks() -> Vec<Runbook> {
         confirm,
         phrase: None,
         target: None,
-        timeout: Span::from_secs(600),
+        timeout: Span::from_mins(10),
         retry: 0,
         skip: SkipRule::Forbidden,
         undo: None,
@@ -131,8 +132,8 @@ pub fn plan() -> Plan {
             "renames database orders to orders_before_20261120_135000 (kept)".into(),
             "renames database orders_restore_20261120_135000 to orders".into(),
         ],
-        rpo: Some(Span::from_secs(86_400)),
-        rto: Some(Span::from_secs(3_600)),
+        rpo: Some(Span::from_hours(24)),
+        rto: Some(Span::from_hours(1)),
         steps: STEPS
             .map(|(id, title, effect, confirm, module)| PlannedStep {
                 id: id.into(),
@@ -144,7 +145,7 @@ pub fn plan() -> Plan {
                 phrase: (confirm == Confirm::Phrase).then(|| "swap orders {{ target.code }}".into()),
                 target: None,
                 identity: (effect == Effect::Irreversible).then(identity),
-                timeout: Span::from_secs(1_800),
+                timeout: Span::from_mins(30),
                 retry: 0,
                 skip: SkipRule::Forbidden,
                 undo: (effect == Effect::Irreversible)

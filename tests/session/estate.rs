@@ -110,7 +110,7 @@ impl World {
         }
         let clock = HandClock(Arc::new(Mutex::new(noon())));
         let stores: BTreeMap<StoreId, Arc<dyn Store>> = BTreeMap::from([
-            (StoreId::new("near"), Arc::clone(&near) as Arc<dyn Store>),
+            (StoreId::new("near"), near as Arc<dyn Store>),
             (StoreId::new("far"), Arc::clone(&far) as Arc<dyn Store>),
         ]);
         let parts = Parts {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 pub const BIN: &str = "/usr/lib/postgresql/15/bin";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Cluster {
     pub port: u16,
@@ -73,9 +73,9 @@ impl Cluster {
             "fsync=off",
         ]);
         command.args(["-c", "unix_socket_directories=", "-c", "max_prepared_transactions=4"]);
-        settings.iter().for_each(|setting| {
+        for setting in settings {
             command.args(["-c", setting]);
-        });
+        }
         let server = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let mut cluster = Self { port, root, server, account };
         cluster.wait_until_ready();

@@ -6,7 +6,6 @@
 //! ```
 
 mod cells;
-#[expect(dead_code, reason = "the terminal tests use the rest")]
 #[path = "../../../tests/support/pty.rs"]
 mod pty;
 mod scene;

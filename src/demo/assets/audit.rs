@@ -19,7 +19,7 @@ pub fn stock(ground: &Ground) -> Result<()> {
             .collect::<Vec<String>>()
             .concat();
         let empty = !ground.clean && index + 1 == nights.len();
-        let bytes = if empty { Vec::new() } else { archive::gzip(format!("at,user,did\n{rows}").as_bytes())? };
+        let bytes = if empty { Vec::new() } else { archive::gzip(rows.as_bytes())? };
         ground.keep(&stamped("audit/audit_", *at, ".csv.gz"), &bytes, *at)?;
     }
     Ok(())

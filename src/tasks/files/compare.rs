@@ -175,10 +175,10 @@ impl Comparer {
             return Ok(());
         }
         let bits = if here.is_file() { !SPECIAL & 0o7777 } else { 0o7777 };
-        if let Some(mode) = member.mode.filter(|_| !here.is_symlink()) {
-            if mode & bits != here.mode() & bits {
-                self.problem(format!("{shown} has mode {:o}, recorded {mode:o}", here.mode() & 0o7777));
-            }
+        if let Some(mode) = member.mode.filter(|_| !here.is_symlink())
+            && mode & bits != here.mode() & bits
+        {
+            self.problem(format!("{shown} has mode {:o}, recorded {mode:o}", here.mode() & 0o7777));
         }
         if let Some(mtime) =
             member.mtime.filter(|mtime| *mtime != here.mtime() && !matches!(member.kind, Kind::Hard(_)))

@@ -46,7 +46,8 @@ impl Module for Identity {
             let cancel = cx.cancel.clone();
             let host = cx.actor.host.clone();
             let looked =
-                tokio::task::spawn_blocking(move || identify(&input.target, host, &|| cancel.reason().is_some())).await;
+                tokio::task::spawn_blocking(move || identify(&input.target, &host, &|| cancel.reason().is_some()))
+                    .await;
             if let Some(reason) = cx.cancel.reason() {
                 return Err(Stop::Cancelled(reason));
             }
@@ -56,10 +57,10 @@ impl Module for Identity {
     }
 }
 
-fn identify(target: &Path, host: String, stop: &dyn Fn() -> bool) -> Result<Values, Failure> {
+fn identify(target: &Path, host: &str, stop: &dyn Fn() -> bool) -> Result<Values, Failure> {
     let (place, [name]) = Place::open([target])?;
     let path = place.show(&name);
-    let mut facts = vec![("host", host.clone()), ("folder", path.clone())];
+    let mut facts = vec![("host", host.to_owned()), ("folder", path.clone())];
     match place.find(&name)? {
         Found::Nothing => facts.push(("present", "no: there is no folder of this name".to_owned())),
         Found::Other(what) => facts.push(("present", format!("no: it is {what}"))),
@@ -79,5 +80,5 @@ fn identify(target: &Path, host: String, stop: &dyn Fn() -> bool) -> Result<Valu
             ]);
         }
     }
-    Ok(values(json!({ "title": format!("folder {path} on {}", escaped(&host)), "facts": facts, "shown": [] })))
+    Ok(values(json!({ "title": format!("folder {path} on {}", escaped(host)), "facts": facts, "shown": [] })))
 }

@@ -76,15 +76,14 @@ async fn create(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .next("make a new plan; it gets a new name")
             .into());
     }
-    let shape = match input.shape {
-        Some(shape) => shape,
-        None => {
-            let template = database::find(&session, "template0").await?;
-            let mut shape = template.ok_or_else(|| Failure::new("the server has no template0"))?.shape;
-            let row = session.row("reading our user's name", "SELECT current_user::text", &[]).await?;
-            shape.owner = row.get(0);
-            shape
-        }
+    let shape = if let Some(shape) = input.shape {
+        shape
+    } else {
+        let template = database::find(&session, "template0").await?;
+        let mut shape = template.ok_or_else(|| Failure::new("the server has no template0"))?.shape;
+        let row = session.row("reading our user's name", "SELECT current_user::text", &[]).await?;
+        shape.owner = row.get(0);
+        shape
     };
     database::create(&session, &input.side, &shape, &cx.owner.run).await?;
     let made = database::ours(&session, &input.side, &cx.owner.run).await?;

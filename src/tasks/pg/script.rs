@@ -177,16 +177,17 @@ impl Scanner {
                 self.copying = Some((name, 0));
             }
         } else if let Some(rest) = after_any(line, &["CREATE TABLE ", "CREATE UNLOGGED TABLE "]) {
-            if expects("TABLE") && self.inventory.tables.len() < MAX_NAMES {
-                if let Some((name, _)) = qualified(rest) {
-                    self.inventory.tables.entry(name).or_insert(Some(0));
-                }
+            if expects("TABLE")
+                && self.inventory.tables.len() < MAX_NAMES
+                && let Some((name, _)) = qualified(rest)
+            {
+                self.inventory.tables.entry(name).or_insert(Some(0));
             }
         } else if let Some(rest) = line.strip_prefix("INSERT INTO ") {
-            if let Some((name, _)) = qualified(rest) {
-                if let Some(rows) = self.inventory.tables.get_mut(&name) {
-                    *rows = None;
-                }
+            if let Some((name, _)) = qualified(rest)
+                && let Some(rows) = self.inventory.tables.get_mut(&name)
+            {
+                *rows = None;
             }
             self.entry = entry;
         } else if let Some(rest) = line.strip_prefix("SELECT pg_catalog.setval('") {
@@ -196,12 +197,12 @@ impl Scanner {
                 self.inventory.extensions.insert(name);
             }
         } else {
-            self.small(line, &entry);
+            self.small(line, entry.as_deref());
         }
     }
 
-    fn small(&mut self, line: &str, entry: &Option<String>) {
-        match entry.as_deref() {
+    fn small(&mut self, line: &str, entry: Option<&str>) {
+        match entry {
             Some("INDEX") => self.inventory.indexes += 1,
             Some("CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT") => self.inventory.constraints += 1,
             _ => {}
@@ -214,10 +215,12 @@ impl Scanner {
             () if is_grant(line) => line.rsplit_once(" TO ").map(|(_, role)| role),
             () => None,
         };
-        if let Some((role, _)) = role.and_then(identifier) {
-            if role != "PUBLIC" && role != "public" && self.inventory.roles.len() < MAX_NAMES {
-                self.inventory.roles.insert(role);
-            }
+        if let Some((role, _)) = role.and_then(identifier)
+            && role != "PUBLIC"
+            && role != "public"
+            && self.inventory.roles.len() < MAX_NAMES
+        {
+            self.inventory.roles.insert(role);
         }
     }
 
@@ -225,7 +228,7 @@ impl Scanner {
         match text {
             "PostgreSQL database dump" | "PostgreSQL database cluster dump" => self.inventory.header = true,
             "PostgreSQL database dump complete" | "PostgreSQL database cluster dump complete" => {
-                self.inventory.finished = true
+                self.inventory.finished = true;
             }
             _ => {}
         }

@@ -115,9 +115,8 @@ async fn back(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     };
     match (&scene.aside, input.live_oid) {
         (Some(old), Some(oid)) if old.oid == oid => {
-            let sha256 = match old.mark().map(|mark| mark.state) {
-                Some(MarkState::Aside(sha256)) => sha256,
-                _ => return Err(refuse("the old database does not carry this run's mark").into()),
+            let Some(MarkState::Aside(sha256)) = old.mark().map(|mark| mark.state) else {
+                return Err(refuse("the old database does not carry this run's mark").into());
             };
             let mark = Mark { run: cx.owner.run.clone(), state: MarkState::Restored(sha256) };
             let exchange = Exchange {

@@ -212,7 +212,7 @@ async fn compare_rest(session: &Session, expected: &Inventory) -> Result<Vec<Str
         match session.row("reading a sequence", &format!("SELECT last_value FROM {sequence}"), &[]).await {
             Ok(row) if row.get::<_, i64>(0) == *value => {}
             Ok(row) => {
-                problems.push(format!("sequence {sequence} is at {}, the dump sets {value}", row.get::<_, i64>(0)))
+                problems.push(format!("sequence {sequence} is at {}, the dump sets {value}", row.get::<_, i64>(0)));
             }
             Err(Stop::Failed(failure)) => problems.push(failure.what),
             Err(stop) => return Err(stop),
