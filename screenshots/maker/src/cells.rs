@@ -71,6 +71,7 @@ fn svg(screen: &vt100::Screen) -> Result<String> {
     let (rows, columns) = screen.size();
     let (rows, columns) = (rows.get(), columns.get());
     let (width, height) = (f32::from(columns) * CELL_W + 2.0 * MARGIN, f32::from(rows) * CELL_H + 2.0 * MARGIN);
+    let page = ground(screen);
     let mut back = String::new();
     let mut front = String::new();
     for row in 0..rows {
@@ -84,7 +85,7 @@ fn svg(screen: &vt100::Screen) -> Result<String> {
             if cell.dim() {
                 fg = mix(fg, bg);
             }
-            if bg != BACKGROUND {
+            if bg != page {
                 rect(&mut back, [x - OVERLAP, y - OVERLAP, CELL_W + 2.0 * OVERLAP, CELL_H + 2.0 * OVERLAP], bg, 1.0)?;
             }
             if cell.underline() {
@@ -97,9 +98,23 @@ fn svg(screen: &vt100::Screen) -> Result<String> {
         }
     }
     Ok(format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"><rect width="{width}" height="{height}" rx="8" fill="{}"/>{back}{front}</svg>"#,
-        hex(BACKGROUND)
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"><rect width="{width}" height="{height}" rx="8" fill="{}"/><g shape-rendering="crispEdges">{back}</g>{front}</svg>"#,
+        hex(page)
     ))
+}
+
+/// The ground that most cells stand on: the page takes it, so that a theme reaches its edge.
+fn ground(screen: &vt100::Screen) -> [u8; 3] {
+    let (rows, columns) = screen.size();
+    let mut counts = std::collections::BTreeMap::new();
+    for row in 0..rows.get() {
+        for column in 0..columns.get() {
+            if let Some(cell) = screen.cell(row, column) {
+                *counts.entry(colour(cell.bgcolor(), BACKGROUND)).or_insert(0) += 1;
+            }
+        }
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map_or(BACKGROUND, |(ground, _)| ground)
 }
 
 fn glyph(out: &mut String, cell: &vt100::Cell, text: &str, [x, y]: [f32; 2], fg: [u8; 3]) -> Result<()> {
