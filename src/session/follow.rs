@@ -108,18 +108,6 @@ impl State {
         }
     }
 
-    /// Shows a run from its first event.
-    fn begun(&mut self, first: &Event) {
-        match RunState::create(first) {
-            Ok(state) => {
-                let (events, output) = (Arc::new(vec![first.clone()]), Arc::default());
-                let view = RunView { state, events, live: None, output, link: Link::Connecting };
-                self.view.open_run = Some(Arc::new(view));
-            }
-            Err(error) => self.tell(Severity::Critical, &format!("The run cannot be shown: {error}."), ""),
-        }
-    }
-
     fn live(&mut self, step: &StepId, progress: Option<Progress>, lines: Vec<String>) {
         let Some(shown) = self.view.open_run.as_mut().map(Arc::make_mut) else { return };
         if let Some(progress) = progress {
