@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Longest wait for anything on the screen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Console(Terminal);
 
