@@ -1,95 +1,9 @@
 //! The console itself, in a terminal of its own: a whole restore with key presses, read from the screen.
 
+use crate::keyboard::Console;
 use crate::line::Line;
-use crate::pty::Terminal;
-use crate::scene::{Form, Place, RELIGHT, Scene};
+use crate::scene::{Form, Place, Scene};
 use relight::runner::runs::{self, RunEntry};
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
-
-/// Longest wait for anything on the screen.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-struct Console(Terminal);
-
-impl Console {
-    fn open(scene: &Scene) -> Self {
-        let (config, state) = (scene.config(), scene.state());
-        let arguments = ["--config".into(), config.into_os_string(), "--state".into(), state.into_os_string()];
-        let terminal = Terminal::start(Path::new(RELIGHT), &arguments, &BTreeMap::new(), (120, 36)).unwrap();
-        let mut console = Self(terminal);
-        console.sees("orders");
-        console.sees("scanned");
-        console
-    }
-
-    fn sees(&mut self, text: &str) {
-        self.0.wait_for(text, PATIENCE).unwrap();
-    }
-
-    fn keys(&mut self, keys: &str) {
-        self.0.type_keys(keys).unwrap();
-    }
-
-    /// From the overview to the started and armed run.
-    fn restore(&mut self) {
-        self.keys("R");
-        self.sees("p makes the plan");
-        self.keys("jj<right>");
-        let chosen = |line: &str| line.contains("Copy  ") && line.contains("bucket");
-        self.0.wait("the copy in S3", PATIENCE, |screen| screen.lines().any(chosen)).unwrap();
-        self.keys("p");
-        self.sees("nothing has been changed yet");
-        self.sees("from store bucket");
-        self.keys("s");
-        self.sees("Start this plan?");
-        self.keys("y");
-        self.sees("Read-only: arm the run");
-        self.keys("a");
-        self.sees("Arm this run");
-        self.keys("rows missing in orders<c-y>");
-        self.sees("RUN ARMED");
-    }
-
-    /// Opens the question of a step and says yes to it.
-    fn says_yes_at(&mut self, step: u32) {
-        self.sees(&format!("your turn  {step} "));
-        self.keys("a");
-        self.sees("Leave open");
-        self.keys("y");
-        self.0.wait("the dialog closes", PATIENCE, |screen| !screen.contains("Leave open")).unwrap();
-    }
-
-    /// Types the phrase of the swap as the dialog shows it.
-    fn swaps(&mut self) {
-        self.sees("your turn  8 ");
-        self.keys("a");
-        self.0.wait("the phrase", PATIENCE, |screen| phrase(screen).is_some()).unwrap();
-        let phrase = phrase(&self.0.text()).unwrap();
-        self.keys(&phrase);
-        self.keys("<c-y>");
-        self.0.wait("the end", PATIENCE, |screen| screen.contains("completed") && screen.contains(" ended ")).unwrap();
-    }
-
-    fn quits(mut self) {
-        self.keys("q");
-        // It asks first unless it already knows that the runner has gone.
-        if self.0.wait_for("Leave the console?", PATIENCE).is_ok() {
-            self.keys("y");
-        }
-        assert_eq!(self.0.exit_code(PATIENCE), Ok(0));
-    }
-}
-
-/// What the open dialog wants typed.
-fn phrase(screen: &str) -> Option<String> {
-    screen.lines().find_map(|line| {
-        let shown = &line[line.find("swap orders")?..];
-        let words: Vec<&str> = shown.split_whitespace().take(3).collect();
-        Some(words.join(" "))
-    })
-}
 
 /// A proven backup is what the form offers by itself.
 fn prove(scene: &Scene) {
@@ -114,19 +28,24 @@ fn restored(scene: &Scene, damaged: &(String, String)) {
     relight::journal::verify(&newest(scene).folder.path).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_whole_restore_from_s3_with_key_presses() {
-    let scene = Scene::with(Place::Bucket, |shop| Form::CustomGz.bytes(shop)).await;
+/// A damaged database and its backup in one form at one place, restored from the overview on with keys alone.
+pub async fn restore_with_keys(place: Place, form: Form) {
+    let scene = Scene::with(place, |shop| form.bytes(shop)).await;
     let damaged = scene.production();
     prove(&scene);
-    let mut console = Console::open(&scene);
-    console.restore();
+    let mut console = Console::open(&scene.config(), &scene.state(), "orders");
+    console.restore(place.store());
     for step in [3, 5, 7] {
         console.says_yes_at(step);
     }
-    console.sees("your turn  8 ");
+    console.comes_to(8);
     assert_eq!(scene.production(), damaged, "untouched until the swap");
-    console.swaps();
+    console.swaps(8, "orders");
     restored(&scene, &damaged);
     console.quits();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_restore_from_s3_with_key_presses() {
+    restore_with_keys(Place::Bucket, Form::CustomGz).await;
 }

@@ -4,6 +4,8 @@
 
 mod console;
 mod crashes;
+mod forms;
+mod keyboard;
 mod leaving;
 mod line;
 mod loading;
