@@ -44,7 +44,6 @@ pub(super) async fn read(store: &dyn Store, sightings: &mut [Sighting], known: &
 /// `None` where it cannot be read now (archive classes, lost stores): it stays unknown and is tried again.
 async fn head(store: &dyn Store, index: usize, sighting: &Sighting) -> Option<(usize, Content, Option<bool>)> {
     let copy = &sighting.copy;
-    let end = copy.size_bytes.min(sniff::HEAD as u64);
-    let head = store.read_range(&copy.path, 0..end, Some(&pin(copy))).await.ok()?;
-    Some((index, sniff::sniff(&head), sniff::sealed(&head)))
+    let (content, sealed) = sniff::look(store, &copy.path, copy.size_bytes, Some(&pin(copy))).await.ok()?;
+    Some((index, content, sealed))
 }

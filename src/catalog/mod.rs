@@ -7,6 +7,7 @@ mod assemble;
 pub mod cache;
 mod chain;
 mod choose;
+pub mod decompress;
 pub mod diff;
 mod fold;
 mod heads;

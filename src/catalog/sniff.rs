@@ -1,6 +1,8 @@
 //! What bytes are, by what they say themselves. Names are not asked.
 
+use super::decompress;
 use crate::model::content::{Content, Form, Wrapping};
+use crate::stores::{Pin, Store, StoreError};
 use std::io::Read;
 
 /// Bytes of an object's beginning that are worth reading to know it.
@@ -9,8 +11,29 @@ pub const HEAD: usize = 64 << 10;
 /// Compressions inside each other that are opened; more than this is no backup.
 const LAYERS: usize = 3;
 
-/// Reads the content's form from its first bytes; [`HEAD`] of them are enough, fewer may be too few to
-/// look inside a compression. What decompresses without end is cut off at [`HEAD`] bytes.
+/// The form of one object of `size` bytes, and whether it is encrypted where it tells, by as much of its
+/// beginning as its own compression makes necessary.
+pub async fn look(
+    store: &dyn Store,
+    name: &str,
+    size: u64,
+    pin: Option<&Pin>,
+) -> Result<(Content, Option<bool>), StoreError> {
+    let end = size.min(HEAD as u64);
+    let head = store.read_range(name, 0..end, pin).await?;
+    let content = sniff(&head);
+    if let (Form::Unknown, Some(outermost)) = (content.form, content.wrapped.first()) {
+        let more = size.min(decompress::first_block(*outermost, &head) as u64);
+        if more > end {
+            let head = store.read_range(name, 0..more, pin).await?;
+            return Ok((sniff(&head), sealed(&head)));
+        }
+    }
+    Ok((content, sealed(&head)))
+}
+
+/// Reads the content's form from its first bytes; [`HEAD`] of them are enough, but for compressions of
+/// larger blocks. What decompresses without end is cut off at [`HEAD`] bytes.
 pub fn sniff(head: &[u8]) -> Content {
     let mut wrapped = Vec::new();
     let mut bytes = head.to_vec();
@@ -72,12 +95,7 @@ fn wrapping(bytes: &[u8]) -> Option<Wrapping> {
 
 /// The beginning of what is inside; `None` where nothing can be known of it.
 fn opened(wrapping: Wrapping, bytes: &[u8]) -> Option<Vec<u8>> {
-    let inner = match wrapping {
-        Wrapping::Gzip => beginning(flate2::read::MultiGzDecoder::new(bytes)),
-        Wrapping::Zstd => beginning(zstd::stream::read::Decoder::with_buffer(bytes).ok()?),
-        Wrapping::Bzip2 | Wrapping::Xz | Wrapping::Lz4 => return None,
-    };
-    match inner {
+    match beginning(decompress::decoder(wrapping, Box::new(bytes)).ok()?) {
         (bytes, true) => Some(bytes),
         (bytes, false) => (!bytes.is_empty()).then_some(bytes),
     }
@@ -282,6 +300,15 @@ mod tests {
         assert_eq!(shown(b"hello\n"), "text");
         assert_eq!(shown(b"\x1b[2Jhello\n"), "unknown");
         assert_eq!(shown(&[0xfd, b'7', b'z', b'X', b'Z', 0, 1]), "unknown + xz");
+        let mut bz = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+        bz.write_all(b"PGDMP\x01\x0e\x00").unwrap();
+        assert_eq!(shown(&bz.finish().unwrap()), "custom dump + bzip2");
+        let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::default()).unwrap();
+        xz.write_all(&tar()).unwrap();
+        assert_eq!(shown(&xz.finish().unwrap()), "tar + xz");
+        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        lz4.write_all(b"REDIS0011\xfa\x09redis-ver").unwrap();
+        assert_eq!(shown(&lz4.finish().unwrap()), "RDB + lz4");
         assert_eq!(shown(&gzip(b"")), "empty + gzip");
     }
 

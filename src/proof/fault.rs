@@ -51,6 +51,8 @@ impl Fault {
             return carried.0.clone();
         }
         let what = match error.kind() {
+            io::ErrorKind::Unsupported => return Fault::Closed(format!("{doing} cannot be opened: {error}")),
+            io::ErrorKind::OutOfMemory => return Fault::Limit(format!("{doing} takes too much memory: {error}")),
             io::ErrorKind::UnexpectedEof => format!("the content ends in the middle of {doing}"),
             _ => format!("{doing}: {error}"),
         };

@@ -1,11 +1,13 @@
-//! A backup's stored bytes as its plain content: gzip and zstd unwrapped while they stream.
+//! A backup's stored bytes as its plain content: compressions unwrapped while they stream.
 
 use super::context::TaskContext;
 use super::process::Feed;
 use super::source::{Source, store_failure};
+use crate::catalog::decompress;
 use crate::model::content::Wrapping;
 use crate::model::size::ByteCount;
 use crate::model::task::Failure;
+use crate::proof::layers::Limits;
 use bytes::Bytes;
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
@@ -45,8 +47,9 @@ pub async fn open(cx: &TaskContext, source: &Source) -> Result<(Feed, Meter), Fa
     let meter = Meter::default();
     let raw = checked(cx, source, meter.clone()).await?;
     let mut feed = raw;
+    let most = Limits::default().allows(source.size_bytes);
     for wrapping in &source.content.wrapped {
-        feed = unwrap(feed, *wrapping)?;
+        feed = unwrap(feed, *wrapping, most);
     }
     Ok((feed, meter))
 }
@@ -79,29 +82,18 @@ async fn checked(cx: &TaskContext, source: &Source, meter: Meter) -> Result<Feed
     Ok(body.chain(check).boxed())
 }
 
-/// The stream with one wrapping taken off, decoded on a thread of its own.
-pub fn unwrap(inner: Feed, wrapping: Wrapping) -> Result<Feed, Failure> {
-    match wrapping {
-        Wrapping::Gzip | Wrapping::Zstd => {}
-        other => {
-            return Err(Failure::new(format!("{other} cannot be unwrapped by this program"))
-                .means("the backup was not touched")
-                .next("decompress the backup by hand into another store, or choose another backup"));
-        }
-    }
+/// The stream with one wrapping taken off, decoded on a thread of its own; it fails after `most` decoded bytes.
+fn unwrap(inner: Feed, wrapping: Wrapping, most: u64) -> Feed {
     let reader = blocking_reader(inner);
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
-        let decoder: io::Result<Box<dyn Read>> = match wrapping {
-            Wrapping::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(reader))),
-            _ => zstd::stream::read::Decoder::new(reader).map(|decoder| Box::new(decoder) as Box<dyn Read>),
-        };
-        let result = decoder.and_then(|mut decoder| pump(&mut decoder, &sender));
+        let decoder = decompress::decoder(wrapping, Box::new(reader));
+        let result = decoder.and_then(|mut decoder| pump(&mut *decoder, most, &sender));
         if let Err(error) = result {
             let _ = sender.blocking_send(Err(broken(error, wrapping)));
         }
     });
-    Ok(tokio_stream::wrappers::ReceiverStream::new(receiver).boxed())
+    tokio_stream::wrappers::ReceiverStream::new(receiver).boxed()
 }
 
 /// A stream as a blocking reader, for decoders that run on their own thread.
@@ -115,10 +107,16 @@ pub fn carried(error: io::Error) -> Result<Failure, io::Error> {
     error.downcast::<Failure>()
 }
 
-fn pump(decoder: &mut dyn Read, sender: &tokio::sync::mpsc::Sender<Result<Bytes, Failure>>) -> io::Result<()> {
+fn pump(
+    decoder: &mut dyn Read,
+    most: u64,
+    sender: &tokio::sync::mpsc::Sender<Result<Bytes, Failure>>,
+) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
+    let mut left = most;
     loop {
         let count = decoder.read(&mut buffer)?;
+        left = left.checked_sub(count as u64).ok_or_else(|| io::Error::other(bomb(most)))?;
         // Nobody reads any more: the child stopped or the task was cancelled.
         if count == 0 || sender.blocking_send(Ok(Bytes::copy_from_slice(&buffer[..count]))).is_err() {
             return Ok(());
@@ -126,9 +124,20 @@ fn pump(decoder: &mut dyn Read, sender: &tokio::sync::mpsc::Sender<Result<Bytes,
     }
 }
 
+fn bomb(most: u64) -> Failure {
+    Failure::new(format!("it gives more than {} for its size", ByteCount(most)))
+        .means("it looks like a decompression bomb; it was not read further")
+        .next("choose another backup, or decompress this one by hand where there is room")
+}
+
 fn broken(error: io::Error, wrapping: Wrapping) -> Failure {
     match carried(error) {
         Ok(failure) => failure,
+        Err(error) if matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::Unsupported) => {
+            Failure::new(format!("the {wrapping} data cannot be unwrapped by this program: {error}"))
+                .means("the backup was not touched")
+                .next("decompress the backup by hand into another store, or choose another backup")
+        }
         Err(error) => Failure::new(format!("the {wrapping} data is damaged or ends early: {error}"))
             .means("this copy of the backup cannot be restored")
             .next("choose another copy or an older backup, and mark this one as bad"),

@@ -90,10 +90,13 @@ fn make() -> Artefacts {
     let dumps = vec![
         sql("plain.gz", gzip(&plain), &[Wrapping::Gzip]),
         sql("plain.zst", zstd::encode_all(plain.as_slice(), 3).unwrap(), &[Wrapping::Zstd]),
+        sql("plain.xz", xz(&plain), &[Wrapping::Xz]),
+        sql("plain.lz4", lz4(&plain), &[Wrapping::Lz4]),
         sql("plain", plain, &[]),
         sql("inserts", output(&cluster, "pg_dump", &["-d", "shop", "--inserts"]), &[]),
         sql("cluster", output(&cluster, "pg_dumpall", &[]), &[]),
         pg("custom.gz", gzip(&custom), &[Wrapping::Gzip]),
+        pg("custom.bz2", bzip2(&custom), &[Wrapping::Bzip2]),
         pg("custom", custom, &[]),
         pg("custom-0", file("custom-0", &["-Z0"]), &[]),
         pg("custom-pipe", output(&cluster, "pg_dump", &["-d", "shop", "-Fc"]), &[]),
@@ -133,6 +136,26 @@ fn restore_list(cluster: &Cluster, dump: &[u8]) -> String {
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(6)).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// With a checksum of the content, as the `lz4` program writes it.
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }

@@ -44,9 +44,7 @@ pub async fn look(cx: &TaskContext, store: &dyn Store, path: &str, pin: &Pin) ->
     if pin.size == 0 {
         return Err(Trouble::Bad("the object is empty".to_owned()));
     }
-    let end = pin.size.min(sniff::HEAD as u64);
-    let head = store.read_range(path, 0..end, Some(pin)).await.map_err(unseen)?;
-    let content = sniff::sniff(&head);
+    let (content, _) = sniff::look(store, path, pin.size, Some(pin)).await.map_err(unseen)?;
     if content.form != Form::PgCustom {
         return Ok(Look { content, toc: None });
     }
