@@ -237,7 +237,7 @@ fn text_form(text: &str) -> Form {
     const SQL: [&str; 9] =
         ["SET ", "CREATE ", "INSERT ", "BEGIN", "SELECT ", "ALTER ", "DROP ", "COPY ", "\\restrict "];
     let start = text.trim_start_matches('\u{feff}').trim_start();
-    if start.starts_with('{') || start.starts_with('[') {
+    if is_json(start) {
         return Form::Json;
     }
     let head: String = start.chars().take(4096).collect();
@@ -256,6 +256,23 @@ fn text_form(text: &str) -> Form {
         return Form::Csv;
     }
     Form::Text
+}
+
+/// An object, or an array unless its first bytes already cannot be one: sections of settings (`[server]`)
+/// and lines of logs (`[2024-01-15 02:00:00]`) begin with a bracket too. Damage further on is for a proof
+/// to find.
+fn is_json(start: &str) -> bool {
+    const TELLING: usize = 40;
+    if let Some(rest) = start.strip_prefix('{') {
+        return matches!(rest.trim_start().chars().next(), None | Some('"' | '}'));
+    }
+    let line: &str = start.lines().next().unwrap_or_default();
+    let first = serde_json::Deserializer::from_str(start).into_iter::<serde::de::IgnoredAny>().next();
+    start.starts_with('[')
+        && match first {
+            Some(Err(error)) => error.is_eof() || error.line() > 1 || error.column() > TELLING.min(line.len()),
+            _ => true,
+        }
 }
 
 #[cfg(test)]
@@ -296,6 +313,11 @@ mod tests {
         assert_eq!(shown(b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"), "AOF");
         assert_eq!(shown(b"--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\nSET x;"), "plain SQL");
         assert_eq!(shown(b"{\"a\": 1}"), "JSON");
+        assert_eq!(shown(&gzip(b"{\"a\": 1}\n{\"a\": 2}\n")), "JSON + gzip");
+        assert_eq!(shown(b"[\n  {\"a\": 1"), "JSON");
+        for text in ["[mysqld]\nport = 1\n", "[2024-01-15 02:00:00] INFO: done\n", "[INFO] x\n", "{{ template }}\n"] {
+            assert_eq!(shown(text.as_bytes()), "text", "{text}");
+        }
         assert_eq!(shown(b"a,b,c\n1,2,3\n"), "CSV");
         assert_eq!(shown(b"hello\n"), "text");
         assert_eq!(shown(b"\x1b[2Jhello\n"), "unknown");

@@ -39,7 +39,7 @@ pub fn read(content: &Content, reader: &mut dyn BufRead, now_at: &dyn Fn(&str)) 
         Form::PlainSql => plain_sql::read(reader, now_at).map(script),
         Form::Tar => tar::walk(reader, &mut Uninterested).map(|walked| archive(&walked)),
         Form::Rdb => rdb::read(reader).map(|found| snapshot(&found)),
-        Form::Json => json::read(reader).map(|document| json_document(&document)),
+        Form::Json => json::read(reader).map(|found| json_documents(&found)),
         Form::OpenPgp => openpgp::read(reader).map(|sealed| sealed_message(&sealed)),
         Form::WalSegment => wal_segment(reader),
         Form::Text | Form::Csv | Form::Aof => text::read(reader).map(|lines| plain_text(&lines, wrapped)),
@@ -185,14 +185,21 @@ fn snapshot(found: &rdb::Snapshot) -> Inside {
     inside
 }
 
-fn json_document(document: &json::Document) -> Inside {
-    let what = if document.is_object { "an object" } else { "an array" };
-    let mut inside = Inside {
-        level: Some(Level::L4),
-        summary: format!("well-formed JSON, {what} with {} members", document.members),
-        ..Inside::default()
+fn json_documents(found: &json::Documents) -> Inside {
+    let summary = match (found.count, found.by_line) {
+        (1, _) => {
+            let what = if found.is_object { "an object" } else { "an array" };
+            format!("well-formed JSON, {what} with {} members", found.members)
+        }
+        (count, true) => format!("well-formed JSON Lines, {count} documents"),
+        (count, false) => format!("{count} well-formed JSON documents one after another"),
     };
-    inside.fact("members", &document.members);
+    let mut inside = Inside { level: Some(Level::L4), summary, ..Inside::default() };
+    if found.count == 1 {
+        inside.fact("members", &found.members);
+    } else {
+        inside.fact("documents", &found.count);
+    }
     inside
 }
 

@@ -89,3 +89,25 @@ fn the_head_is_enough_for_the_table_of_contents() {
     assert!(read_toc(&head[..head.len() - 1]).is_err());
     assert_eq!(relight::catalog::sniff::sniff(head).form, Form::PgCustom);
 }
+
+#[test]
+fn json_lines_are_well_formed_line_by_line_plain_and_compressed() {
+    use crate::artefacts::{gzip, prove};
+    use relight::model::proof::{Level, ProofOutcome};
+    let lines: String = (0..5_000).map(|n| format!("{{\"id\": {n}, \"tags\": [\"a\", \"b\"]}}\n")).collect();
+    for (bytes, content) in [
+        (lines.clone().into_bytes(), "JSON"),
+        (gzip(lines.as_bytes()), "JSON + gzip"),
+        (zstd::encode_all(lines.as_bytes(), 3).unwrap(), "JSON + zstd"),
+    ] {
+        let examined = prove(&bytes);
+        assert_eq!((examined.outcome, examined.level), (ProofOutcome::Passed, Level::L4), "{}", examined.detail);
+        assert_eq!(examined.content.to_string(), content);
+        assert_eq!(examined.inside.facts["documents"], "5000");
+        assert!(examined.detail.contains("well-formed JSON Lines, 5000 documents"), "{}", examined.detail);
+    }
+    let damaged = lines.replacen("\"id\": 4000,", "\"id\" 4000,", 1);
+    let examined = prove(&gzip(damaged.as_bytes()));
+    assert_eq!((examined.outcome, examined.level), (ProofOutcome::Failed, Level::L3), "{}", examined.detail);
+    assert!(examined.detail.contains("not well-formed JSON at line 4001"), "{}", examined.detail);
+}
