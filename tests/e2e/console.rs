@@ -1,38 +1,30 @@
 //! The console itself, in a terminal of its own: a whole restore with key presses, read from the screen.
 
+use crate::home::Home;
 use crate::keyboard::Console;
 use crate::line::Line;
 use crate::scene::{Form, Place, Scene};
-use relight::runner::runs::{self, RunEntry};
 
 /// A proven backup is what the form offers by itself.
-fn prove(scene: &Scene) {
-    let (proven, code) = Line::open(scene, &["verify", "latest", "--asset", "orders"]).finish();
+pub fn prove(home: &Home, asset: &str) {
+    let (proven, code) = Line::open(home, &["verify", "latest", "--asset", asset]).finish();
     assert_eq!(code, Some(0), "{proven}");
-}
-
-fn newest(scene: &Scene) -> RunEntry {
-    runs::list(&scene.state()).unwrap().remove(0)
-}
-
-fn name(scene: &Scene, of: &str) -> String {
-    newest(scene).state.unwrap().plan.names[of].as_str().unwrap().to_owned()
 }
 
 /// The content is back under the live name, the damaged database stands beside it, and nothing else does.
 fn restored(scene: &Scene, damaged: &(String, String)) {
-    let aside = name(scene, "aside");
+    let aside = scene.name("aside");
     assert_eq!(scene.shop.cluster.content(&scene.database), scene.shop.content, "rows and checksums are back");
     assert_eq!(&(scene.shop.oid(&aside), scene.shop.cluster.content(&aside)), damaged, "the old one is kept");
     assert_eq!(scene.shop.databases(&scene.database), [aside], "no side database is left");
-    relight::journal::verify(&newest(scene).folder.path).unwrap();
+    relight::journal::verify(&scene.newest_run().folder.path).unwrap();
 }
 
 /// A damaged database and its backup in one form at one place, restored from the overview on with keys alone.
 pub async fn restore_with_keys(place: Place, form: Form) {
     let scene = Scene::with(place, |shop| form.bytes(shop)).await;
     let damaged = scene.production();
-    prove(&scene);
+    prove(&scene, "orders");
     let mut console = Console::open(&scene.config(), &scene.state(), "orders");
     console.restore(place.store());
     for step in [3, 5, 7] {

@@ -1,6 +1,6 @@
 //! The program as a dialogue on lines: what it prints is read as it comes, answers are typed.
 
-use crate::scene::{RELIGHT, Scene};
+use crate::home::{Home, RELIGHT};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -28,13 +28,19 @@ pub struct Asked {
 }
 
 impl Line {
-    pub fn open(scene: &Scene, arguments: &[&str]) -> Self {
+    pub fn open(home: &Home, arguments: &[&str]) -> Self {
+        Self::with(home, arguments, &[])
+    }
+
+    /// With further variables in the environment.
+    pub fn with(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(RELIGHT)
             .arg("--config")
-            .arg(scene.config())
+            .arg(home.config())
             .arg("--state")
-            .arg(scene.state())
+            .arg(home.state())
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,7 +4,10 @@
 
 mod console;
 mod crashes;
+mod disks;
+mod files;
 mod forms;
+mod home;
 mod keyboard;
 mod leaving;
 mod line;
@@ -15,6 +18,7 @@ mod restores;
 mod scene;
 mod shop;
 mod small_disk;
+mod uploads;
 
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -19,7 +19,7 @@ async fn begun(scene: &Scene) -> Run {
 }
 
 /// Goes on until a step asks what to do after its failure; the words that people then see.
-async fn stopped_at(run: &mut Run, step: &str) -> String {
+pub async fn stopped_at(run: &mut Run, step: &str) -> String {
     let question = run.go_on(|_| false).await.unwrap_or_else(|| panic!("it went through; {step} should have failed"));
     assert_eq!(question.step.as_str(), step, "{}\n{}", question.title, run.failures());
     assert!(matches!(question.kind, QuestionKind::Failed { .. } | QuestionKind::Unknown), "{question:?}");
@@ -120,7 +120,7 @@ async fn a_wrong_phrase_starts_nothing_and_the_right_one_still_counts() {
 }
 
 /// The swap asks about drift, and names what differs.
-fn drifted(question: Option<Question>, fact: &str) {
+pub fn drifted(question: Option<Question>, fact: &str) {
     let question = question.expect("the swap must not happen");
     assert_eq!(question.kind, QuestionKind::Drift, "{question:?}");
     assert!(question.drift.iter().any(|(name, _, _)| name == fact), "{:?}", question.drift);
@@ -186,6 +186,7 @@ async fn a_store_in_trouble_stops_the_proof_and_says_which() {
         let mut run = scene.begin(&plan).await;
         let said = stopped_at(&mut run, "prove").await;
         assert!(said.contains(word) && said.contains("bucket"), "{word}: {said}");
+        assert!(said.contains("could not tell"), "a look that saw nothing took no effect either: {said}");
         taken_back(&scene, &mut run, &production).await;
     }
 }

@@ -98,10 +98,16 @@ pub fn failed(at: At<'_>) -> EventKind {
         may_undo: begun && at.planned.undo.is_some(),
         may_look: begun && task && at.changes(),
     };
-    let word = if at.record.state == StepState::TimedOut { "ran out of time" } else { "failed" };
+    let word = match at.record.state {
+        StepState::TimedOut => "ran out of time",
+        _ if at.saw_nothing().is_some() => "could not tell",
+        _ => "failed",
+    };
     let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let title = format!("“{}” {word}{why}", at.planned.title);
-    let if_yes = if may_retry {
+    let if_yes = if may_retry && !at.changes() {
+        "Retry looks again; it only reads. Done by hand, with evidence, goes on and ends the run with an exception."
+    } else if may_retry {
         "Retry runs it again. Done by hand, with evidence, goes on and ends the run with an exception."
     } else {
         "It may not simply be run again: what the attempt left is not known to be nothing. \
@@ -113,10 +119,20 @@ pub fn failed(at: At<'_>) -> EventKind {
 
 pub fn unknown(at: At<'_>) -> EventKind {
     let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    let title = format!("Nobody knows whether “{}” took effect{why}", at.planned.title);
-    let if_yes = "Look again reads the world once more. Done by hand, with evidence, goes on and ends the run with an \
-                  exception. It cannot be retried until a look says what happened."
-        .to_owned();
+    let (title, if_yes) = if at.changes() {
+        (
+            format!("Nobody knows whether “{}” took effect{why}", at.planned.title),
+            "Look again reads the world once more. Done by hand, with evidence, goes on and ends the run with an \
+             exception. It cannot be retried until a look says what happened.",
+        )
+    } else {
+        (
+            format!("Nobody knows what “{}” would have found{why}", at.planned.title),
+            "Look again begins anew; it only reads. Done by hand, with evidence, goes on and ends the run with an \
+             exception.",
+        )
+    };
+    let if_yes = if_yes.to_owned();
     let if_no = "Abort ends the run and names this step as unknown.".to_owned();
     put(at, QuestionKind::Unknown, title, if_yes, if_no)
 }

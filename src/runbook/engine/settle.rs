@@ -57,7 +57,10 @@ fn looked(at: At<'_>, reality: &Reality) -> EventKind {
         }
         // Cut off from outside and without effect: as if its turn had just come. It is confirmed anew.
         Reality::NotDone(_) if at.record.notes.interrupted => EventKind::StepReady { step: at.step() },
-        Reality::NotDone(why) => at.failed(format!("it took no effect: {why}")),
+        // A look has no effect to be unsure of: what remains is why it saw nothing.
+        Reality::NotDone(why) => {
+            at.failed(at.saw_nothing().map_or_else(|| format!("it took no effect: {why}"), str::to_owned))
+        }
         Reality::Partial(why) => at.failed(format!("it took effect in part: {why}")),
         Reality::Unknown(failure) => at.unknown(&failure.what),
     }

@@ -2,7 +2,7 @@
 
 use super::advance::At;
 use crate::event::{EventKind, Purpose};
-use crate::model::task::{Effect, Reality, TaskSpec};
+use crate::model::task::{Effect, Reality, TaskOutcome, TaskSpec};
 use crate::runbook::plan::PlannedAction;
 use crate::runbook::state::StepState;
 use serde::Serialize;
@@ -21,6 +21,14 @@ pub fn data(value: &impl Serialize) -> Value {
 impl At<'_> {
     pub fn changes(&self) -> bool {
         self.planned.effect != Effect::Observe
+    }
+
+    /// Why a step that only reads came back without an answer; `None` for every other step and end.
+    pub fn saw_nothing(&self) -> Option<&str> {
+        match &self.record.outcome {
+            Some(TaskOutcome::Unknown { failure }) if !self.changes() => Some(&failure.what),
+            _ => None,
+        }
     }
 
     pub fn task(&self) -> Option<&TaskSpec> {

@@ -3,7 +3,7 @@
 use super::connect::Session;
 use super::target::Target;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::tasks::checks::http_health::{ask, span};
+use crate::tasks::checks::http_health::{NOT_ASKED, ask, span};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
@@ -92,7 +92,7 @@ async fn health(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             let (status, attempts) = ask(cx, url, left).await?;
             format!("answered {status} after {attempts} attempts")
         }
-        None => "not asked: no health_url is configured for this asset".to_owned(),
+        None => NOT_ASKED.to_owned(),
     };
     cx.feed.line(format!("database serves {tables} tables; application {application}"));
     Ok(values(json!({ "tables": tables, "application": application })))

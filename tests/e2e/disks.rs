@@ -1,0 +1,58 @@
+//! Filesystems of a test's own: one that is small, one that can be brought to a standstill.
+
+use crate::home::Home;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn done(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn unmount(place: &Path) {
+    let _ = Command::new("umount").arg("--lazy").arg(place).status();
+}
+
+pub struct Small(PathBuf);
+
+impl Small {
+    pub fn at(place: &Path, size: &str) -> Self {
+        done(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(place));
+        Self(place.to_owned())
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        unmount(&self.0);
+    }
+}
+
+/// Under the folder `live` of a home; while it is frozen everything that writes to it waits.
+pub struct Freezable(PathBuf);
+
+impl Freezable {
+    pub fn at(home: &Home) -> Self {
+        let (image, place) = (home.path("disk.img"), home.path("live"));
+        std::fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        done(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        done(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&place));
+        Self(place)
+    }
+
+    pub fn freeze(&self) {
+        done(Command::new("fsfreeze").arg("--freeze").arg(&self.0));
+    }
+
+    pub fn thaw(&self) {
+        done(Command::new("fsfreeze").arg("--unfreeze").arg(&self.0));
+    }
+}
+
+impl Drop for Freezable {
+    fn drop(&mut self) {
+        // A test that stopped while it was frozen; otherwise there is nothing to thaw.
+        let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.0).output();
+        unmount(&self.0);
+    }
+}
