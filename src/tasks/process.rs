@@ -106,7 +106,7 @@ impl Ended {
         }
         let how = match (self.status.code(), self.status.signal()) {
             (Some(code), _) => format!("`{}` ended with status {code}", self.program),
-            (None, Some(signal)) => format!("`{}` was killed by signal {signal}", self.program),
+            (None, Some(signal)) => format!("`{}` was killed by signal {}", self.program, named(signal)),
             (None, None) => format!("`{}` ended in an unknown way", self.program),
         };
         let mut failure = Failure::new(how);
@@ -115,6 +115,23 @@ impl Ended {
         }
         Err(failure)
     }
+}
+
+/// A signal as operators know it, with what usually sends it.
+fn named(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        6 => "SIGABRT: it gave itself up",
+        7 => "SIGBUS: it crashed",
+        9 => "SIGKILL: someone killed it, or the kernel did when memory ran out",
+        11 => "SIGSEGV: it crashed",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return signal.to_string(),
+    };
+    format!("{signal} ({name})")
 }
 
 /// Runs a program to its end, or kills its whole group when the task is cancelled or its input breaks.

@@ -66,7 +66,16 @@ pub fn kill(pid: u32) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
 }
 
-fn begun(run: &Run, wanted: &str) -> usize {
+/// Waits until nobody holds the run any more.
+pub fn runner_gone(run: &Run) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while runs::read(&run.folder).runner.is_some() {
+        assert!(Instant::now() < deadline, "the runner did not die");
+    }
+}
+
+/// How often the step was begun.
+pub fn begun(run: &Run, wanted: &str) -> usize {
     let intended = |event: &&EventKind| matches!(event, EventKind::TaskIntended { step, purpose: Purpose::Run, .. } if step.as_str() == wanted);
     run.events.iter().filter(intended).count()
 }
@@ -84,10 +93,7 @@ async fn killed_while_restoring(place: Place, format: &str) {
 
     kill(runs::read(&run.folder).runner.expect("a live runner"));
     run.gone().await;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while runs::read(&run.folder).runner.is_some() {
-        assert!(Instant::now() < deadline, "the runner did not die");
-    }
+    runner_gone(&run);
     let entry = runs::read(&run.folder);
     assert!(entry.is_lost() && entry.word() == "runner lost", "{entry:?}");
     assert_eq!(scene.production(), production, "production is untouched");
@@ -131,10 +137,7 @@ async fn a_runner_killed_at_a_question_asks_it_again() {
     run.go_on(at("swap")).await.unwrap();
     kill(runs::read(&run.folder).runner.unwrap());
     run.gone().await;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while runs::read(&run.folder).runner.is_some() {
-        assert!(Instant::now() < deadline, "the runner did not die");
-    }
+    runner_gone(&run);
     scene.start(&run.folder).await;
     let mut run = Run::attach(&run.folder).await;
     assert_eq!(run.finish().await, RunStatus::Completed);

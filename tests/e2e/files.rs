@@ -277,10 +277,7 @@ async fn a_runner_killed_between_the_renames_comes_back_and_ends_the_swap() {
     crate::crashes::kill(runner);
     disk.thaw();
     run.gone().await;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while runs::read(&run.folder).runner.is_some() {
-        assert!(Instant::now() < deadline, "the runner did not die");
-    }
+    crate::crashes::runner_gone(&run);
     let (side, aside) = (uploads.name("side"), uploads.name("aside"));
     let there = |path: &str| std::path::Path::new(path).exists();
     assert!(there(&side) && !there(&aside), "it died between the two renames: {:?}", uploads.beside());

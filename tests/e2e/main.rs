@@ -18,6 +18,8 @@ mod restores;
 mod scene;
 mod shop;
 mod small_disk;
+mod standstills;
+mod swaps;
 mod uploads;
 
 #[path = "../support/postgres.rs"]

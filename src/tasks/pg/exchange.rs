@@ -37,8 +37,10 @@ struct Closed {
 /// How long to wait for the lock: a session of our own that was just closed may hold it a moment longer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
-/// One exchange of this name at a time, held as long as the session lives.
-pub async fn lock(session: &Session, name: &str) -> Result<(), Stop> {
+/// One exchange of this name at a time, held as long as the session lives. A session that a dead runner of
+/// this run left behind is ended first: it may still wait for something, and would go on with the exchange
+/// at any later time.
+pub async fn lock(cx: &TaskContext, session: &Session, name: &str) -> Result<(), Stop> {
     let key = format!("relight swap {name}");
     let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
     loop {
@@ -48,14 +50,31 @@ pub async fn lock(session: &Session, name: &str) -> Result<(), Stop> {
         if row.get(0) {
             return Ok(());
         }
+        let holders = holders(session, &key, &format!("relight:{}:", cx.owner.run)).await?;
         if tokio::time::Instant::now() >= deadline {
-            return Err(Failure::new(format!("another swap of `{name}` is going on"))
+            let failure = Failure::new(format!("another swap of `{name}` is going on"))
                 .means("someone else holds the lock; nothing was done")
-                .next("look who it is (pg_locks, application name), and wait for them")
-                .into());
+                .next("look who it is (pg_locks, application name), and wait for them");
+            return Err(holders.into_iter().fold(failure, Failure::evidence).into());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Who holds the lock; those whose application name begins with `own` are ended.
+async fn holders(session: &Session, key: &str, own: &str) -> Result<Vec<String>, Stop> {
+    let rows = session
+        .rows(
+            "looking who holds the swap lock",
+            "SELECT 'pid ' || pid || ' application `' || coalesce(application_name, '') || '`', \
+             CASE WHEN starts_with(application_name, $2) THEN pg_terminate_backend(pid) END \
+             FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND pid IN (SELECT pid FROM pg_locks \
+             WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+             AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, 0))",
+            &[&key, &own],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| crate::model::text::escaped(&row.get::<_, String>(0)).into_owned()).collect())
 }
 
 impl Exchange<'_> {

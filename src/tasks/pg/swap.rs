@@ -91,7 +91,7 @@ async fn swap(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     [&input.database, &input.side, &input.aside].into_iter().try_for_each(|name| check_name(name))?;
     let (session, _) = input.target.open(cx).await?;
-    lock(&session, &input.database).await?;
+    lock(cx, &session, &input.database).await?;
     // An earlier attempt that died between closing and renaming.
     reopen(cx, &input.target).await?;
     let scene = Scene::read(&session, &input.database, &input.side, &input.aside).await?;
@@ -169,7 +169,7 @@ async fn resolved(cx: &TaskContext, input: &Input, failure: Failure) -> Result<V
 
 async fn look(cx: &TaskContext, input: &Input) -> Result<Reality, Stop> {
     let session = calm_session(cx, &input.target).await?;
-    lock(&session, &input.database).await?;
+    lock(cx, &session, &input.database).await?;
     reopen(cx, &input.target).await?;
     let scene = Scene::read(&session, &input.database, &input.side, &input.aside).await?;
     Ok(match (&scene.live, &scene.side, &scene.aside, input.live_oid) {

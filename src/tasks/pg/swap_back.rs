@@ -64,7 +64,7 @@ impl Module for SwapBack {
         let look = async {
             let input: Input = read(input)?;
             let session = calm_session(cx, &input.target).await?;
-            lock(&session, &input.database).await?;
+            lock(cx, &session, &input.database).await?;
             reopen(cx, &input.target).await?;
             let scene = Scene::read(&session, &input.database, &input.side, &input.aside).await?;
             Ok::<_, Stop>(if is_back(&input, &scene) {
@@ -95,7 +95,7 @@ fn done(input: &Input) -> Values {
 async fn back(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let (session, _) = input.target.open(cx).await?;
-    lock(&session, &input.database).await?;
+    lock(cx, &session, &input.database).await?;
     reopen(cx, &input.target).await?;
     let scene = Scene::read(&session, &input.database, &input.side, &input.aside).await?;
     if is_back(&input, &scene) {
