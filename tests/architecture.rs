@@ -14,11 +14,12 @@ const LAYERS: [&str; 12] = [
 
 /// What stands beside the layers, and what of each other it may import; the layers are open to all of it.
 const EDGES: [(&str, &[&str]); 9] = [
-    ("config", &[]),
+    // The settings of the console are checked against its themes, actions and keys.
+    ("config", &["tui"]),
     ("wiring", &["config"]),
     ("report", &["config", "wiring"]),
     ("demo", &["config", "wiring", "report"]),
-    ("tui", &["config"]),
+    ("tui", &[]),
     ("cli", &["config", "wiring", "report", "demo", "tui"]),
     ("main", &["cli"]),
     ("lib", &[]),

@@ -92,6 +92,13 @@ pub struct ActionRow {
     pub need: Need,
 }
 
+impl ActionRow {
+    /// Whether it answers a question.
+    pub fn confirms(&self) -> bool {
+        self.scope == Scope::Outcome || matches!(self.act, Act::Yes | Act::Confirm)
+    }
+}
+
 macro_rules! actions {
     ($($act:ident $name:literal $scope:ident [$($key:literal)*] $footer:literal $need:ident $title:literal $help:literal;)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,7 +145,7 @@ actions! {
     Bottom "bottom" Move ["end" "G"] 0 Nothing "bottom" "To the last row.";
     Left "left" Move ["left" "h"] 0 Nothing "left" "To the left, or the previous choice.";
     Right "right" Move ["right" "l"] 0 Nothing "right" "To the right, or the next choice.";
-    Open "open" Move ["enter"] 1 Nothing "open" "Open what is selected. Never confirms anything.";
+    Open "open" Move ["enter"] 2 Nothing "open" "Open what is selected. Never confirms anything.";
     NextPane "next-pane" Move ["tab"] 0 Nothing "next pane" "Give the keys to the next pane.";
     PreviousPane "previous-pane" Move ["shift-tab"] 0 Nothing "previous pane" "Give the keys to the previous pane.";
 
@@ -160,7 +167,7 @@ actions! {
     ZoomOut "timeline.zoom-out" Timeline ["-"] 3 Nothing "zoom out" "Show a longer span.";
 
     FormPlan "form.plan" Form ["p"] 2 Live "make plan" "Resolve everything and show what would happen.";
-    FormMode "form.mode" Form ["M"] 3 Nothing "mode" "Dry-run, drill or real.";
+    FormMode "form.mode" Form ["M"] 3 Nothing "mode" "Dry-run or real: a dry run leaves out every step that changes something.";
 
     PlanStart "plan.start" Plan ["s"] 1 Live "start" "Start this plan, exactly as shown.";
     PlanSave "plan.copy-digest" Plan ["d"] 3 Nothing "copy digest" "Copy the digest of the plan.";

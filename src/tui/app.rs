@@ -15,7 +15,7 @@ use super::screens;
 use super::situation::{Selected, Situation};
 use super::theme::{Depth, Role, Theme};
 use crate::model::id::RunId;
-use crate::model::time::Clock;
+use crate::model::time::{Clock, Timestamp};
 use crate::session::{Request, SessionHandle, View};
 use crossterm::event::{Event, KeyEventKind, MouseButton, MouseEventKind};
 use ratatui::buffer::Buffer;
@@ -40,6 +40,14 @@ pub enum Order {
 pub struct Status {
     pub text: String,
     pub error: bool,
+    since: Timestamp,
+}
+
+impl Status {
+    /// Errors stay until the next key; the rest makes room for the keys again.
+    fn is_shown(&self, now: Timestamp) -> bool {
+        self.error || now - self.since < chrono::Duration::seconds(4)
+    }
 }
 
 /// A run that starts as soon as its runner listens: the operator has approved this digest.
@@ -127,11 +135,11 @@ impl App {
     }
 
     pub fn warn(&mut self, text: impl Into<String>) {
-        self.status = Some(Status { text: text.into(), error: true });
+        self.status = Some(Status { text: text.into(), error: true, since: self.clock.now() });
     }
 
     pub fn say(&mut self, text: impl Into<String>) {
-        self.status = Some(Status { text: text.into(), error: false });
+        self.status = Some(Status { text: text.into(), error: false, since: self.clock.now() });
     }
 
     /// Draws everything; returns where the cursor belongs.
@@ -140,7 +148,8 @@ impl App {
         self.sync();
         let theme = self.theme.clone();
         let glyphs = self.glyphs.clone();
-        let status = self.status.clone();
+        let now = self.clock.now();
+        let status = self.status.clone().filter(|status| status.is_shown(now));
         let mut canvas = Canvas::new(buffer, &theme, &glyphs);
         let whole = canvas.area();
         canvas.fill(whole, Role::Base);
@@ -162,6 +171,7 @@ impl App {
                 }
                 layer.screen.draw(&mut canvas, areas.body, cx);
             }
+            stack.visible_mut().iter_mut().for_each(|layer| layer.seen = true);
             match &status {
                 Some(status) => {
                     let role = if status.error { Role::StatusError } else { Role::Status };
@@ -274,6 +284,12 @@ impl App {
 
     /// Does an action, or says why it cannot be done now.
     pub fn perform(&mut self, act: Act) {
+        // Keys that were typed ahead, or pasted where the terminal does not mark it, answer no question that
+        // nobody has seen.
+        if row(act).confirms() && self.stack.top().is_some_and(|top| !top.seen) {
+            self.warn("the question was not on the screen yet: read it, then answer");
+            return;
+        }
         let need = row(act).need;
         let why_not = self.with(|stack, cx| {
             let selected = stack.top().map_or(Selected::Nothing, |top| top.screen.selected(cx));

@@ -73,6 +73,9 @@ fn identity(view: &View, columns: u16, glyphs: &super::glyphs::Glyphs) -> String
     if !identity.is_empty() {
         forms = vec![format!("{actor} as {identity}"), format!("{} as {identity}", actor.name), identity.clone()];
     }
+    // Rather fewer parts than half a one.
+    let parts: Vec<&str> = identity.split(", ").collect();
+    forms.extend((1..parts.len()).rev().map(|kept| parts[..kept].join(", ")));
     let last = forms.last().cloned().unwrap_or_default();
     let fits = |form: &String| super::fit::width(form, glyphs) <= usize::from(columns);
     forms.into_iter().find(fits).unwrap_or(last)
@@ -210,19 +213,25 @@ pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
         .into_iter()
         .map(|(keys, label, at)| (vec![span(keys, Role::Key), span(format!(" {label}"), Role::KeyLabel)], at))
         .collect();
-    // Help, commands and quit keep their place at every width; what is left goes to the rest, in order.
-    let is_fixed = |at: &Option<usize>| at.is_some_and(|at| ACTIONS[at].footer >= FIXED);
+    let tight = area.width < 60;
+    let place = |(at, (_, action)): (usize, &(Line, Option<usize>))| match action.map(|at| ACTIONS[at].act) {
+        // What this screen is for comes first of all: the open question of a run, the start of a plan.
+        _ if at == 0 => 0,
+        Some(Act::Help | Act::Quit) => 1,
+        Some(Act::Palette) if tight => 3,
+        Some(Act::Palette) => 1,
+        _ => 2,
+    };
+    let mut order: Vec<(u8, usize)> = hints.iter().enumerate().map(|hint| (place(hint), hint.0)).collect();
+    order.sort_unstable();
     let columns = |line: &Line| line_width(line, canvas.glyphs) as u16 + 2;
     let mut room = area.width.saturating_sub(1);
     let mut kept = vec![false; hints.len()];
-    for fixed in [true, false] {
-        for (at, (line, _)) in hints.iter().enumerate().filter(|(_, (_, action))| is_fixed(action) == fixed) {
-            if columns(line) <= room + 2 {
-                room = room.saturating_sub(columns(line));
-                kept[at] = true;
-            } else if !fixed {
-                break;
-            }
+    for (_, at) in order {
+        let own = columns(&hints[at].0);
+        if own <= room + 2 {
+            room = room.saturating_sub(own);
+            kept[at] = true;
         }
     }
     let mut x = area.x + 1;
@@ -234,9 +243,6 @@ pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
         x += used + 2;
     }
 }
-
-/// Places in the footer from here on are never given up.
-const FIXED: u8 = 90;
 
 /// `(key, title, place in the registry)`, most important first.
 fn hints(top: &dyn Screen, cx: &Cx) -> Vec<(String, String, Option<usize>)> {

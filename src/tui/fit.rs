@@ -56,9 +56,9 @@ pub fn fit(text: &str, columns: usize, glyphs: &Glyphs) -> String {
         used += piece_columns;
         out.push_str(&piece);
     }
-    // Prose is cut between words, unless that would waste much of the room.
+    // Prose is cut between words, unless that would waste most of the room.
     if text.contains(' ')
-        && let Some(end) = out.trim_end().rfind(' ').filter(|end| out[..*end].width() * 5 >= room * 3)
+        && let Some(end) = out.trim_end().rfind(' ').filter(|end| out[..*end].width() * 3 >= room)
         && !text.get(out.len()..).is_some_and(|rest| rest.starts_with(' '))
     {
         out.truncate(end);

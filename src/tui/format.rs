@@ -19,6 +19,15 @@ pub fn instant_short(at: Timestamp, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A figure of a finding with its instants, which are written for machines, in the estate's zone.
+pub fn figure(text: &str, zone: Tz) -> String {
+    let word = |word: &str| match word.parse::<Timestamp>() {
+        Ok(at) if word.contains('T') => instant(at, zone),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// `14:02:11` in the zone.
 pub fn clock(at: Timestamp, zone: Tz) -> String {
     at.with_timezone(&zone).format("%H:%M:%S").to_string()

@@ -27,6 +27,13 @@ const NAMED: [(&str, KeyCode); 13] = [
     ("space", KeyCode::Char(' ')),
 ];
 
+impl Key {
+    /// Every key that has a name.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.iter().map(|(name, _)| *name).chain(["page-up", "page-down"])
+    }
+}
+
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a key; write for example ctrl-p, f5, enter, space, / or G")]
 pub struct NotAKey(pub String);

@@ -7,6 +7,8 @@ pub struct Layer {
     /// Where late answers go; never used twice.
     pub id: u64,
     pub screen: Box<dyn Screen>,
+    /// It has been drawn: an answer to it can be meant.
+    pub seen: bool,
 }
 
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl LayerStack {
             .into_iter()
             .map(|(place, screen)| {
                 next += 1;
-                (place, vec![Layer { id: next, screen }])
+                (place, vec![Layer { id: next, screen, seen: false }])
             })
             .collect();
         Self { stacks, place, next }
@@ -52,7 +54,7 @@ impl LayerStack {
         self.next += 1;
         let id = self.next;
         if let Some(stack) = self.current_mut() {
-            stack.push(Layer { id, screen });
+            stack.push(Layer { id, screen, seen: false });
         }
     }
 

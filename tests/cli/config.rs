@@ -83,6 +83,14 @@ copies = { total = 1, media = 2 }
   every = "24h"
   schedule = "61 2 * * *"
   min_size = "big"
+
+[ui]
+theme = "drak"
+
+[ui.keys]
+rescna = "f5"
+palette = ["ctrl-p", "entre"]
+theme = "r"
 "#;
 
 #[test]
@@ -92,7 +100,7 @@ fn a_good_file_is_ok_and_is_read_as_written() {
     let mut command = sandbox.relight(&["config", "check"]);
     command.assert().success();
     let text = stdout(&mut command);
-    assert_eq!(text, "relight.toml: ok, 2 stores and 1 assets\n");
+    assert_eq!(text, "relight.toml: ok, 2 stores and 1 asset\n");
 }
 
 #[test]
@@ -160,5 +168,5 @@ fn the_printed_meaning_is_toml_without_secrets_and_problems_have_a_document() {
     assert_eq!(document["ok"], false);
     let first = &document["problems"][0];
     assert_eq!((&first["line"], &first["column"]), (&serde_json::json!(4), &serde_json::json!(13)));
-    assert_eq!(document["problems"].as_array().unwrap().len(), 19);
+    assert_eq!(document["problems"].as_array().unwrap().len(), 23);
 }

@@ -37,6 +37,8 @@ impl Console {
         self.keys("jj<right>");
         let chosen = |line: &str| line.contains("Copy  ") && line.contains(store);
         self.0.wait("the chosen copy", PATIENCE, |screen| screen.lines().any(chosen)).unwrap();
+        self.keys("M");
+        self.sees("every step runs");
         self.keys("p");
         self.sees("nothing has been changed yet");
         self.sees(&format!("from store {store}"));

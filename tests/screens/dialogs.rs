@@ -41,6 +41,19 @@ fn a_key_question_takes_y_and_never_enter() {
 }
 
 #[test]
+fn keys_typed_ahead_answer_no_question_that_nobody_has_seen() {
+    let mut console = Console::open(with_run(runs::asking("key")), (120, 40));
+    console.press("5");
+    for key in ['a', 'y'] {
+        console.app.event(Event::Key(crossterm::event::KeyCode::Char(key).into()));
+    }
+    assert_eq!(intent(&mut console), None);
+    assert!(console.text().contains("read it, then answer"));
+    console.press("y");
+    assert_eq!(intent(&mut console), Some(Intent::Answer { question: 9, answer: Answer::Yes }));
+}
+
+#[test]
 fn enter_on_cancel_leaves_the_question_open() {
     let mut console = asking("key");
     console.press("enter");

@@ -78,16 +78,18 @@ impl Rig {
 #[tokio::test]
 async fn a_restore_is_planned_approved_and_started() {
     let mut rig = start(estate::view());
-    rig.press("R p").await;
-    let Some(Request::MakePlan { runbook, params, answer, .. }) = rig.requests.recv().await else { panic!() };
-    assert_eq!(runbook.as_str(), "restore-postgres");
+    rig.press("R M p").await;
+    let Some(Request::MakePlan { runbook, params, mode, answer }) = rig.requests.recv().await else { panic!() };
+    assert_eq!((runbook.as_str(), mode), ("restore-postgres", relight::runbook::Mode::Real));
     assert_eq!(params["asset"], "orders-db");
     assert_eq!(params["jobs"], 4);
     answer.send(Ok(runs::plan())).unwrap();
-    // Keys that come before the preview is there mean nothing to the form: press until it answers.
+    // Keys that come before the preview is there mean nothing to the form, and a confirmation counts only once
+    // its question was on the screen: press one after the other until it answers.
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let mut keys = ["s", "y"].into_iter().cycle();
     let request = loop {
-        rig.press("s enter s y").await;
+        rig.press(keys.next().unwrap()).await;
         match tokio::time::timeout(Duration::from_millis(100), rig.requests.recv()).await {
             Ok(request) => break request,
             Err(_) => assert!(tokio::time::Instant::now() < deadline, "the plan never came"),

@@ -66,9 +66,14 @@ fn check(globals: &Globals, now: Timestamp, out: &mut Output) -> eyre::Result<Ex
     let estate = loaded?.estate;
     let good = out.toned(Tone::Good, "ok");
     let name = path.display().to_string();
-    let (stores, assets) = (estate.stores.len(), estate.assets.len());
-    out.line(&format!("{}: {good}, {stores} stores and {assets} assets", escaped(&name)))?;
+    let stores = counted(estate.stores.len(), "store");
+    let assets = counted(estate.assets.len(), "asset");
+    out.line(&format!("{}: {good}, {stores} and {assets}", escaped(&name)))?;
     Ok(Exit::Fine)
+}
+
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn path(globals: &Globals, now: Timestamp, out: &mut Output) -> eyre::Result<Exit> {

@@ -24,6 +24,10 @@ pub struct Palette {
     list: ListState,
 }
 
+/// Below this width the rows cannot hold the longest sentence: the selected one stands whole at the foot.
+const WHOLE: u16 = 108;
+const FOOT: u16 = 2;
+
 impl Palette {
     /// Offers what is live on the screen beneath.
     pub fn new(live: &[Scope], situation: &Situation, cx: &Cx) -> Self {
@@ -66,6 +70,18 @@ impl Palette {
         self.offered.get(self.found[at])
     }
 
+    fn foot(&self, canvas: &mut Canvas, area: Rect) {
+        let Some((row, why)) = self.chosen() else { return };
+        let (text, role) = match why {
+            Some(why) => (format!("Not now: {why}."), Role::Warning),
+            None => (row.help.to_owned(), Role::Base),
+        };
+        let room = area.width.saturating_sub(2);
+        for (y, line) in (area.top()..area.bottom()).zip(fit::wrap(&text, usize::from(room), canvas.glyphs)) {
+            canvas.text(area.x + 1, y, room, &line, role);
+        }
+    }
+
     fn press(&self) -> Reaction {
         match self.chosen() {
             None => Reaction::Handled,
@@ -90,11 +106,15 @@ impl Screen for Palette {
 
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let height = (self.offered.len() as u16 + 4).min(22);
-        let inner = frame::open(canvas, area, "Commands", false, 84, height);
+        let inner = frame::open(canvas, area, "Commands", false, 112, height);
         canvas.text(inner.x, inner.y, 2, "> ", Role::Key);
         let field = Rect { x: inner.x + 2, width: inner.width.saturating_sub(2), height: 1, ..inner };
         self.filter.draw(canvas, field, "what you want to do", true);
-        let rows = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
+        let mut rows = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
+        if inner.width < WHOLE && rows.height > FOOT + 2 {
+            rows.height -= FOOT;
+            self.foot(canvas, Rect { y: rows.bottom(), height: FOOT, ..rows });
+        }
         let selected = self.list.selected(self.found.len());
         for (line, at) in self.list.window(self.found.len(), usize::from(rows.height)).enumerate() {
             let y = rows.y + line as u16;
@@ -147,6 +167,8 @@ fn draw_row(canvas: &mut Canvas, place: Rect, row: &ActionRow, why: Option<&str>
     let room = place.width.saturating_sub(key_columns + 3);
     let title = format!("{:<16}", row.title);
     let line: Line = match why {
+        // A phone's width holds the names alone; the foot explains the selected one.
+        _ if place.width < 60 => vec![span(row.title, if why.is_some() { Role::Faint } else { Role::Strong })],
         None => vec![span(title, Role::Strong), span(row.help, Role::Dim)],
         Some(why) => vec![span(title, Role::Faint), span(format!("not now: {why}"), Role::Warning)],
     };

@@ -22,7 +22,8 @@ impl Help {
         Self { live, pane: DocPane::default(), filter: Field::default(), typing: false }
     }
 
-    fn doc(&self, cx: &Cx) -> Doc {
+    fn doc(&self, width: u16, cx: &Cx) -> Doc {
+        let column = if width < 60 { 8usize } else { 20 };
         let mut doc = Doc::new();
         let wanted = self.filter.text().to_lowercase();
         let fits = |row: &&ActionRow| {
@@ -40,7 +41,7 @@ impl Help {
             for row in rows {
                 let keys: Vec<String> = cx.keymap.keys_of(row).iter().map(ToString::to_string).collect();
                 let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join("  ") };
-                let columns = 20usize.saturating_sub(keys.chars().count()).max(1);
+                let columns = column.saturating_sub(keys.chars().count()).max(1);
                 doc.marked(
                     vec![span(format!("  {keys}{}", " ".repeat(columns)), Role::Key)],
                     row.help.to_owned(),
@@ -86,7 +87,7 @@ impl Screen for Help {
             self.filter.draw(canvas, field, "what you want to do", self.typing);
             inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         }
-        self.pane.draw(canvas, inner, &self.doc(cx));
+        self.pane.draw(canvas, inner, &self.doc(area.width, cx));
     }
 
     fn act(&mut self, act: Act, _cx: &Cx) -> Reaction {
@@ -109,6 +110,6 @@ impl Screen for Help {
     }
 
     fn whole_text(&self, cx: &Cx) -> Option<String> {
-        Some(self.doc(cx).plain(cx.glyphs))
+        Some(self.doc(u16::MAX, cx).plain(cx.glyphs))
     }
 }

@@ -74,10 +74,10 @@ impl Screen for Journal {
             Some(run) => vec![span(format!("{} · {}", run.state.id, cx.zone()), Role::Dim)],
             None => Vec::new(),
         };
-        super::list_and_doc(
+        super::list_page::halves(
             canvas,
             area,
-            &super::Halves {
+            &super::list_page::Halves {
                 title: "Journal",
                 remark,
                 rows,

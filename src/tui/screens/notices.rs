@@ -1,5 +1,6 @@
 //! Errors and remarks: they stay until somebody dismisses them.
 
+use super::list_page::{Click, Halves, ListPage};
 use crate::session::{Notice, Request};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, span};
@@ -8,7 +9,7 @@ use crate::tui::freshness;
 use crate::tui::screen::{Cx, Reaction, Screen};
 use crate::tui::situation::Selected;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
+use crate::tui::widgets::{Column, Doc, Row};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 3] =
@@ -16,14 +17,13 @@ const COLUMNS: [Column; 3] =
 
 #[derive(Debug, Default)]
 pub struct Notices {
-    list: ListState,
-    pane: DocPane,
+    page: ListPage,
 }
 
 impl Notices {
     fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a Notice> {
         let notices = &cx.view.notices;
-        let row = self.list.selected(notices.len())?;
+        let row = self.page.selected(notices.len())?;
         // Newest on top; the view keeps oldest first.
         notices.iter().rev().nth(row)
     }
@@ -45,7 +45,6 @@ impl Screen for Notices {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let notices = &cx.view.notices;
         let rows = notices.len();
-        let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
         let mut doc = Doc::new();
         if let Some(notice) = self.current(cx) {
             doc.text(notice.what.clone(), format::severity_role(notice.severity));
@@ -54,21 +53,14 @@ impl Screen for Notices {
                 doc.marked(arrow, notice.next.clone(), Role::Base);
             }
         }
-        super::list_and_doc(
-            canvas,
-            area,
-            &super::Halves {
-                title: "Notices",
-                remark: vec![span("x dismisses", Role::Dim)],
-                rows,
-                lower: self.current(cx).map_or_else(String::new, |n| format::instant(n.at, cx.zone())),
-                empty: "Nothing needs your attention here.",
-            },
-            |canvas, area| {
-                table.draw(canvas, area, |at| cells(&notices[rows - 1 - at], cx));
-            },
-            |canvas, area| self.pane.draw(canvas, area, &doc),
-        );
+        let around = Halves {
+            title: "Notices",
+            remark: if rows > 0 { vec![span("x dismisses", Role::Dim)] } else { Vec::new() },
+            rows,
+            lower: self.current(cx).map_or_else(String::new, |n| format::instant(n.at, cx.zone())),
+            empty: "Nothing needs your attention here.",
+        };
+        self.page.draw(canvas, area, &around, &COLUMNS, |at| cells(&notices[rows - 1 - at], cx), &doc);
     }
 
     fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
@@ -77,19 +69,16 @@ impl Screen for Notices {
                 self.current(cx).map_or(Reaction::Handled, |n| Reaction::Send(Request::Dismiss { notice: n.id }))
             }
             Act::Open => Reaction::Handled,
-            Act::PageUp | Act::PageDown if self.pane.act(act) => Reaction::Handled,
-            act if self.list.act(act, cx.view.notices.len()) => {
-                self.pane = DocPane::default();
-                Reaction::Handled
-            }
+            act if self.page.act(act, cx.view.notices.len()) => Reaction::Handled,
             _ => Reaction::Ignored,
         }
     }
 
-    fn click(&mut self, hit: Hit, _cx: &Cx) -> Reaction {
-        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
-        self.list.select(row);
-        Reaction::Handled
+    fn click(&mut self, hit: Hit, cx: &Cx) -> Reaction {
+        match self.page.click(hit, cx.view.notices.len()) {
+            Click::Elsewhere => Reaction::Ignored,
+            Click::Selected | Click::Again => Reaction::Handled,
+        }
     }
 
     fn selected(&self, cx: &Cx) -> Selected {

@@ -18,7 +18,7 @@ const COLUMNS: [Column; 9] = [
     Column::new("VERDICT", 10, 10, 0),
     Column::new("ASSET", 10, 26, 0).cut(),
     Column::new("AGE OF RPO", 10, 12, 1),
-    Column::new("", 10, 10, 4),
+    Column::new("", 8, 10, 4),
     Column::new("NEWEST", 16, 16, 6),
     Column::new("WINDOW", 12, 20, 7),
     Column::new("COPIES", 6, 8, 3),
@@ -88,12 +88,12 @@ impl Screen for Overview {
             let mut remark = freshness::of_catalog(cx);
             remark.push(span(format!(" · {}", cx.zone()), Role::Dim));
             let inner = canvas.panel(upper, &[span("Assets", Role::Title)], &remark, border(!self.in_findings));
-            table.draw(canvas, inner, |at| row(&assets[at], cx));
+            table.draw(canvas, inner, |at| row(&assets[at], inner.width, cx));
             let inner =
                 canvas.panel(lower, &title, &[span(freshness::of_health(cx), Role::Dim)], border(self.in_findings));
             self.findings.draw(canvas, inner, &doc);
         } else {
-            table.draw(canvas, upper, |at| row(&assets[at], cx));
+            table.draw(canvas, upper, |at| row(&assets[at], upper.width, cx));
             canvas.rule(lower, lower.y, &title);
             let inner = Rect { y: lower.y + 1, height: lower.height.saturating_sub(1), ..lower };
             self.findings.draw(canvas, inner, &doc);
@@ -201,7 +201,9 @@ fn summary(canvas: &mut Canvas, area: Rect, cx: &Cx) {
     }
 }
 
-fn row(asset: &AssetHealth, cx: &Cx) -> Row {
+fn row(asset: &AssetHealth, width: u16, cx: &Cx) -> Row {
+    // Pictures give way before words do.
+    let (bar_cells, spark_cells) = if width >= 130 { (10, 12) } else { (8, 8) };
     let verdict = format::severity_role(asset.verdict);
     let stale = !freshness::lost_stores_of(cx.view, &asset.id).is_empty();
     let value = |role: Role| if stale { Role::Stale } else { role };
@@ -217,7 +219,7 @@ fn row(asset: &AssetHealth, cx: &Cx) -> Row {
         None => vec![span(age, value(Role::Base)), span(" no RPO", Role::Faint)],
     };
     let bar = match (asset.age_seconds, asset.rpo_seconds) {
-        (Some(age), Some(rpo)) => gauge::budget(age.max(0) as u64, rpo, 10, cx.glyphs),
+        (Some(age), Some(rpo)) => gauge::budget(age.max(0) as u64, rpo, bar_cells, cx.glyphs),
         _ => Vec::new(),
     };
     let (proof, proof_role) = format::proof(asset.proof.as_ref());
@@ -239,7 +241,7 @@ fn row(asset: &AssetHealth, cx: &Cx) -> Row {
         vec![span(window(asset, cx), value(Role::Base))],
         copies(asset, cx, value(Role::Base)),
         vec![span(proof, value(proof_role)), span(proof_age, Role::Dim)],
-        gauge::sparkline(&asset.sizes, 12, asset.verdict, cx.glyphs),
+        gauge::sparkline(&asset.sizes, spark_cells, asset.verdict, cx.glyphs),
     ])
 }
 
@@ -292,8 +294,12 @@ pub fn finding_text(doc: &mut Doc, finding: &Finding, cx: &Cx) {
     ];
     doc.marked(mark, finding.message.clone(), Role::Base);
     if !finding.evidence.is_empty() {
-        let figures: Vec<String> = finding.evidence.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        doc.marked(vec![span("  ", Role::Base)], figures.join(" · "), Role::Dim);
+        let figures: Vec<String> = finding
+            .evidence
+            .iter()
+            .map(|(name, value)| format!("{name} {}", format::figure(value, cx.zone())))
+            .collect();
+        doc.figures(vec![span("  ", Role::Base)], figures, Role::Dim);
     }
     if !finding.remedy.is_empty() {
         doc.marked(vec![span(format!("  {} ", cx.glyphs.arrow), Role::Accent)], finding.remedy.clone(), Role::Base);

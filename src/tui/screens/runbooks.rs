@@ -1,5 +1,6 @@
 //! Procedures: what each is for, what it asks, what its steps do.
 
+use super::list_page::{Click, Halves, ListPage};
 use super::restore::Form;
 use crate::runbook::{Action, Confirm, Runbook, RunbookKind};
 use crate::tui::action::{Act, Scope};
@@ -8,26 +9,25 @@ use crate::tui::format;
 use crate::tui::screen::{Cx, Reaction, Screen};
 use crate::tui::situation::Selected;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
+use crate::tui::widgets::{Column, Doc, Row};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 4] = [
-    Column::new("RUNBOOK", 18, 26, 0).cut(),
+    Column::new("RUNBOOK", 16, 26, 0).cut(),
     Column::new("KIND", 8, 10, 2),
     Column::new("STEPS", 5, 5, 3).right(),
-    Column::new("TITLE", 10, 60, 1).cut(),
+    Column::new("TITLE", 10, 60, 1),
 ];
 
 #[derive(Debug, Default)]
 pub struct Runbooks {
-    list: ListState,
-    pane: DocPane,
+    page: ListPage,
 }
 
 impl Runbooks {
     fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a Runbook> {
         let runbooks = &cx.view.runbooks;
-        runbooks.get(self.list.selected(runbooks.len())?)
+        runbooks.get(self.page.selected(runbooks.len())?)
     }
 }
 
@@ -43,7 +43,6 @@ impl Screen for Runbooks {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let runbooks = &cx.view.runbooks;
         let rows = runbooks.len();
-        let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
         let mut doc = Doc::new();
         for error in cx.view.runbook_errors.iter() {
             for line in error.lines() {
@@ -57,21 +56,18 @@ impl Screen for Runbooks {
             0 => Vec::new(),
             n => vec![span(format::counted(n, "file cannot be read", "files cannot be read"), Role::Critical)],
         };
-        super::list_and_doc(
-            canvas,
-            area,
-            &super::Halves {
-                title: "Runbooks",
-                remark,
-                rows,
-                lower: self.current(cx).map_or_else(String::new, |runbook| runbook.title.clone()),
-                empty: "No runbook is loaded.",
+        let around = Halves {
+            title: "Runbooks",
+            remark,
+            rows,
+            lower: match self.current(cx) {
+                Some(runbook) => runbook.title.clone(),
+                None if cx.view.runbook_errors.is_empty() => String::new(),
+                None => "Problems".to_owned(),
             },
-            |canvas, area| {
-                table.draw(canvas, area, |at| cells(&runbooks[at]));
-            },
-            |canvas, area| self.pane.draw(canvas, area, &doc),
-        );
+            empty: "No runbook is loaded.",
+        };
+        self.page.draw(canvas, area, &around, &COLUMNS, |at| cells(&runbooks[at]), &doc);
     }
 
     fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
@@ -80,23 +76,17 @@ impl Screen for Runbooks {
                 Some(runbook) => Reaction::Push(Box::new(Form::new(runbook, cx))),
                 None => Reaction::Handled,
             },
-            Act::PageUp | Act::PageDown if self.pane.act(act) => Reaction::Handled,
-            act if self.list.act(act, cx.view.runbooks.len()) => {
-                self.pane = DocPane::default();
-                Reaction::Handled
-            }
+            act if self.page.act(act, cx.view.runbooks.len()) => Reaction::Handled,
             _ => Reaction::Ignored,
         }
     }
 
     fn click(&mut self, hit: Hit, cx: &Cx) -> Reaction {
-        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
-        if self.list.selected(cx.view.runbooks.len()) == Some(row) {
-            return self.act(Act::Open, cx);
+        match self.page.click(hit, cx.view.runbooks.len()) {
+            Click::Elsewhere => Reaction::Ignored,
+            Click::Selected => Reaction::Handled,
+            Click::Again => self.act(Act::Open, cx),
         }
-        self.list.select(row);
-        self.pane = DocPane::default();
-        Reaction::Handled
     }
 
     fn selected(&self, cx: &Cx) -> Selected {

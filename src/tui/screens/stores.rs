@@ -1,5 +1,6 @@
 //! Where copies lie: how the last listing of each store went, and what to do if it did not.
 
+use super::list_page::{Click, Halves, ListPage};
 use crate::catalog::{ScanStatus, StoreScan};
 use crate::session::Request;
 use crate::tui::action::{Act, Scope};
@@ -9,7 +10,7 @@ use crate::tui::freshness;
 use crate::tui::screen::{Cx, Reaction, Screen};
 use crate::tui::situation::Selected;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
+use crate::tui::widgets::{Column, Doc, Row};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 6] = [
@@ -18,19 +19,18 @@ const COLUMNS: [Column; 6] = [
     Column::new("LISTED", 6, 8, 1),
     Column::new("OBJECTS", 9, 12, 2).right(),
     Column::new("BYTES", 8, 9, 3).right(),
-    Column::new("PLACE", 16, 70, 4).cut(),
+    Column::new("PLACE", 16, 90, 4),
 ];
 
 #[derive(Debug, Default)]
 pub struct Stores {
-    list: ListState,
-    pane: DocPane,
+    page: ListPage,
 }
 
 impl Stores {
     fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a StoreScan> {
         let stores = &cx.view.catalog.stores;
-        stores.get(self.list.selected(stores.len())?)
+        stores.get(self.page.selected(stores.len())?)
     }
 }
 
@@ -50,23 +50,15 @@ impl Screen for Stores {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let stores = &cx.view.catalog.stores;
         let rows = stores.len();
-        let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
         let doc = self.current(cx).map(|scan| store_doc(scan, cx)).unwrap_or_default();
-        super::list_and_doc(
-            canvas,
-            area,
-            &super::Halves {
-                title: "Stores",
-                remark: freshness::of_catalog(cx),
-                rows,
-                lower: self.current(cx).map_or_else(String::new, |scan| scan.id.to_string()),
-                empty: "No store is configured.",
-            },
-            |canvas, area| {
-                table.draw(canvas, area, |at| cells(&stores[at], cx));
-            },
-            |canvas, area| self.pane.draw(canvas, area, &doc),
-        );
+        let around = Halves {
+            title: "Stores",
+            remark: freshness::of_catalog(cx),
+            rows,
+            lower: self.current(cx).map_or_else(String::new, |scan| scan.id.to_string()),
+            empty: "No store is configured.",
+        };
+        self.page.draw(canvas, area, &around, &COLUMNS, |at| cells(&stores[at], cx), &doc);
     }
 
     fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
@@ -77,19 +69,16 @@ impl Screen for Stores {
                 None => Reaction::Handled,
             },
             Act::Open => Reaction::Handled,
-            Act::PageUp | Act::PageDown if self.pane.act(act) => Reaction::Handled,
-            act if self.list.act(act, cx.view.catalog.stores.len()) => {
-                self.pane = DocPane::default();
-                Reaction::Handled
-            }
+            act if self.page.act(act, cx.view.catalog.stores.len()) => Reaction::Handled,
             _ => Reaction::Ignored,
         }
     }
 
-    fn click(&mut self, hit: Hit, _cx: &Cx) -> Reaction {
-        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
-        self.list.select(row);
-        Reaction::Handled
+    fn click(&mut self, hit: Hit, cx: &Cx) -> Reaction {
+        match self.page.click(hit, cx.view.catalog.stores.len()) {
+            Click::Elsewhere => Reaction::Ignored,
+            Click::Selected | Click::Again => Reaction::Handled,
+        }
     }
 
     fn selected(&self, cx: &Cx) -> Selected {

@@ -1,5 +1,6 @@
 //! Scans and verifications of this console: what runs, how far it is, how it ended.
 
+use super::list_page::{Click, Halves, ListPage};
 use crate::session::{Request, TaskRow};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, Line, span};
@@ -7,7 +8,7 @@ use crate::tui::format;
 use crate::tui::screen::{Cx, Reaction, Screen};
 use crate::tui::situation::Selected;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table, gauge};
+use crate::tui::widgets::{Column, Doc, Row, gauge};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 5] = [
@@ -20,13 +21,12 @@ const COLUMNS: [Column; 5] = [
 
 #[derive(Debug, Default)]
 pub struct Tasks {
-    list: ListState,
-    pane: DocPane,
+    page: ListPage,
 }
 
 impl Tasks {
     fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a TaskRow> {
-        cx.view.tasks.get(self.list.selected(cx.view.tasks.len())?)
+        cx.view.tasks.get(self.page.selected(cx.view.tasks.len())?)
     }
 }
 
@@ -46,24 +46,16 @@ impl Screen for Tasks {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let tasks = &cx.view.tasks;
         let rows = tasks.len();
-        let table = Table { columns: &COLUMNS, rows, list: &self.list, pane: 0, focused: true, heading: true };
         let doc = self.current(cx).map(task_doc).unwrap_or_default();
         let title = self.current(cx).map_or_else(String::new, |task| task.title.clone());
-        super::list_and_doc(
-            canvas,
-            area,
-            &super::Halves {
-                title: "Tasks",
-                remark: vec![span("they end with this console; runs do not", Role::Dim)],
-                rows,
-                lower: title,
-                empty: "No task has run yet.",
-            },
-            |canvas, area| {
-                table.draw(canvas, area, |at| cells(&tasks[at], cx));
-            },
-            |canvas, area| self.pane.draw(canvas, area, &doc),
-        );
+        let around = Halves {
+            title: "Tasks",
+            remark: vec![span("they end with this console; runs do not", Role::Dim)],
+            rows,
+            lower: title,
+            empty: "No task has run yet.",
+        };
+        self.page.draw(canvas, area, &around, &COLUMNS, |at| cells(&tasks[at], cx), &doc);
     }
 
     fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
@@ -74,20 +66,16 @@ impl Screen for Tasks {
                 None => Reaction::Handled,
             },
             Act::Open => Reaction::Handled,
-            Act::PageUp | Act::PageDown if self.pane.act(act) => Reaction::Handled,
-            act if self.list.act(act, cx.view.tasks.len()) => {
-                self.pane = DocPane::default();
-                Reaction::Handled
-            }
+            act if self.page.act(act, cx.view.tasks.len()) => Reaction::Handled,
             _ => Reaction::Ignored,
         }
     }
 
-    fn click(&mut self, hit: Hit, _cx: &Cx) -> Reaction {
-        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
-        self.list.select(row);
-        self.pane = DocPane::default();
-        Reaction::Handled
+    fn click(&mut self, hit: Hit, cx: &Cx) -> Reaction {
+        match self.page.click(hit, cx.view.tasks.len()) {
+            Click::Elsewhere => Reaction::Ignored,
+            Click::Selected | Click::Again => Reaction::Handled,
+        }
     }
 
     fn selected(&self, cx: &Cx) -> Selected {

@@ -11,7 +11,7 @@ use crate::tui::screen::{Cx, Place, Reaction, Screen};
 use crate::tui::situation::Selected;
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Doc, DocPane, ListState};
-use chrono::Duration;
+use chrono::{Datelike, Duration, TimeZone};
 use ratatui::layout::Rect;
 
 /// Spans that can be shown, in hours.
@@ -87,13 +87,16 @@ impl Screen for Timeline {
             doc.blank();
             doc.text("It cannot be restored to any instant: no backup is known.", Role::Critical);
         }
-        let span_word = short_duration(Duration::hours(ZOOMS[self.zoom]));
+        let span_word = match ZOOMS[self.zoom] {
+            hours if hours % 24 == 0 => format!("{}d", hours / 24),
+            hours => format!("{hours}h"),
+        };
         let mut remark = freshness::of_catalog(cx);
         remark.push(span(format!(" · last {span_word} · {}", cx.zone()), Role::Dim));
-        super::list_and_doc(
+        super::list_page::halves(
             canvas,
             area,
-            &super::Halves {
+            &super::list_page::Halves {
                 title: "Recovery windows",
                 remark,
                 rows: cx.view.health.assets.len(),
@@ -137,15 +140,33 @@ impl Screen for Timeline {
     }
 }
 
+/// Hours between two marks of the axis, shortest first.
+const TICKS: [i64; 11] = [1, 2, 3, 6, 12, 24, 48, 168, 336, 672, 1_344];
+/// Columns that a mark takes with the blank after it.
+const TICK: i64 = 8;
+
+/// Marks full hours and midnights of the zone, each where it lies.
 fn axis(canvas: &mut Canvas, area: Rect, from: Timestamp, to: Timestamp, cx: &Cx) {
-    let hours = (to - from).num_hours();
-    let pattern = if hours <= 24 { "%H:%M" } else { "%m-%d" };
-    let marks = (area.width / 12).clamp(1, 8);
-    for mark in 0..marks {
-        let x = area.width * mark / marks;
-        let at = from + Duration::seconds((to - from).num_seconds() * i64::from(mark) / i64::from(marks));
-        let text = at.with_timezone(&cx.zone()).format(pattern).to_string();
-        canvas.text(area.x + x, area.y, area.width.saturating_sub(x), &text, Role::TableHead);
+    let seconds = (to - from).num_seconds().max(1);
+    let columns = i64::from(area.width);
+    let fits = |hours: &&i64| **hours * 3_600 * columns / seconds >= TICK;
+    let step = *TICKS.iter().find(fits).unwrap_or(&TICKS[TICKS.len() - 1]);
+    let pattern = if step < 24 { "%H:%M" } else { "%m-%d" };
+    let local = from.with_timezone(&cx.zone()).naive_local();
+    // Longer steps are counted in whole days from a fixed day, so that they stand still while time goes on.
+    let day = local.date().num_days_from_ce();
+    let back = if step < 24 { 0 } else { i64::from(day) % (step / 24) };
+    let mut mark = local.date().and_time(chrono::NaiveTime::MIN) - Duration::days(back);
+    loop {
+        mark += Duration::hours(step);
+        let Some(at) = cx.zone().from_local_datetime(&mark).earliest() else { continue };
+        let x = (at.with_timezone(&chrono::Utc) - from).num_seconds() * columns / seconds;
+        if x + TICK > columns - 3 {
+            break;
+        }
+        if let Ok(x) = u16::try_from(x) {
+            canvas.text(area.x + x, area.y, area.width - x, &mark.format(pattern).to_string(), Role::TableHead);
+        }
     }
     canvas.text_right(area.x, area.y, area.width, " now", Role::TableHead);
 }

@@ -11,6 +11,8 @@ use std::cell::Cell;
 
 /// Below this width a fact's name has no column of its own.
 const NARROW: usize = 48;
+/// A fact with a longer name begins on the line after it.
+const WIDEST_NAME: usize = 26;
 
 #[derive(Clone, Debug)]
 enum Block {
@@ -22,6 +24,12 @@ enum Block {
     Text {
         mark: Line,
         text: String,
+        role: Role,
+    },
+    /// Short texts behind a mark, separated by points; a line ends between two of them.
+    Figures {
+        mark: Line,
+        items: Vec<String>,
         role: Role,
     },
     /// A line that is cut rather than wrapped.
@@ -72,6 +80,11 @@ impl Doc {
         self
     }
 
+    pub fn figures(&mut self, mark: Line, items: Vec<String>, role: Role) -> &mut Self {
+        self.blocks.push(Block::Figures { mark, items, role });
+        self
+    }
+
     pub fn line(&mut self, line: Line) -> &mut Self {
         self.blocks.push(Block::Line(line));
         self
@@ -88,7 +101,7 @@ impl Doc {
             Block::Fact(name, _) => Some(fit::width(name, glyphs)),
             _ => None,
         });
-        let column = names.max().unwrap_or(0).min(22).min(width / 2);
+        let column = names.max().unwrap_or(0).min(WIDEST_NAME).min(width / 2);
         let mut out = Vec::new();
         for block in &self.blocks {
             match block {
@@ -96,6 +109,7 @@ impl Doc {
                 Block::Heading(text) => out.push(vec![span(text.clone(), Role::Heading)]),
                 Block::Line(line) => out.push(line.clone()),
                 Block::Fact(name, value) => fact(&mut out, name, value, column, width, glyphs),
+                Block::Figures { mark, items, role } => figures(&mut out, mark, items, *role, width, glyphs),
                 Block::Text { mark, text, role } => marked(&mut out, mark, text, *role, width, glyphs),
             }
         }
@@ -123,7 +137,12 @@ fn fact(out: &mut Vec<Line>, name: &str, value: &[Span], column: usize, width: u
     }
     let column = if width < NARROW { 0 } else { column };
     let room = width.saturating_sub(column + 2).max(1);
-    let name = fit::fit(name, column, glyphs);
+    let name = if fit::width(name, glyphs) > column {
+        out.push(vec![span(name.to_owned(), Role::Dim)]);
+        String::new()
+    } else {
+        fit::shown(name, glyphs).into_owned()
+    };
     let pad = " ".repeat(column - fit::width(&name, glyphs).min(column) + 2);
     let mut first = vec![span(name, Role::Dim), span(pad, Role::Base)];
     if line_width(value, glyphs) <= room || value.len() != 1 {
@@ -138,6 +157,26 @@ fn fact(out: &mut Vec<Line>, name: &str, value: &[Span], column: usize, width: u
         } else {
             out.push(vec![span(" ".repeat(column + 2), Role::Base), span(piece, value[0].role)]);
         }
+    }
+}
+
+fn figures(out: &mut Vec<Line>, mark: &[Span], items: &[String], role: Role, width: usize, glyphs: &Glyphs) {
+    const BETWEEN: &str = " · ";
+    let room = width.saturating_sub(line_width(mark, glyphs)).max(1);
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        let joined = lines.last().map(|line| format!("{line}{BETWEEN}{item}"));
+        match joined.filter(|line| fit::width(line, glyphs) <= room) {
+            Some(line) => {
+                lines.pop();
+                lines.push(line);
+            }
+            None => lines.push(item.clone()),
+        }
+    }
+    for (at, line) in lines.iter().enumerate() {
+        let indent = [span(" ".repeat(line_width(mark, glyphs)), Role::Base)];
+        marked(out, if at == 0 { mark } else { &indent }, line, role, width, glyphs);
     }
 }
 

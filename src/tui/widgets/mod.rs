@@ -10,5 +10,5 @@ pub mod text_box;
 pub use doc::{Doc, DocPane};
 pub use field::Field;
 pub use list::ListState;
-pub use table::{Column, Row, Table};
+pub use table::{Column, Row, Table, scroll_mark};
 pub use text_box::TextBox;

@@ -56,15 +56,23 @@ pub struct Table<'a> {
     pub heading: bool,
 }
 
-const GAP: u16 = 2;
+/// Columns between two columns: screens of a phone's width cannot afford two.
+const fn gap(width: u16) -> u16 {
+    if width < 57 { 1 } else { 2 }
+}
 
 /// Columns shown in `width`, with their widths: `(place, width)`. `natural` is what their content takes.
 pub fn layout(columns: &[Column], natural: &[u16], width: u16) -> Vec<(usize, u16)> {
     let wanted = |at: usize| natural.get(at).copied().unwrap_or(0).max(columns[at].min).min(columns[at].max);
-    let floor = |at: usize| if columns[at].cut { columns[at].min } else { wanted(at) };
+    // What names the row keeps a third of the width before it is cut; other columns leave first.
+    let floor = |at: usize| match columns[at] {
+        Column { cut: false, .. } => wanted(at),
+        Column { rank: 0, min, .. } => wanted(at).min(min.max(width / 3)),
+        Column { min, .. } => min,
+    };
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let need = |kept: &[usize]| -> u16 {
-        let gaps = GAP * (kept.len().saturating_sub(1)) as u16;
+        let gaps = gap(width) * (kept.len().saturating_sub(1)) as u16;
         kept.iter().map(|at| floor(*at)).sum::<u16>() + gaps
     };
     while kept.len() > 1 && need(&kept) > width {
@@ -120,7 +128,7 @@ impl Table<'_> {
                 } else {
                     canvas.text(x, top, *width, column.title, Role::TableHead);
                 }
-                x += width + GAP;
+                x += width + gap(inner.width);
             }
             top += 1;
         }
@@ -156,7 +164,7 @@ impl Table<'_> {
                     canvas.line(x, y, *width, cell);
                 }
             }
-            x += width + GAP;
+            x += width + gap(inner.width);
         }
     }
 
@@ -188,8 +196,10 @@ mod tests {
         let columns = [Column::new("a", 4, 10, 0).cut(), Column::new("b", 4, 6, 2), Column::new("c", 4, 4, 1)];
         let natural = [12, 6, 2];
         assert_eq!(layout(&columns, &natural, 80), [(0, 10), (1, 6), (2, 4)]);
-        assert_eq!(layout(&columns, &natural, 19), [(0, 5), (1, 6), (2, 4)]);
+        assert_eq!(layout(&columns, &natural, 18), [(0, 6), (1, 6), (2, 4)]);
         assert_eq!(layout(&columns, &natural, 17), [(0, 10), (2, 4)], "b is shown whole or not at all");
         assert_eq!(layout(&columns, &natural, 3), [(0, 3)]);
+        let columns = [Column::new("a", 4, 30, 0).cut(), Column::new("b", 30, 30, 1)];
+        assert_eq!(layout(&columns, &[20, 30], 48), [(0, 20)], "a name is not cut while another column can leave");
     }
 }

@@ -47,7 +47,8 @@ impl Form {
             title: runbook.title.clone(),
             params: runbook.params.clone(),
             values,
-            mode: Mode::Real,
+            // Who only looks around must not be one key from production.
+            mode: Mode::DryRun,
             fields: ListState::default(),
             picks: ListState::default(),
             focus: Focus::Fields,
@@ -209,8 +210,8 @@ impl Screen for Form {
 
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let framed = area.height >= 14 && area.width >= 60;
-        let rows = self.params.len() as u16 + 1;
-        let height = (rows + if framed { 2 } else { 0 }).min(area.height.div_ceil(2));
+        let rows = self.params.len() as u16 + 2;
+        let height = (rows + if framed { 2 } else { 0 }).min((area.height * 3).div_ceil(5));
         let upper = Rect { height, ..area };
         let lower = Rect { y: area.y + height, height: area.height - height, ..area };
         let at = self.selected_field();
@@ -237,9 +238,8 @@ impl Screen for Form {
             (_, Act::FormPlan) => return self.plan(),
             (_, Act::FormMode) => {
                 self.mode = match self.mode {
-                    Mode::DryRun => Mode::Drill,
-                    Mode::Drill => Mode::Real,
-                    Mode::Real => Mode::DryRun,
+                    Mode::DryRun => Mode::Real,
+                    Mode::Drill | Mode::Real => Mode::DryRun,
                 };
             }
             (Focus::Typing | Focus::Choices, Act::Back) | (Focus::Typing, Act::Open) => self.focus = Focus::Fields,
@@ -313,11 +313,11 @@ impl Screen for Form {
 impl Form {
     fn draw_fields(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let names = self.params.iter().map(|param| crate::tui::fit::width(&param.title, canvas.glyphs)).max();
-        let column = (names.unwrap_or(0) as u16).min(area.width / 3).max(4);
+        let column = (names.unwrap_or(0) as u16).min(area.width / 2).max(4);
         let rows = self.params.len();
         let selected = self.fields.selected(rows);
         let last = area.bottom().saturating_sub(1);
-        let list_height = usize::from(area.height.saturating_sub(1));
+        let list_height = usize::from(area.height.saturating_sub(2));
         for (line, at) in self.fields.window(rows, list_height).enumerate() {
             let y = area.y + line as u16;
             let whole = Rect { y, height: 1, ..area };
@@ -342,11 +342,19 @@ impl Form {
             };
             canvas.text(place.x, y, place.width, &text, role);
         }
+        let (word, role) = format::mode(self.mode);
+        let key = cx.keymap.hint(Act::FormMode);
+        let about = match self.mode {
+            Mode::Real => format!("every step runs; {key}: dry-run"),
+            Mode::DryRun | Mode::Drill => format!("nothing is changed; {key}: real"),
+        };
+        let mode = [span(format!(" {word} "), role), span(format!("  {about}"), Role::Dim)];
+        canvas.line(area.x + 2, last.saturating_sub(1), area.width.saturating_sub(2), &mode);
         let plan = cx.keymap.hint(Act::FormPlan);
         let (text, role) = match () {
             () if self.planning => ("Making the plan: looking at stores and target…".to_owned(), Role::Accent),
             () if !self.problems.is_empty() => (format!("No plan yet; {plan} tries again."), Role::Warning),
-            () => (format!("{plan} makes the plan. Nothing is changed by that."), Role::Dim),
+            () => (format!("{plan} makes the plan and changes nothing."), Role::Dim),
         };
         canvas.text(area.x + 2, last, area.width.saturating_sub(2), &text, role);
     }
@@ -370,10 +378,27 @@ impl Form {
             self.pane.draw(canvas, area, &doc);
             return;
         };
+        if let Some(on) = self.pointed(&choices, at) {
+            let name = if on.value.is_empty() { "any" } else { &on.value };
+            doc.marked(vec![span(format!("{name}  "), Role::Strong)], on.about.clone(), Role::Dim);
+        }
+        doc.blank();
         let height = doc.height(area.width.saturating_sub(1), canvas.glyphs).min(area.height / 2);
         self.pane.draw(canvas, Rect { height, ..area }, &doc);
         let rows = Rect { y: area.y + height, height: area.height - height, ..area };
         self.draw_choices(canvas, rows, at, &choices);
+    }
+
+    /// The choice under the cursor, or the one that is taken.
+    fn pointed<'a>(&self, choices: &'a [Choice], at: usize) -> Option<&'a Choice> {
+        let place = match self.focus {
+            Focus::Choices => self.picks.selected(choices.len()),
+            Focus::Fields | Focus::Typing => {
+                let now = self.values[at].text();
+                choices.iter().position(|choice| choice.value == now)
+            }
+        };
+        choices.get(place?).filter(|choice| !choice.about.is_empty())
     }
 
     fn draw_choices(&self, canvas: &mut Canvas, area: Rect, at: usize, choices: &[Choice]) {
@@ -399,7 +424,11 @@ impl Form {
             let value = if choice.value.is_empty() { "any" } else { &choice.value };
             canvas.text(area.x + 4, y, column, value, if on { Role::Strong } else { Role::Base });
             let x = area.x + column + 6;
-            canvas.text(x, y, area.right().saturating_sub(x + 1), &choice.about, Role::Dim);
+            // Shown whole or not at all: above the list stands what there is to know about the chosen one.
+            let room = area.right().saturating_sub(x + 1);
+            if crate::tui::fit::width(&choice.about, canvas.glyphs) <= usize::from(room) {
+                canvas.text(x, y, room, &choice.about, Role::Dim);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::task::Effect;
 use crate::runbook::plan::PlannedAction;
-use crate::runbook::{Confirm, Plan, PlannedStep};
+use crate::runbook::{Confirm, Mode, Plan, PlannedStep};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, span};
 use crate::tui::dialogs::{ConfirmDialog, Purpose};
@@ -29,7 +29,11 @@ impl Preview {
         let plan = &self.plan;
         let mut doc = Doc::new();
         let (word, role) = format::mode(plan.mode);
-        doc.facts("mode", vec![span(format!(" {word} "), role)]);
+        let about = match plan.mode {
+            Mode::DryRun => "  steps that change something are left out",
+            Mode::Drill | Mode::Real => "",
+        };
+        doc.facts("mode", vec![span(format!(" {word} "), role), span(about, Role::Dim)]);
         doc.fact("on", format!("{} ({})", plan.estate, plan.environment), Role::Strong);
         let made = format!("{} ({})", format::instant(plan.made_at, cx.zone()), format::ago(plan.made_at, cx.now));
         doc.fact("made", made, Role::Base);

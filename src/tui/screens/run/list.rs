@@ -5,9 +5,10 @@ use crate::tui::action::Act;
 use crate::tui::canvas::{Canvas, Hit, span};
 use crate::tui::format;
 use crate::tui::screen::{Cx, Reaction};
+use crate::tui::screens::list_page::{Click, Halves, ListPage};
 use crate::tui::situation::Selected;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Column, ListState, Row, Table};
+use crate::tui::widgets::{Column, Doc, Row};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 6] = [
@@ -15,36 +16,31 @@ const COLUMNS: [Column; 6] = [
     Column::new("TITLE", 14, 44, 0).cut(),
     Column::new("MODE", 7, 7, 1),
     Column::new("CREATED", 16, 16, 2),
-    Column::new("OPERATOR", 10, 24, 4).cut(),
-    Column::new("RUN", 32, 48, 3).cut(),
+    Column::new("OPERATOR", 10, 24, 4),
+    Column::new("RUN", 32, 64, 3),
 ];
 
 #[derive(Debug, Default)]
 pub struct RunList {
-    list: ListState,
+    page: ListPage,
 }
 
 impl RunList {
     fn current<'a>(&self, cx: &Cx<'a>) -> Option<&'a RunRow> {
-        cx.view.runs.get(self.list.selected(cx.view.runs.len())?)
+        cx.view.runs.get(self.page.selected(cx.view.runs.len())?)
     }
 
     pub fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let runs = &cx.view.runs;
-        let framed = area.height >= 14 && area.width >= 60;
-        let inner = if framed {
-            let remark = [span(cx.zone().to_string(), Role::Dim)];
-            canvas.panel(area, &[span("Runs", Role::Title)], &remark, Role::BorderFocus)
-        } else {
-            area
+        let around = Halves {
+            title: "Runs",
+            remark: vec![span(cx.zone().to_string(), Role::Dim)],
+            rows: runs.len(),
+            lower: self.current(cx).map_or_else(String::new, |run| run.title.clone()),
+            empty: "There has been no run yet. Press 4 and choose a runbook.",
         };
-        let table =
-            Table { columns: &COLUMNS, rows: runs.len(), list: &self.list, pane: 0, focused: true, heading: true };
-        table.draw(canvas, inner, |at| cells(&runs[at], cx));
-        if runs.is_empty() {
-            let text = "There has been no run yet. Press 4 and choose a runbook.";
-            canvas.text(inner.x + 2, inner.y + 2, inner.width.saturating_sub(4), text, Role::Dim);
-        }
+        let doc = self.current(cx).map(|run| run_doc(run, cx)).unwrap_or_default();
+        self.page.draw(canvas, area, &around, &COLUMNS, |at| cells(&runs[at], cx), &doc);
     }
 
     pub fn act(&mut self, act: Act, cx: &Cx) -> Reaction {
@@ -54,18 +50,17 @@ impl RunList {
                     .and(Reaction::Say(format!("opening {}", run.id))),
                 None => Reaction::Handled,
             },
-            act if self.list.act(act, cx.view.runs.len()) => Reaction::Handled,
+            act if self.page.act(act, cx.view.runs.len()) => Reaction::Handled,
             _ => Reaction::Ignored,
         }
     }
 
     pub fn click(&mut self, hit: Hit, cx: &Cx) -> Reaction {
-        let Hit::Row { row, .. } = hit else { return Reaction::Ignored };
-        if self.list.selected(cx.view.runs.len()) == Some(row) {
-            return self.act(Act::Open, cx);
+        match self.page.click(hit, cx.view.runs.len()) {
+            Click::Elsewhere => Reaction::Ignored,
+            Click::Selected => Reaction::Handled,
+            Click::Again => self.act(Act::Open, cx),
         }
-        self.list.select(row);
-        Reaction::Handled
     }
 
     pub fn selected(&self, cx: &Cx) -> Selected {
@@ -73,14 +68,32 @@ impl RunList {
     }
 }
 
-fn cells(run: &RunRow, cx: &Cx) -> Row {
-    let role = match () {
+fn role_of(run: &RunRow) -> Role {
+    match () {
         () if run.needs_operator => Role::Warning,
         () if run.status.contains("lost") => Role::Unknown,
         () if !run.over => Role::Accent,
         () if run.status == "completed" => Role::Ok,
         () => Role::Dim,
-    };
+    }
+}
+
+/// What the row leaves out, and how to come back to the run from a shell.
+fn run_doc(run: &RunRow, cx: &Cx) -> Doc {
+    let mut doc = Doc::new();
+    doc.fact("run", run.id.to_string(), Role::Code);
+    doc.fact("status", run.status.clone(), role_of(run));
+    doc.fact("mode", run.mode.clone(), Role::Base);
+    let created = format!("{} ({})", format::instant(run.created_at, cx.zone()), format::ago(run.created_at, cx.now));
+    doc.fact("created", created, Role::Base);
+    doc.fact("by", run.operator.to_string(), Role::Base);
+    let command = if run.over { "report" } else { "attach" };
+    doc.fact("in a shell", format!("relight {command} {}", run.id), Role::Code);
+    doc
+}
+
+fn cells(run: &RunRow, cx: &Cx) -> Row {
+    let role = role_of(run);
     let mark = match () {
         () if run.needs_operator => cx.glyphs.point,
         () if !run.over => cx.glyphs.pointer,

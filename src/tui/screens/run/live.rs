@@ -1,6 +1,6 @@
 //! The open run: where it stands, what it asks, what it says.
 
-use super::parts;
+use super::{parts, steps};
 use crate::runbook::{RunState, RunStatus};
 use crate::session::view::Link;
 use crate::session::{Request, RunView};
@@ -89,7 +89,7 @@ impl LiveRun {
         let lower = Rect { y: area.y + upper, height: area.height - upper, ..area };
         let border = |pane: Pane| if self.pane == pane { Role::BorderFocus } else { Role::Border };
         let inner = canvas.panel(left, &[span("Steps", Role::Title)], &parts::freshness(run), border(Pane::Steps));
-        parts::steps(canvas, inner, run, &self.steps, self.pane == Pane::Steps, cx);
+        steps::draw(canvas, inner, run, &self.steps, self.pane == Pane::Steps, cx);
         let (title, role) = self.detail_title(run);
         let frame = if run.state.question.is_some() && self.pane != Pane::Detail { role } else { border(Pane::Detail) };
         let inner = canvas.panel(right, &[span(title, role)], &[], frame);
@@ -102,7 +102,7 @@ impl LiveRun {
         let asks = run.state.question.is_some();
         let share = if asks { area.height / 3 } else { area.height / 2 };
         let height = (run.state.steps.len() as u16).min(share.max(2)).min(area.height);
-        parts::steps(canvas, Rect { height, ..area }, run, &self.steps, self.pane == Pane::Steps, cx);
+        steps::draw(canvas, Rect { height, ..area }, run, &self.steps, self.pane == Pane::Steps, cx);
         let lower = Rect { y: area.y + height, height: area.height - height, ..area };
         if lower.height < 2 {
             return;

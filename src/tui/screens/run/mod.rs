@@ -7,3 +7,4 @@ mod parts;
 pub use place::RunPlace;
 
 mod place;
+mod steps;

@@ -1,7 +1,7 @@
-//! The parts of a run's screen: head, place-keeping list, what is known about a step.
+//! The parts of a run's screen: head, and what is known about a step.
 
 use crate::model::task::TaskOutcome;
-use crate::runbook::{PlannedStep, RunStatus, StepRecord, StepState};
+use crate::runbook::{RunStatus, StepRecord};
 use crate::session::RunView;
 use crate::session::view::Link;
 use crate::tui::canvas::{Canvas, Line, line_width, span};
@@ -9,7 +9,7 @@ use crate::tui::dialogs::question_doc;
 use crate::tui::format;
 use crate::tui::screen::Cx;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Column, Doc, ListState, Row, Table, gauge};
+use crate::tui::widgets::{Doc, gauge};
 use ratatui::layout::Rect;
 
 /// Draws what the run is and how long it takes; returns the rows used.
@@ -106,50 +106,6 @@ pub fn freshness(run: &RunView) -> Line {
 pub fn live(run: &RunView) -> Line {
     let Some((step, progress)) = &run.live else { return Vec::new() };
     vec![span(format!("{step}: {progress}"), Role::Accent)]
-}
-
-const COLUMNS: [Column; 4] = [
-    Column::new("STATE", 9, 14, 1),
-    Column::new("STEP", 24, 72, 0).cut(),
-    Column::new("EFFECT", 12, 12, 3),
-    Column::new("TOOK", 5, 7, 2).right(),
-];
-
-/// The place-keeping list.
-pub fn steps(canvas: &mut Canvas, area: Rect, run: &RunView, list: &ListState, focused: bool, cx: &Cx) {
-    let records = &run.state.steps;
-    let heading = area.height > records.len() as u16 && area.height > 6;
-    let table = Table { columns: &COLUMNS, rows: records.len(), list, pane: 0, focused, heading };
-    table.draw(canvas, area, |at| {
-        let record = &records[at];
-        match run.state.plan.steps.get(at) {
-            Some(step) => row(at, record, step, run, cx),
-            None => Row::Cells(Vec::new()),
-        }
-    });
-}
-
-fn row(at: usize, record: &StepRecord, step: &PlannedStep, run: &RunView, cx: &Cx) -> Row {
-    let role = format::step_role(record.state);
-    let asks = run.state.question.as_ref().is_some_and(|question| question.step == record.id);
-    let title_role = match record.state {
-        _ if asks => Role::Strong,
-        StepState::Pending | StepState::Cancelled => Role::Dim,
-        StepState::Running | StepState::Verifying => Role::Strong,
-        _ => Role::Base,
-    };
-    let attempts = if record.attempt > 1 { format!(" (attempt {})", record.attempt) } else { String::new() };
-    let took = match (record.started_at, record.ended_at) {
-        (Some(from), Some(to)) => format::stopwatch(to - from),
-        (Some(from), None) => format::stopwatch(cx.now - from),
-        _ => String::new(),
-    };
-    Row::Cells(vec![
-        vec![span(format!("{} ", cx.glyphs.step(record.state)), role), span(record.state.word(), role)],
-        vec![span(format!("{} ", at + 1), Role::Faint), span(format!("{}{attempts}", step.title), title_role)],
-        vec![span(step.effect.to_string(), format::effect_role(step.effect))],
-        vec![span(took, Role::Dim)],
-    ])
 }
 
 /// Rows that the detail pane would like.
