@@ -101,8 +101,10 @@ fn tag(asset: &Asset, source: &Source, pattern: &Pattern) -> String {
         .iter()
         .filter(|(_, _, f)| *f == family)
         .all(|(store, s, _)| siblings.iter().all(|(st, other, f)| st != store || *f != family || other == s));
+    let shared_stem = siblings.iter().any(|(_, s, f)| *s == stem && *f != family);
     match (one_family, one_stem) {
         (true, true) => String::new(),
+        (_, false) if shared_stem => sighting::word(&format!("{stem}-{family}")),
         (_, false) => sighting::word(&stem),
         (false, true) => sighting::word(&family),
     }

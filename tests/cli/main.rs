@@ -1,9 +1,14 @@
 //! The program as scripts meet it: its exit codes, its documents, its complaints.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
+#[path = "../catalog/bytes.rs"]
+mod bytes;
 mod config;
 mod estate;
+mod layouts;
 mod program;
 mod reading;
 mod runs;
+#[path = "../support/s3.rs"]
+mod s3;
 mod verify;

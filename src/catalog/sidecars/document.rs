@@ -8,8 +8,10 @@ use super::info::Info;
 use super::kind::SidecarKind;
 use super::log::Log;
 use super::metadata_json::Metadata;
+use super::metadata_table::MetadataTable;
 use super::model_manifest::ModelManifest;
 use super::pg_manifest::PgManifest;
+use super::report::Report;
 use super::told::{About, Told, opened};
 use super::tree_manifest::TreeManifest;
 
@@ -26,6 +28,9 @@ pub(super) enum Document {
     Label(BackupLabel),
     Stamp(LabelStamp),
     Log(Log),
+    MetadataTable(MetadataTable),
+    Verification(Report),
+    Recovery(Report),
 }
 
 impl Document {
@@ -46,6 +51,9 @@ impl Document {
                 Self::Stamp(LabelStamp::parse(&bytes))
             }
             SidecarKind::Log => Self::Log(Log::parse(bytes)),
+            SidecarKind::MetadataTable => Self::MetadataTable(MetadataTable::parse(bytes)?),
+            SidecarKind::VerificationLog => Self::Verification(Report::verification(bytes)),
+            SidecarKind::RecoveryReport => Self::Recovery(Report::recovery(bytes)),
         })
     }
 
@@ -63,6 +71,9 @@ impl Document {
             Self::Label(label) => label.about(about),
             Self::Stamp(stamp) => stamp.about(about, log_segments),
             Self::Log(log) => return log.about(about),
+            Self::MetadataTable(table) => return table.about(about),
+            Self::Verification(report) => report.verified(about),
+            Self::Recovery(report) => return report.recovered(about),
         })
     }
 }

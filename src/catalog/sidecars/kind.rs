@@ -28,6 +28,12 @@ pub enum SidecarKind {
     ManifestText,
     /// `backup.log`: a line per success.
     Log,
+    /// `backup_metadata.csv`, `.tsv`, `.txt` or `.sql`: a table of backups that was taken out of its database.
+    MetadataTable,
+    /// `backup-verification.log`: what a nightly check found, in free text.
+    VerificationLog,
+    /// `recovery_report…`: what a recovery wrote of itself, in free text.
+    RecoveryReport,
 }
 
 /// Longest sidecar that is read, in bytes; manifests list every file and may be long.
@@ -49,6 +55,10 @@ impl SidecarKind {
             "backup_label" => Self::BackupLabel,
             "backup_manifest.txt" => Self::ManifestText,
             "backup.log" => Self::Log,
+            "backup-verification.log" | "backup_verification.log" => Self::VerificationLog,
+            "backup_metadata.csv" | "backup_metadata.tsv" | "backup_metadata.txt" | "backup_metadata.sql" => {
+                Self::MetadataTable
+            }
             _ => return Self::of_family(name),
         })
     }
@@ -57,6 +67,10 @@ impl SidecarKind {
         if name.strip_prefix("manifest_").and_then(|rest| rest.strip_suffix(".json")).is_some() {
             return Some(Self::ModelManifest);
         }
+        if let Some(rest) = name.strip_prefix("recovery_report").or_else(|| name.strip_prefix("recovery-report")) {
+            let text = [".txt", ".md", ".log"].iter().any(|ending| rest.ends_with(ending));
+            return text.then_some(Self::RecoveryReport);
+        }
         if let Some(stamp) = name.strip_prefix("backup_label_") {
             let stamp = stamp.strip_suffix(".gz").unwrap_or(stamp);
             return (!stamp.is_empty() && !stamp.contains('.')).then_some(Self::LabelStamp);
@@ -64,9 +78,14 @@ impl SidecarKind {
         (name.len() > 7 && name.ends_with(".sha256")).then_some(Self::Checksums)
     }
 
+    /// Whether only its end is read, because it grows for ever.
+    pub(super) fn grows(self) -> bool {
+        matches!(self, Self::Log | Self::VerificationLog)
+    }
+
     pub(super) fn limit(self) -> u64 {
         match self {
-            Self::CatalogCsv | Self::Contents | Self::Log => LIST,
+            Self::CatalogCsv | Self::Contents | Self::Log | Self::MetadataTable => LIST,
             Self::ModelManifest | Self::PgManifest => MANIFEST,
             _ => SMALL,
         }

@@ -126,7 +126,7 @@ impl Pass<'_> {
 
     async fn document(&self, loose: &Loose) -> Result<Document, Trouble> {
         let (size, limit) = (loose.meta.size, loose.kind.limit());
-        let tail = loose.kind == SidecarKind::Log;
+        let tail = loose.kind.grows();
         if size > limit && !tail {
             return Err(Trouble::Unread(format!("it was not read: {size} bytes, at most {limit} are")));
         }

@@ -74,9 +74,20 @@ impl<'s> Places<'s> {
                 self.by_stamp.get(&stamp).cloned().unwrap_or_default()
             }
             SidecarKind::LabelStamp => self.before(loose).into_iter().collect(),
-            SidecarKind::Log => {
-                let under = |i: &usize| self.sightings[*i].copy.path.starts_with(folder);
-                (0..self.sightings.len()).filter(under).collect()
+            SidecarKind::Log | SidecarKind::MetadataTable | SidecarKind::RecoveryReport => self.under(folder).collect(),
+            // It speaks of what was newest.
+            SidecarKind::VerificationLog => {
+                let mut newest: HashMap<&str, usize> = HashMap::new();
+                for index in self.under(folder) {
+                    let asset = self.sightings[index].asset.as_str();
+                    let best = newest.entry(asset).or_insert(index);
+                    if self.sightings[*best].reading.first() < self.sightings[index].reading.first() {
+                        *best = index;
+                    }
+                }
+                let mut newest: Vec<usize> = newest.into_values().collect();
+                newest.sort_unstable();
+                newest
             }
             _ => {
                 let single: Vec<usize> =
@@ -84,6 +95,11 @@ impl<'s> Places<'s> {
                 if single.len() <= CROWD { single } else { Vec::new() }
             }
         }
+    }
+
+    fn under(&self, folder: &'s str) -> impl Iterator<Item = usize> + '_ {
+        let sightings = self.sightings.iter().enumerate();
+        sightings.filter(move |(_, s)| s.copy.path.starts_with(folder)).map(|(index, _)| index)
     }
 
     /// The newest full backup that is not younger than the label, in the label's neighbourhood.

@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_damaged_line_is_found_at_its_place() {
         let lines = |third: &str| format!("{{\"id\": 1}}\n{{\"id\": 2}}\n{third}\n{{\"id\": 4}}\n");
-        for (third, place) in [("{\"id\": ", "document 3"), ("{\"id\" 3}", "line 3"), ("{\"id\": \"x", "line 3")] {
+        for (third, place) in [("{\"id\": ", "document 3"), ("{\"id\" 3}", "line 3"), ("{\"id\": \"x", "document 3")] {
             let fault = read(lines(third).as_bytes()).unwrap_err();
             assert!(fault.is_verdict() && fault.to_string().contains(place), "{fault}");
         }
