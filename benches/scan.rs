@@ -62,12 +62,13 @@ struct Client {
 
 fn clients(endpoint: &str, folder: &Path) -> Result<Vec<Client>, AnyError> {
     let relight = env!("CARGO_BIN_EXE_relight").to_owned();
-    let state = folder.join("state").to_string_lossy().into_owned();
     let mut clients = Vec::new();
     for (name, pattern) in [
         ("relight, folders", "full/{id}/full_{time:%Y%m%d_%H%M%S}/"),
         ("relight, one backup each", "full/{id}/full_{time:%Y%m%d_%H%M%S}/{part}"),
     ] {
+        // Each its own memory: what the other kept from its last scan would weigh on this one.
+        let state = folder.join(format!("state-{}", clients.len())).to_string_lossy().into_owned();
         let file = folder.join(format!("{}.toml", clients.len()));
         std::fs::write(&file, config(endpoint, pattern))?;
         let file = file.to_string_lossy().into_owned();
