@@ -14,6 +14,7 @@ pub mod keys;
 mod layers;
 mod options;
 mod react;
+mod reader;
 pub mod run;
 pub mod screen;
 mod screens;

@@ -3,9 +3,10 @@
 
 use super::app::{App, Order};
 use super::options::{Exit, TuiError, TuiOptions};
+use super::reader::Keys;
 use super::terminal::{Host, Out, TerminalGuard};
 use crate::session::{Request, SessionHandle, View};
-use crossterm::event::{Event, EventStream};
+use crossterm::event::Event;
 use futures::future::FutureExt;
 use futures::stream::{BoxStream, Stream, StreamExt, select_all};
 use ratatui::Terminal;
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     Event(Event),
+    /// The terminal has another size now.
+    Resized,
     /// A signal that asks the process to end.
     Stop(i32),
     /// The process was stopped and goes on.
@@ -44,9 +47,7 @@ pub async fn run(handle: SessionHandle, options: TuiOptions) -> Result<Exit, Tui
     // Its drop would write to the terminal, and complain on standard error, which panics where both are gone.
     // The guard gives everything back that was taken.
     let mut terminal = ManuallyDrop::new(terminal);
-    let keys = EventStream::new()
-        .map(|event| event.map_or(Input::Gone, Input::Event))
-        .chain(futures::stream::once(std::future::ready(Input::Gone)));
+    let keys = Keys::listen().map_err(|source| TuiError::Terminal { what: "read", source })?;
     let inputs = select_all([signals, keys.boxed()]);
     let requests = handle.requests.clone();
     let exit = drive(app, &mut terminal, &mut guard, inputs, handle.view).await;
@@ -65,8 +66,11 @@ fn signals() -> std::io::Result<BoxStream<'static, Input>> {
         streams
             .push(futures::stream::poll_fn(move |cx| source.poll_recv(cx)).map(move |()| Input::Stop(number)).boxed());
     }
-    let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
-    streams.push(futures::stream::poll_fn(move |cx| continued.poll_recv(cx)).map(|()| Input::Continued).boxed());
+    let resumed = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+    for (kind, input) in [(resumed, Input::Continued), (SignalKind::window_change(), Input::Resized)] {
+        let mut source = signal(kind)?;
+        streams.push(futures::stream::poll_fn(move |cx| source.poll_recv(cx)).map(move |()| input.clone()).boxed());
+    }
     Ok(select_all(streams).boxed())
 }
 
@@ -121,6 +125,8 @@ fn drain(app: &mut App, inputs: &mut (impl Stream<Item = Input> + Unpin), view: 
 fn take(app: &mut App, input: Input) {
     match input {
         Input::Event(event) => app.event(event),
+        // Every frame measures the terminal; this only ends the wait for the next one.
+        Input::Resized => {}
         Input::Stop(number) => app.order(Order::Exit(Exit::Signal(number))),
         Input::Continued => app.order(Order::Resume),
         Input::Gone => app.order(Order::Exit(Exit::TerminalGone)),

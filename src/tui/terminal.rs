@@ -1,13 +1,12 @@
 //! The terminal taken over and given back: on drop, panic, early error and signal, and never twice.
 
 use super::options::TuiError;
+use super::reader::Device;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{Command, execute};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::fs::File;
 use std::io::{self, IsTerminal, Write, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,8 +49,7 @@ impl Write for Out {
 pub struct TerminalGuard {
     mouse: bool,
     tmux: bool,
-    /// The device that keys come from, for the hang-up check; standard input where absent.
-    device: Option<File>,
+    device: Device,
 }
 
 impl TerminalGuard {
@@ -59,11 +57,7 @@ impl TerminalGuard {
         if !stdout().is_terminal() {
             return Err(TuiError::NoTerminal);
         }
-        let device = if io::stdin().is_terminal() {
-            None
-        } else {
-            Some(File::open("/dev/tty").map_err(|_| TuiError::NoTerminal)?)
-        };
+        let device = Device::open().map_err(|_| TuiError::NoTerminal)?;
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
@@ -135,16 +129,7 @@ impl Host for TerminalGuard {
     }
 
     fn is_gone(&self) -> bool {
-        let stdin = io::stdin();
-        let mut watched = [match &self.device {
-            Some(device) => PollFd::new(device, PollFlags::empty()),
-            None => PollFd::new(&stdin, PollFlags::empty()),
-        }];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        match poll(&mut watched, Some(&at_once)) {
-            Ok(_) => watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
-            Err(_) => false,
-        }
+        self.device.is_gone()
     }
 }
 
