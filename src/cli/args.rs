@@ -42,7 +42,7 @@ pub struct Globals {
     /// Theme of the console
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
-    /// Say more on standard error; twice for everything
+    /// Say more on standard error, or in the state folder's relight.log while the console is open; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

@@ -5,6 +5,7 @@ use super::commands::{
     attach, catalog, completions, config, console, demo, doctor, health, journal, man, metrics, plan, report, resume,
     run, runner, runs, show, verify, window,
 };
+use super::log;
 use super::output::Output;
 use crate::model::time::Clock as _;
 use crate::report::Exit;
@@ -13,6 +14,10 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use color_eyre::eyre;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long work that blocks a thread may hold up the end of the program: a store that hangs never lets go.
+const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -21,10 +26,13 @@ pub fn main() -> ExitCode {
         Err(refused) => return usage(&refused).into(),
     };
     let outcome = crate::report::install().and_then(|()| {
-        say_more(cli.globals.verbose);
+        log::install(cli.globals.verbose);
         // The HTTP and PostgreSQL clients take the process's provider; a second install keeps the first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(&cli))
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let outcome = runtime.block_on(run(&cli));
+        runtime.shutdown_timeout(LAST_WORK);
+        outcome
     });
     match outcome {
         Ok(exit) => exit.into(),
@@ -40,20 +48,6 @@ fn usage(refused: &clap::Error) -> Exit {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Fine,
         _ => Exit::Usage,
     }
-}
-
-/// Messages for whoever looks for a cause; `RELIGHT_LOG` takes the filters of the `tracing` crates.
-fn say_more(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
-    let level = match verbose {
-        0 => "off",
-        1 => "relight=debug,aws_config=info",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("RELIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    // A second call in one process (tests) keeps the first subscriber.
-    let _ = log.try_init();
 }
 
 async fn run(cli: &Cli) -> eyre::Result<Exit> {

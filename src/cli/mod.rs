@@ -7,6 +7,7 @@ mod dialogue;
 mod dispatch;
 mod doctor;
 mod documents;
+mod log;
 pub mod output;
 mod planning;
 mod run_document;

@@ -73,6 +73,7 @@ pub struct App {
     depth: Depth,
     clock: Arc<dyn Clock>,
     mouse: bool,
+    runs_end: bool,
     size: Rect,
     hits: Vec<(Rect, Hit)>,
     /// The text of the body as last drawn, for `copy view`.
@@ -96,6 +97,7 @@ impl App {
             depth: options.depth,
             clock: Arc::clone(&options.clock),
             mouse: options.mouse,
+            runs_end: options.runs_end,
             // Until the first frame nobody knows better; keys that come before it count.
             size: Rect::new(0, 0, chrome::SMALLEST.0, chrome::SMALLEST.1),
             hits: Vec::new(),
@@ -122,6 +124,7 @@ impl App {
             glyphs: &self.glyphs,
             keymap: &self.keymap,
             frozen: self.frozen.is_some(),
+            runs_end: self.runs_end,
         };
         f(&mut self.stack, &cx)
     }

@@ -21,6 +21,8 @@ pub struct TuiOptions {
     pub tmux: bool,
     /// Follow this run from the start.
     pub open_run: Option<RunId>,
+    /// Leaving ends the open runs too.
+    pub runs_end: bool,
 }
 
 impl TuiOptions {
@@ -41,6 +43,7 @@ impl TuiOptions {
             clock,
             tmux: variable("TMUX").is_some_and(|value| !value.is_empty()),
             open_run: None,
+            runs_end: false,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Cx<'a> {
     pub glyphs: &'a Glyphs,
     pub keymap: &'a Keymap,
     pub frozen: bool,
+    /// Leaving ends the open runs too.
+    pub runs_end: bool,
 }
 
 impl Cx<'_> {

@@ -2,18 +2,26 @@
 
 use super::options::TuiError;
 use super::reader::Device;
+use crate::model::text::escaped;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{Command, execute};
 use std::io::{self, IsTerminal, Write, stdout};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread::ThreadId;
 
 /// Whether the terminal is in our hands right now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: Once = Once::new();
+/// The thread that draws: without it there is no console.
+static DRAWS: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// What panics of other threads said while the console had the screen.
+static LAST_WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Most of them that are kept.
+const MOST_LAST_WORDS: usize = 8;
 
 /// Longest text that is sent to the clipboard, in bytes: terminals drop longer sequences silently.
 const CLIPBOARD_LIMIT: usize = 74_000;
@@ -61,10 +69,15 @@ impl TerminalGuard {
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                give_back();
-                before(info);
+                if is_someone_elses() {
+                    keep(&info.to_string());
+                } else {
+                    give_back();
+                    before(info);
+                }
             }));
         });
+        *DRAWS.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         let guard = Self { mouse, tmux, device };
         guard.take().map_err(|source| TuiError::Terminal { what: "taken over", source })?;
         Ok(guard)
@@ -86,6 +99,24 @@ impl TerminalGuard {
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
         give_back();
+        for words in LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // With standard error gone there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{words}");
+        }
+    }
+}
+
+/// A panic that leaves the console standing: its words must not go across the screen.
+fn is_someone_elses() -> bool {
+    let draws = *DRAWS.lock().unwrap_or_else(PoisonError::into_inner);
+    TAKEN.load(Ordering::SeqCst) && draws.is_some_and(|thread| thread != std::thread::current().id())
+}
+
+fn keep(words: &str) {
+    tracing::error!("{words}");
+    let mut kept = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() < MOST_LAST_WORDS {
+        kept.push(words.lines().map(escaped).collect::<Vec<_>>().join("\n"));
     }
 }
 

@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 const RUN: [&str; 9] =
     ["run", "restore-postgres", "--set", "asset=orders", "--set", "backup=latest", "--plain", "--arm", "restore"];
 
-fn newest(scene: &Scene) -> RunEntry {
+pub fn newest(scene: &Scene) -> RunEntry {
     runs::list(&scene.state()).unwrap().remove(0)
 }
 
-fn side(scene: &Scene) -> String {
+pub fn side(scene: &Scene) -> String {
     newest(scene).state.unwrap().plan.names["side"].as_str().unwrap().to_owned()
 }
 
 /// Waits until the run, with nobody watching, stands at a question.
-fn waits_alone(scene: &Scene) {
+pub fn waits_alone(scene: &Scene) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while newest(scene).word() != "waiting for you" {
         assert!(Instant::now() < deadline, "it does not come to its question: {:?}", newest(scene).state);
@@ -30,7 +30,7 @@ fn waits_alone(scene: &Scene) {
 }
 
 /// `relight attach` ends the run that someone left behind.
-fn attach_finishes(scene: &Scene, production: &(String, String)) {
+pub fn attach_finishes(scene: &Scene, production: &(String, String)) {
     waits_alone(scene);
     assert_eq!(&scene.production(), production, "production is untouched");
     let (text, code) = Line::open(scene, &["attach", "latest"]).finish();
@@ -87,8 +87,8 @@ async fn a_terminal_closed_in_the_restore_is_not_needed_and_attach_finishes() {
             let shut = Shut::on(&scene.shop.cluster, &side(&scene));
             terminal.type_keys("yes<enter>").unwrap();
             wait_in_restore(&scene, &side(&scene));
-            terminal.close();
-            drop(terminal);
+            terminal.close().unwrap();
+            terminal.exit_code(Duration::from_secs(10)).unwrap();
             assert!(newest(&scene).runner.is_some(), "its runner lives on");
             drop(shut);
             break;

@@ -20,7 +20,9 @@ mod shop;
 mod small_disk;
 mod standstills;
 mod swaps;
+mod terminal;
 mod uploads;
+mod vanished;
 
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -31,6 +31,7 @@ pub fn options() -> TuiOptions {
         clock: Arc::new(FixedClock(estate::now())),
         tmux: false,
         open_run: None,
+        runs_end: false,
     }
 }
 

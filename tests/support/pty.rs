@@ -9,7 +9,11 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The screen is at rest once nothing was drawn for this long.
@@ -20,6 +24,9 @@ pub struct Terminal {
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     output: Receiver<Vec<u8>>,
+    /// Reads the other end, and holds it open, until it is told to leave.
+    reader: Option<JoinHandle<()>>,
+    leave: Arc<AtomicBool>,
     parser: vt100::Parser,
     /// Everything that was written, for looking at escape sequences and counting bytes.
     pub raw: Vec<u8>,
@@ -47,10 +54,13 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).map_err(|error| format!("{error:#}"))?;
         drop(pair.slave);
         let writer = pair.master.take_writer().map_err(|error| format!("{error:#}"))?;
-        let output = read_all(pair.master.try_clone_reader().map_err(|error| format!("{error:#}"))?);
+        let leave = Arc::new(AtomicBool::new(false));
+        let reader = pair.master.try_clone_reader().map_err(|error| format!("{error:#}"))?;
+        let (reader, output) = read_all(reader, Arc::clone(&leave));
         let cells = |n: u16| NonZero::new(n).ok_or_else(|| "a terminal needs at least one cell".to_owned());
         let parser = vt100::Parser::new(cells(rows)?, cells(columns)?, 0);
-        Ok(Self { master: Some(pair.master), writer: Some(writer), child, output, parser, raw: Vec::new() })
+        let (master, writer, reader) = (Some(pair.master), Some(writer), Some(reader));
+        Ok(Self { master, writer, child, output, reader, leave, parser, raw: Vec::new() })
     }
 
     pub fn pid(&self) -> Option<u32> {
@@ -122,10 +132,35 @@ impl Terminal {
         Ok(())
     }
 
-    /// Closes the terminal, as a dying SSH session does.
-    pub fn close(&mut self) {
+    /// The settings of the terminal as `stty -a` tells them.
+    pub fn settings(&self) -> Result<String, String> {
+        self.stty(&["-a"])
+    }
+
+    fn stty(&self, arguments: &[&str]) -> Result<String, String> {
+        let device = self.master.as_ref().and_then(|master| master.tty_name()).ok_or("the terminal is closed")?;
+        let done = Command::new("stty").arg("-F").arg(device).args(arguments).output().map_err(|e| e.to_string())?;
+        if done.status.success() {
+            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+        }
+        Err(String::from_utf8_lossy(&done.stderr).into_owned())
+    }
+
+    /// Hangs up, as a dying SSH session does: the last descriptor of the other end closes.
+    pub fn close(&mut self) -> Result<(), String> {
+        // The writer says goodbye with the terminal's end-of-file key; a dying session types nothing.
+        self.stty(&["eof", "undef"])?;
+        let device = self.master.as_ref().and_then(|master| master.tty_name()).ok_or("the terminal is closed")?;
+        self.leave.store(true, Ordering::SeqCst);
+        // The reader sleeps in its read: one byte of output wakes it.
+        let mut near = std::fs::OpenOptions::new().write(true).open(device).map_err(|error| error.to_string())?;
+        near.write_all(b" ").map_err(|error| error.to_string())?;
+        if let Some(reader) = self.reader.take() {
+            reader.join().map_err(|_| "the reader broke down".to_owned())?;
+        }
         self.writer = None;
         self.master = None;
+        Ok(())
     }
 
     pub fn kill(&mut self) {
@@ -144,7 +179,9 @@ impl Terminal {
             if Instant::now() >= deadline {
                 return Err(format!("the program did not end; the screen shows:\n{}", self.text()));
             }
-            self.take(Duration::from_millis(50)).ok();
+            if self.take(Duration::from_millis(50)) == Err(RecvTimeoutError::Disconnected) {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
         }
     }
 }
@@ -155,17 +192,17 @@ impl Drop for Terminal {
     }
 }
 
-fn read_all(mut reader: Box<dyn Read + Send>) -> Receiver<Vec<u8>> {
+fn read_all(mut reader: Box<dyn Read + Send>, leave: Arc<AtomicBool>) -> (JoinHandle<()>, Receiver<Vec<u8>>) {
     let (send, receive) = channel();
-    std::thread::spawn(move || {
+    let reading = std::thread::spawn(move || {
         let mut buffer = [0; 8192];
         while let Ok(n) = reader.read(&mut buffer) {
-            if n == 0 || send.send(buffer[..n].to_vec()).is_err() {
+            if n == 0 || leave.load(Ordering::SeqCst) || send.send(buffer[..n].to_vec()).is_err() {
                 break;
             }
         }
     });
-    receive
+    (reading, receive)
 }
 
 fn keys(text: &str) -> Result<Vec<u8>, String> {

@@ -1,7 +1,7 @@
 //! No subcommand: the console.
 
 use crate::cli::args::Colour;
-use crate::cli::{Globals, Output};
+use crate::cli::{Globals, Output, log};
 use crate::report::{Exit, Fault};
 use crate::session::{self, RunRow};
 use crate::tui::{self, TuiError, TuiOptions};
@@ -12,7 +12,7 @@ use std::io::IsTerminal as _;
 pub async fn run(globals: &Globals, out: &mut Output) -> eyre::Result<Exit> {
     need_terminal()?;
     let setup = globals.setup().await?;
-    let (exit, open_runs) = open(globals, &setup).await?;
+    let (exit, open_runs) = open(globals, &setup, false).await?;
     for run in open_runs {
         out.line(&format!("{} ({}) goes on without you: relight attach {}", run.title, run.status, run.id))?;
     }
@@ -28,10 +28,18 @@ pub fn need_terminal() -> eyre::Result<()> {
     Err(fault.hint("without one: `relight health`, `relight catalog`; `relight --help` lists all").into())
 }
 
-/// The console over this estate, until the operator leaves it; and the runs that were not over then.
-pub async fn open(globals: &Globals, setup: &Setup) -> eyre::Result<(Exit, Vec<RunRow>)> {
-    let options = options(globals, setup);
-    let session = session::start(setup.parts());
+/// The console over this estate, until the operator leaves it; and the runs that were not over then. Of those
+/// that `runs_end` with it, it says so.
+pub async fn open(globals: &Globals, setup: &Setup, runs_end: bool) -> eyre::Result<(Exit, Vec<RunRow>)> {
+    let options = TuiOptions { runs_end, ..options(globals, setup) };
+    let mut parts = setup.parts();
+    let (_diverted, opened) = log::divert(&setup.state_dir);
+    if let Err(error) = opened {
+        parts
+            .notes
+            .push(format!("The log cannot be written to {}: {error}.", setup.state_dir.join(log::FILE).display()));
+    }
+    let session = session::start(parts);
     let view = session.handle.view.clone();
     let ended = tui::run(session.handle, options).await;
     // Its tasks are told to stop, and are waited for a little.

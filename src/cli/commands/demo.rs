@@ -105,7 +105,7 @@ async fn show(globals: &Globals, sandbox: &Sandbox) -> eyre::Result<Exit> {
     let globals = Globals { config: Some(sandbox.config()), state: Some(sandbox.state_dir()), ..globals.clone() };
     let mut setup = globals.setup().await?;
     setup.notes.extend(sandbox.lacks().iter().cloned());
-    let (exit, _) = console::open(&globals, &setup).await?;
+    let (exit, _) = console::open(&globals, &setup, true).await?;
     Ok(exit)
 }
 

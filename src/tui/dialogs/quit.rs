@@ -30,13 +30,20 @@ fn doc(cx: &Cx) -> Doc {
     let lost: Vec<_> = cx.view.runs.iter().filter(|run| !run.over && run.status.contains("lost")).collect();
     let open: Vec<_> = cx.view.runs.iter().filter(|run| !run.over && !run.status.contains("lost")).collect();
     if !open.is_empty() {
-        doc.text("These runs go on without you, to their next question, and wait there:", Role::Base);
+        let fate = if cx.runs_end {
+            "The demo's servers stop with the console, and the runners of these runs with them:"
+        } else {
+            "These runs go on without you, to their next question, and wait there:"
+        };
+        doc.text(fate, Role::Base);
         for run in open {
             let role = if run.needs_operator { Role::Warning } else { Role::Accent };
             let mark = vec![span(format!("  {} ", cx.glyphs.pointer), role)];
             doc.marked(mark, format!("{} ({}, {}): {}", run.title, run.mode, run.status, run.id), role);
         }
-        doc.text("Come back with: relight attach RUN", Role::Dim);
+        if !cx.runs_end {
+            doc.text("Come back with: relight attach RUN", Role::Dim);
+        }
     }
     if !lost.is_empty() {
         doc.blank();
