@@ -15,6 +15,7 @@ mod loading;
 mod operator;
 mod refusals;
 mod restores;
+mod roles;
 mod scene;
 mod shop;
 mod small_disk;

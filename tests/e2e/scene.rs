@@ -40,10 +40,15 @@ impl Form {
 
     pub fn bytes(self, shop: &Shop) -> Vec<u8> {
         match self {
-            Form::Plain => shop.plain.clone(),
-            Form::PlainGz => gzip(&shop.plain),
-            Form::Custom => shop.custom.clone(),
-            Form::CustomGz => gzip(&shop.custom),
+            Form::Plain | Form::PlainGz => self.wrap(shop.plain.clone()),
+            Form::Custom | Form::CustomGz => self.wrap(shop.custom.clone()),
+        }
+    }
+
+    pub fn wrap(self, dump: Vec<u8>) -> Vec<u8> {
+        match self {
+            Form::Plain | Form::Custom => dump,
+            Form::PlainGz | Form::CustomGz => gzip(&dump),
         }
     }
 }

@@ -9,6 +9,9 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Where new databases lie unless they say otherwise.
+pub const DEFAULT_TABLESPACE: &str = "pg_default";
+
 /// How a database is made: everything that `CREATE DATABASE` fixes for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -29,14 +32,17 @@ impl Shape {
     /// The statement that makes an empty database of this shape.
     pub fn create(&self, name: &str) -> String {
         let mut sql = format!(
-            "CREATE DATABASE {} WITH TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {} TABLESPACE {}",
+            "CREATE DATABASE {} WITH TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}",
             ident(name),
             ident(&self.owner),
             literal(&self.encoding),
             literal(&self.collate),
-            literal(&self.ctype),
-            ident(&self.tablespace)
+            literal(&self.ctype)
         );
+        // Naming the default asks for a right on it that only superusers have.
+        if self.tablespace != DEFAULT_TABLESPACE {
+            sql.push_str(&format!(" TABLESPACE {}", ident(&self.tablespace)));
+        }
         match (self.provider.as_deref(), &self.locale) {
             (Some("i"), Some(locale)) => sql.push_str(&format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale))),
             (Some("b"), Some(locale)) => {
@@ -148,6 +154,8 @@ pub async fn ours(session: &Session, name: &str, run: &str) -> Result<Database, 
 pub struct Guest {
     pub pid: i32,
     pub title: String,
+    /// Nobody's session but a process of the server, such as autovacuum.
+    background: bool,
 }
 
 /// Sessions on these databases, other than our own.
@@ -156,7 +164,7 @@ pub async fn guests(session: &Session, oids: &[u32]) -> Result<Vec<Guest>, Stop>
         .rows(
             "listing sessions",
             "SELECT pid, coalesce(usename::text, '-'), coalesce(application_name, ''), \
-             coalesce(host(client_addr), 'local'), backend_type, coalesce(state, '') \
+             coalesce(host(client_addr), 'local'), coalesce(backend_type, ''), coalesce(state, ''), usesysid IS NULL \
              FROM pg_stat_activity WHERE datid = ANY($1) AND pid <> pg_backend_pid() ORDER BY pid",
             &[&oids],
         )
@@ -174,7 +182,8 @@ pub async fn guests(session: &Session, oids: &[u32]) -> Result<Vec<Guest>, Stop>
                 text(4),
                 text(5)
             );
-            Guest { pid: row.get(0), title: crate::model::text::escaped(&title).into_owned() }
+            let title = crate::model::text::escaped(&title).into_owned();
+            Guest { pid: row.get(0), title, background: row.get(6) }
         })
         .collect())
 }
@@ -188,11 +197,28 @@ pub async fn expel(session: &Session, oids: &[u32], within: Duration) -> Result<
         if left.is_empty() {
             return Ok(ended);
         }
+        let mut only_background = true;
         for guest in &left {
-            session.rows("ending a session", "SELECT pg_terminate_backend($1)", &[&guest.pid]).await?;
+            let told = session.rows("ending a session", "SELECT pg_terminate_backend($1)", &[&guest.pid]).await;
+            match told {
+                // Only superusers may end the server's own processes; a rename ends autovacuum by itself.
+                Err(Stop::Failed(_)) if guest.background => continue,
+                Err(Stop::Failed(failure)) => {
+                    return Err(failure
+                        .means("our user may not end this session")
+                        .next("ask its owner to leave, or configure a superuser for this server, then try again")
+                        .evidence(guest.title.clone())
+                        .into());
+                }
+                told => drop(told?),
+            }
+            only_background = false;
             if asked.insert(guest.pid) {
                 ended.push(guest.title.clone());
             }
+        }
+        if only_background {
+            return Ok(ended);
         }
         if Instant::now() >= deadline {
             let mut failure =

@@ -1,7 +1,7 @@
 //! `pg.inspect`: everything about an asset's server and live database that a plan must know.
 
 use super::connect::{Session, address};
-use super::database;
+use super::database::{self, DEFAULT_TABLESPACE, Database};
 use super::names::NAME_BYTES;
 use super::target::{cluster, of_asset, standby_refused};
 use crate::model::estate::Server;
@@ -72,7 +72,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         return Err(standby_refused(server).into());
     }
     let live = database::find(&session, name).await?;
-    check_rights(&session, server, live.as_ref().map(|live| live.shape.owner.as_str())).await?;
+    check_rights(&session, server, live.as_ref()).await?;
     let about = about_server(&session).await?;
     let (size, connections) = match &live {
         Some(live) => (size_of(&session, live.oid).await?, database::guests(&session, &[live.oid]).await?.len()),
@@ -137,21 +137,28 @@ async fn size_of(session: &Session, oid: u32) -> Result<Option<u64>, Stop> {
 }
 
 /// What the restore will need to be allowed to do.
-async fn check_rights(session: &Session, server: &Server, owner: Option<&str>) -> Result<(), Stop> {
+async fn check_rights(session: &Session, server: &Server, live: Option<&Database>) -> Result<(), Stop> {
+    let owner = live.map(|live| live.shape.owner.as_str());
+    let space = live.map(|live| live.shape.tablespace.as_str()).filter(|space| *space != DEFAULT_TABLESPACE);
     let row = session
         .row(
             "reading the rights of our user",
             "SELECT r.rolsuper, r.rolcreatedb, pg_has_role('pg_signal_backend', 'MEMBER'), \
-             coalesce(pg_has_role($1::text, 'MEMBER'), true) FROM pg_roles r WHERE rolname = current_user",
-            &[&owner],
+             coalesce(pg_has_role($1::text, 'MEMBER'), true), coalesce(has_tablespace_privilege($2::text, 'CREATE'), true), \
+             r.rolcreaterole OR NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = $3 AND s.setrole NOT IN (0, r.oid)) \
+             FROM pg_roles r WHERE rolname = current_user",
+            &[&owner, &space, &live.map_or(0, |live| live.oid)],
         )
         .await?;
     let (superuser, create, signal, member): (bool, bool, bool, bool) =
         (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (place, settings): (bool, bool) = (row.get(4), row.get(5));
     let lacking: Vec<String> = [
         (create, "CREATEDB, to make the database beside the live one".to_owned()),
         (signal, "membership in pg_signal_backend, to end sessions before the swap".to_owned()),
         (member, format!("membership in `{}`, the owner of the live database", owner.unwrap_or_default())),
+        (place, format!("CREATE on tablespace `{}`, where the live database lies", space.unwrap_or_default())),
+        (settings, "CREATEROLE, to carry over what ALTER ROLE … IN DATABASE has set for other roles".to_owned()),
     ]
     .into_iter()
     .filter_map(|(has, what)| (!has).then_some(what))

@@ -19,6 +19,7 @@ use crate::tasks::source::Source;
 use crate::tasks::staging::free_bytes;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub struct Preflight;
@@ -114,6 +115,7 @@ async fn preflight(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     versions(cx, &session, server, &input, &dump, &mut findings).await?;
     connections(&session, &mut findings).await?;
     roles(&session, &input, &dump, &mut findings).await?;
+    owners(&session, &server.user, &input, &dump, &mut findings).await?;
     extensions(&session, &dump, &mut findings).await?;
     space(cx, &session, server, &input, &mut findings).await?;
     for line in findings.problems.iter().chain(&findings.notes) {
@@ -186,7 +188,7 @@ async fn connections(session: &Session, findings: &mut Findings) -> Result<(), S
         .row(
             "counting connections",
             "SELECT current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint \
-             - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')",
+             - (SELECT coalesce(sum(numbackends), 0)::bigint FROM pg_stat_database)",
             &[],
         )
         .await?;
@@ -201,7 +203,7 @@ async fn connections(session: &Session, findings: &mut Findings) -> Result<(), S
 
 async fn roles(session: &Session, input: &Input, dump: &Inventory, findings: &mut Findings) -> Result<(), Stop> {
     let rows = session.rows("listing roles", "SELECT rolname::text FROM pg_roles", &[]).await?;
-    let known: std::collections::BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    let known: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
     findings.missing_roles = dump.roles.difference(&known).map(|role| escaped(role).into_owned()).collect();
     if findings.missing_roles.is_empty() {
         return Ok(());
@@ -219,11 +221,59 @@ async fn roles(session: &Session, input: &Input, dump: &Inventory, findings: &mu
     Ok(())
 }
 
+/// Only superusers give things to roles that they are not members of.
+async fn owners(
+    session: &Session,
+    user: &str,
+    input: &Input,
+    dump: &Inventory,
+    findings: &mut Findings,
+) -> Result<(), Stop> {
+    if input.without_owners.unwrap_or(false) {
+        return Ok(());
+    }
+    // Whoever owns a database is a member of `pg_database_owner` in it.
+    let wanted: Vec<&str> =
+        dump.owners.iter().map(String::as_str).filter(|role| *role != "pg_database_owner").collect();
+    let rows = session
+        .rows(
+            "looking which roles our user is a member of",
+            "SELECT rolname::text FROM pg_roles WHERE rolname::text = ANY($1) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1",
+            &[&wanted],
+        )
+        .await?;
+    let foreign: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    if !foreign.is_empty() {
+        findings.problems.push(format!(
+            "user `{user}` is no member of roles that own parts of the dump: {}; grant it membership, or leave owners and grants out",
+            foreign.join(", ")
+        ));
+    }
+    Ok(())
+}
+
 async fn extensions(session: &Session, dump: &Inventory, findings: &mut Findings) -> Result<(), Stop> {
-    let rows = session.rows("listing extensions", "SELECT name::text FROM pg_available_extensions", &[]).await?;
-    let known: std::collections::BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    for name in dump.extensions.difference(&known) {
-        findings.problems.push(format!("extension `{name}` of the dump is not installed on the server"));
+    // As JSON, because not every server version has the column `trusted`.
+    let rows = session
+        .rows(
+            "listing extensions",
+            "SELECT e.name::text, NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) \
+             AND coalesce((to_jsonb(v) ->> 'superuser')::boolean, false) \
+             AND NOT coalesce((to_jsonb(v) ->> 'trusted')::boolean, false) \
+             FROM pg_available_extensions e \
+             LEFT JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version",
+            &[],
+        )
+        .await?;
+    let known: BTreeMap<String, bool> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    for name in &dump.extensions {
+        match known.get(name) {
+            None => findings.problems.push(format!("extension `{name}` of the dump is not installed on the server")),
+            Some(true) => {
+                findings.problems.push(format!("extension `{name}` of the dump can only be made by a superuser"))
+            }
+            Some(false) => {}
+        }
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ pub struct Inventory {
     pub extensions: BTreeSet<String>,
     /// Roles that own something or are granted something.
     pub roles: BTreeSet<String>,
+    /// Those of them that own something.
+    #[serde(default)]
+    pub owners: BTreeSet<String>,
     pub indexes: u64,
     pub constraints: u64,
     /// Constraints that the dump itself leaves unchecked.
@@ -220,6 +223,9 @@ impl Scanner {
             && role != "public"
             && self.inventory.roles.len() < MAX_NAMES
         {
+            if is_owner(line) {
+                self.inventory.owners.insert(role.clone());
+            }
             self.inventory.roles.insert(role);
         }
     }
@@ -364,6 +370,7 @@ mod tests {
         assert_eq!(inventory.tables, BTreeMap::from([("\"public\".\"t\"".to_owned(), Some(3))]));
         assert_eq!(inventory.sequences.get("\"public\".\"s\""), Some(&7));
         assert_eq!(inventory.roles, BTreeSet::from(["bob".to_owned(), "re\"ader".to_owned()]));
+        assert_eq!(inventory.owners, BTreeSet::from(["bob".to_owned()]));
         assert!(inventory.header && inventory.finished);
         for step in [1, 2, 3, 7, 64] {
             assert_eq!(
