@@ -7,6 +7,7 @@ use super::source::{Digests, Source, Watch};
 use crate::model::content::{Content, Form};
 use crate::model::proof::{Level, ProofOutcome};
 use crate::model::size::ByteCount;
+use crate::stores::{ObjectSum, SumKind};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 
@@ -18,9 +19,19 @@ pub struct Recorded {
     /// MD5 that a store gives as the entity tag of an object that was uploaded in one part. A difference
     /// proves nothing, because encrypting stores use other tags.
     pub md5: Option<String>,
+    /// What the store itself keeps.
+    pub stored: Vec<ObjectSum>,
 }
 
 impl Recorded {
+    /// The sums of the whole that the store keeps.
+    fn kept(&self) -> impl Iterator<Item = (SumKind, &str)> {
+        self.stored.iter().filter_map(|sum| match sum {
+            ObjectSum::Whole { kind, hex } => Some((*kind, hex.as_str())),
+            ObjectSum::Composite { .. } => None,
+        })
+    }
+
     /// An entity tag, if it can be an MD5.
     pub fn md5_of_etag(etag: Option<&str>) -> Option<String> {
         etag.filter(|tag| tag.len() == 32 && tag.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_ascii_lowercase)
@@ -55,8 +66,9 @@ pub struct Examined {
 
 /// Reads an object once and says how far it is proven. Never proves more than `job.wanted`.
 pub fn examine(reader: impl Read, job: &Job<'_>) -> Examined {
-    let with_md5 = job.recorded.sha256.is_empty() && job.recorded.md5.is_some();
-    let mut source = Source::new(reader, with_md5, job.watch);
+    let kept: Vec<SumKind> = job.recorded.kept().map(|(kind, _)| kind).collect();
+    let with_md5 = job.recorded.sha256.is_empty() && kept.is_empty() && job.recorded.md5.is_some();
+    let mut source = Source::new(reader, with_md5, job.watch).with_sums(kept);
     let mut content = Content { wrapped: Vec::new(), form: Form::Unknown };
     let mut container_held = false;
     let looked = if job.wanted >= Level::L3 {
@@ -158,16 +170,34 @@ impl Verdict<'_, '_> {
                 return Err(Fault::bad(format!("its SHA-256 is {}, but {place} records {sha256}", digests.sha256)));
             }
         }
-        let agreed = if let Some((place, _)) = recorded.sha256.first() {
-            format!("SHA-256 matches {place}")
-        } else if recorded.md5.is_some() && recorded.md5 == digests.md5 {
-            "MD5 matches the store's entity tag".to_owned()
-        } else {
-            facts.insert("checksum".to_owned(), "no recorded checksum to compare".to_owned());
-            return Ok(false);
-        };
-        facts.insert("checksum".to_owned(), agreed);
-        Ok(true)
+        let mut agreed: Vec<String> =
+            recorded.sha256.first().map(|(place, _)| format!("SHA-256 matches {place}")).into_iter().collect();
+        for (kind, kept) in recorded.kept() {
+            let made = digests.sum(kind);
+            if made.is_some_and(|made| made != kept) {
+                facts.insert("checksum".to_owned(), format!("differs from the store's own {kind}"));
+                let made = made.unwrap_or_default();
+                return Err(Fault::bad(format!("its {kind} is {made}, but the store itself keeps {kept}")));
+            }
+            if made.is_some() {
+                agreed.push(format!("{kind} matches the store's own"));
+            }
+        }
+        if agreed.is_empty() && recorded.md5.is_some() && recorded.md5 == digests.md5 {
+            agreed.push("MD5 matches the store's entity tag".to_owned());
+        }
+        let matched = !agreed.is_empty();
+        if !matched {
+            agreed.push("no recorded checksum to compare".to_owned());
+        }
+        agreed.extend(recorded.stored.iter().filter_map(|sum| match sum {
+            ObjectSum::Composite { kind } => {
+                Some(format!("the store's {kind} is one over parts and cannot be compared"))
+            }
+            ObjectSum::Whole { .. } => None,
+        }));
+        facts.insert("checksum".to_owned(), agreed.join(", "));
+        Ok(matched)
     }
 
     fn passed(

@@ -1,6 +1,8 @@
 //! The stored bytes as they pass by: counted, hashed, watched.
 
 use super::fault::Fault;
+use crate::stores::SumKind;
+use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Digest as CrcDigest, Table};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Read};
@@ -26,6 +28,42 @@ impl Watch for Unwatched {
 
 const BUFFER: usize = 128 * 1024;
 
+static CRC64_NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
+static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
+static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+
+/// A cyclic checksum as it grows.
+enum Running {
+    Crc64(CrcDigest<'static, u64, Table<16>>),
+    Crc32(CrcDigest<'static, u32, Table<16>>),
+}
+
+impl Running {
+    /// `None` for the SHA-256, which is always made.
+    fn of(kind: SumKind) -> Option<Self> {
+        Some(match kind {
+            SumKind::Sha256 => return None,
+            SumKind::Crc64Nvme => Running::Crc64(CRC64_NVME.digest()),
+            SumKind::Crc32 => Running::Crc32(CRC32.digest()),
+            SumKind::Crc32c => Running::Crc32(CRC32C.digest()),
+        })
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Running::Crc64(digest) => digest.update(bytes),
+            Running::Crc32(digest) => digest.update(bytes),
+        }
+    }
+
+    fn hex(self) -> String {
+        match self {
+            Running::Crc64(digest) => format!("{:016x}", digest.finalize()),
+            Running::Crc32(digest) => format!("{:08x}", digest.finalize()),
+        }
+    }
+}
+
 pub struct Source<'w, R> {
     inner: R,
     buffer: Box<[u8]>,
@@ -34,6 +72,7 @@ pub struct Source<'w, R> {
     taken: u64,
     sha256: Sha256,
     md5: Option<Md5>,
+    sums: Vec<(SumKind, Running)>,
     watch: &'w dyn Watch,
 }
 
@@ -43,6 +82,18 @@ pub struct Digests {
     pub bytes: u64,
     pub sha256: String,
     pub md5: Option<String>,
+    /// Those that were asked for with [`Source::with_sums`].
+    pub sums: Vec<(SumKind, String)>,
+}
+
+impl Digests {
+    /// The sum of one kind, where it was made.
+    pub fn sum(&self, kind: SumKind) -> Option<&str> {
+        match kind {
+            SumKind::Sha256 => Some(&self.sha256),
+            other => self.sums.iter().find(|(made, _)| *made == other).map(|(_, hex)| hex.as_str()),
+        }
+    }
 }
 
 impl<'w, R: Read> Source<'w, R> {
@@ -56,8 +107,16 @@ impl<'w, R: Read> Source<'w, R> {
             taken: 0,
             sha256: Sha256::new(),
             md5: with_md5.then(Md5::new),
+            sums: Vec::new(),
             watch,
         }
+    }
+
+    /// Also makes these checksums. Before the first byte is read.
+    #[must_use]
+    pub fn with_sums(mut self, kinds: impl IntoIterator<Item = SumKind>) -> Self {
+        self.sums = kinds.into_iter().filter_map(|kind| Some((kind, Running::of(kind)?))).collect();
+        self
     }
 
     /// Stored bytes read so far.
@@ -74,6 +133,7 @@ impl<'w, R: Read> Source<'w, R> {
                     bytes: self.taken,
                     sha256: hex::encode(self.sha256.finalize()),
                     md5: self.md5.map(|md5| hex::encode(md5.finalize())),
+                    sums: self.sums.into_iter().map(|(kind, sum)| (kind, sum.hex())).collect(),
                 });
             }
             self.consume(n);
@@ -98,6 +158,9 @@ impl<R: Read> BufRead for Source<'_, R> {
             self.sha256.update(&self.buffer[..n]);
             if let Some(md5) = &mut self.md5 {
                 md5.update(&self.buffer[..n]);
+            }
+            for (_, sum) in &mut self.sums {
+                sum.update(&self.buffer[..n]);
             }
             self.watch.read_so_far(self.taken);
         }

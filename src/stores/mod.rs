@@ -12,4 +12,4 @@ pub mod wrap;
 pub use error::{StoreError, StoreErrorKind};
 pub use name::MAX_NAME;
 pub use open::{Opened, Patience, open, open_with};
-pub use port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, Store, WritableStore};
+pub use port::{ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, Store, SumKind, WritableStore};

@@ -6,6 +6,7 @@ use crate::model::time::Timestamp;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::Range;
 
 /// What a listing or a head request tells of one object.
@@ -58,6 +59,35 @@ impl Pin {
     }
 }
 
+/// A way of summing up bytes that stores use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SumKind {
+    Sha256,
+    Crc64Nvme,
+    Crc32,
+    Crc32c,
+}
+
+impl fmt::Display for SumKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            SumKind::Sha256 => "SHA-256",
+            SumKind::Crc64Nvme => "CRC-64/NVME",
+            SumKind::Crc32 => "CRC-32",
+            SumKind::Crc32c => "CRC-32C",
+        })
+    }
+}
+
+/// A checksum that a store keeps of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectSum {
+    /// Of all bytes, hexadecimal.
+    Whole { kind: SumKind, hex: String },
+    /// A sum over the sums of an upload's parts, whose borders nobody knows: it cannot be compared.
+    Composite { kind: SumKind },
+}
+
 /// Some objects of a listing, in the order of their names within the page, and what had to be left
 /// out (names that are not UTF-8, sockets, links out), as escaped text with a reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +100,7 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
 /// Bytes by name, read-only. Code that must not write receives only this.
 #[async_trait::async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Send + Sync + fmt::Debug {
     fn id(&self) -> &StoreId;
 
     /// For screens and doctor: `s3://bucket/prefix at http://…`, a path. Never a secret.
@@ -82,6 +112,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxStream<'a, Result<Page, StoreError>>;
 
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError>;
+
+    /// The checksums that the store itself keeps of the object under `pin`; none where it keeps none.
+    async fn sums(&self, _name: &str, _pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Exactly the bytes of `range` that exist: shorter than asked only at the end of the object.
     /// Ranges over [`MAX_RANGE`] bytes are refused; use [`Store::read`].

@@ -82,8 +82,10 @@ fn a_flipped_bit_is_found_or_changes_nothing() {
 #[test]
 fn with_a_recorded_checksum_every_flipped_bit_is_found() {
     let bytes = &artefacts().dump("plain").bytes;
-    let recorded =
-        || Recorded { sha256: vec![("checksums.txt".to_owned(), hex::encode(sha2::Sha256::digest(bytes)))], md5: None };
+    let recorded = || Recorded {
+        sha256: vec![("checksums.txt".to_owned(), hex::encode(sha2::Sha256::digest(bytes)))],
+        ..Recorded::default()
+    };
     let good = prove_with(bytes, Level::L2, recorded());
     assert_eq!((good.outcome, good.level), (ProofOutcome::Passed, Level::L2));
     assert!(good.detail.contains("SHA-256 matches checksums.txt"), "{}", good.detail);
@@ -100,7 +102,7 @@ fn a_checksum_that_matches_tells_that_the_damage_was_written() {
     let dump = artefacts().dump("plain.gz");
     let cut = &dump.bytes[..dump.bytes.len() / 2];
     let sha256 = vec![("checksums.txt".to_owned(), hex::encode(sha2::Sha256::digest(cut)))];
-    let examined = prove_with(cut, Level::L4, Recorded { sha256, md5: None });
+    let examined = prove_with(cut, Level::L4, Recorded { sha256, ..Recorded::default() });
     assert_eq!((examined.outcome, examined.level), (ProofOutcome::Failed, Level::L2));
     assert!(examined.detail.contains("it was written like this"), "{}", examined.detail);
 }
@@ -120,12 +122,38 @@ fn a_dump_that_broke_off_before_it_was_packed_has_a_sound_container() {
 fn an_md5_entity_tag_counts_only_when_it_matches() {
     let bytes = &artefacts().dump("custom").bytes;
     let md5 = hex::encode(md5::Md5::digest(bytes));
-    let with = |md5: &str| Recorded { sha256: Vec::new(), md5: Recorded::md5_of_etag(Some(md5)) };
+    let with = |md5: &str| Recorded { md5: Recorded::md5_of_etag(Some(md5)), ..Recorded::default() };
     assert_eq!(prove_with(bytes, Level::L2, with(&md5)).level, Level::L2);
     let other = prove_with(bytes, Level::L2, with(&"0".repeat(32)));
     assert_eq!((other.outcome, other.level), (ProofOutcome::Passed, Level::L1));
     assert!(other.detail.contains("no recorded checksum"), "{}", other.detail);
     assert_eq!(Recorded::md5_of_etag(Some("0123456789abcdef0123456789abcdef-2")), None);
+}
+
+#[test]
+fn the_sums_that_a_store_keeps_count_and_sums_over_parts_do_not() {
+    use relight::stores::{ObjectSum, SumKind};
+    let kept = |kind, hex: &str| {
+        let stored = vec![ObjectSum::Whole { kind, hex: hex.to_owned() }];
+        prove_with(b"123456789", Level::L2, Recorded { stored, ..Recorded::default() })
+    };
+    // The check values of the catalogue of parametrised CRC algorithms.
+    for (kind, hex) in
+        [(SumKind::Crc64Nvme, "ae8b14860a799888"), (SumKind::Crc32, "cbf43926"), (SumKind::Crc32c, "e3069283")]
+    {
+        let good = kept(kind, hex);
+        assert_eq!((good.outcome, good.level), (ProofOutcome::Passed, Level::L2), "{}", good.detail);
+        assert!(good.detail.contains(&format!("{kind} matches the store's own")), "{}", good.detail);
+        let bad = kept(kind, &"0".repeat(hex.len()));
+        assert_eq!((bad.outcome, bad.level), (ProofOutcome::Failed, Level::L1), "{}", bad.detail);
+        assert!(bad.detail.contains("the store itself keeps 000"), "{}", bad.detail);
+    }
+    let sha256 = hex::encode(sha2::Sha256::digest(b"123456789"));
+    assert_eq!(kept(SumKind::Sha256, &sha256).level, Level::L2);
+    let stored = vec![ObjectSum::Composite { kind: SumKind::Sha256 }];
+    let parts = prove_with(b"123456789", Level::L2, Recorded { stored, ..Recorded::default() });
+    assert_eq!((parts.outcome, parts.level), (ProofOutcome::Passed, Level::L1));
+    assert!(parts.detail.contains("SHA-256 is one over parts and cannot be compared"), "{}", parts.detail);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod faults;
 mod folder;
 mod listing;
 mod subjects;
+mod sums;
 mod wrappers;
 
 use bytes::Bytes;

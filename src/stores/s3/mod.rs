@@ -7,13 +7,14 @@ mod listing;
 mod page;
 mod read;
 mod split;
+mod sums;
 mod upload;
 
 pub use client::Waits;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, key_fault};
-use super::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use super::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
 use super::wrap::RetryPolicy;
 use crate::model::estate::S3Place;
 use crate::model::id::StoreId;
@@ -148,6 +149,10 @@ impl Store for S3Store {
 
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         self.ask_head(name).await
+    }
+
+    async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
+        sums::ask(self, name, pin).await
     }
 
     async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {

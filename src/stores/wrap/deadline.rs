@@ -2,7 +2,7 @@
 
 use crate::model::id::StoreId;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -79,6 +79,10 @@ impl<S: Store> Store for Deadline<S> {
 
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         self.within(self.call, name, self.inner.head(name)).await
+    }
+
+    async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
+        self.within(self.call, name, self.inner.sums(name, pin)).await
     }
 
     async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {

@@ -5,7 +5,7 @@
 
 use crate::model::id::StoreId;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -57,6 +57,11 @@ impl<S: Store> Store for Limit<S> {
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         let _place = self.place(&self.calls, name).await?;
         self.inner.head(name).await
+    }
+
+    async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
+        let _place = self.place(&self.calls, name).await?;
+        self.inner.sums(name, pin).await
     }
 
     async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {

@@ -2,7 +2,7 @@
 
 use crate::model::id::StoreId;
 use crate::stores::error::StoreError;
-use crate::stores::port::{ByteStream, ObjectMeta, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::ops::Range;
@@ -24,6 +24,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         (**self).head(name).await
+    }
+
+    async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
+        (**self).sums(name, pin).await
     }
 
     async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {

@@ -103,7 +103,8 @@ impl Walk<'_> {
             // An empty file in a folder is nothing unusual.
             (_, manifest) if meta.size == 0 => Ok(manifest),
             (_, manifest) => {
-                let recorded = Recorded { sha256: Vec::new(), md5: Recorded::md5_of_etag(pin.etag.as_deref()) };
+                let md5 = Recorded::md5_of_etag(pin.etag.as_deref());
+                let recorded = Recorded { md5, ..Recorded::default() };
                 let object = Object { path: &meta.name, pin: &pin, recorded, before: sum.bytes, total };
                 let examined = read_object(self.cx, self.store, object, self.wanted).await?;
                 sum.add(rest, &examined);
