@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// What the operator asked of the demo.
 #[derive(Clone, Debug, Default)]
 pub struct Wishes {
-    /// Folder to keep; a temporary one is removed at the end.
+    /// Folder to keep, new or with the sandbox of an earlier demo; a temporary one is removed at the end.
     pub dir: Option<PathBuf>,
     /// An estate without problems.
     pub clean: bool,
@@ -78,17 +78,22 @@ pub(super) fn new_keys(folder: &Path) -> Result<(String, String), DemoError> {
     Ok(("RELIGHTDEMO".to_owned(), secret))
 }
 
+/// The folder that was asked for; on the way what killed demos have left is removed. Blocking.
+pub(super) fn folder(wishes: &Wishes, say: &(dyn Fn(&str) + Send + Sync)) -> Result<Folder, DemoError> {
+    for remains in sweep() {
+        say(&format!("Removed what a killed demo had left: {}", remains.display()));
+    }
+    Folder::make(wishes.dir.as_deref()).map_err(cannot("make its folder"))
+}
+
 /// Lays out stores and live side. Blocking; `stop` ends it at the next asset.
 pub(super) fn lay_out(
-    wishes: &Wishes,
+    folder: Folder,
+    clean: bool,
     now: Timestamp,
     say: &(dyn Fn(&str) + Send + Sync),
     stop: &AtomicBool,
 ) -> Result<(Laid, Ground), DemoError> {
-    for remains in sweep() {
-        say(&format!("Removed what a killed demo had left: {}", remains.display()));
-    }
-    let folder = Folder::make(wishes.dir.as_deref()).map_err(cannot("make its folder"))?;
     let mut lacks = Vec::new();
     let bin = programs::postgresql();
     if bin.is_none() {
@@ -107,7 +112,7 @@ pub(super) fn lay_out(
         local: root.join("stores/local"),
         bucket: root.join("stores/s3").join(BUCKET),
         live: root.join("live"),
-        clean: wishes.clean,
+        clean,
         server: false,
         gpg,
     };

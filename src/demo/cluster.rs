@@ -47,8 +47,18 @@ impl Cluster {
         let password = root.join("password");
         write_password(&password, &root.join("pgpass"), run_as)?;
         init(bin, &root, &password, run_as)?;
-        let (server, port) = launch(bin, &root, run_as)?;
-        let cluster = Self { bin: bin.to_owned(), root, port, server };
+        Self::serve(bin, root, run_as, 0)
+    }
+
+    /// Starts the server of a cluster that was made below `sandbox` before, at `port` if that is free.
+    pub fn restart(bin: &Path, sandbox: &Path, port: u16) -> Result<Self> {
+        let run_as = if rustix::process::geteuid().is_root() { Some(unprivileged()?) } else { None };
+        Self::serve(bin, sandbox.join("postgres"), run_as, port)
+    }
+
+    fn serve(bin: &Path, root: PathBuf, run_as: Option<RunAs>, port: u16) -> Result<Self> {
+        let (server, port) = launch(bin, &root, run_as, port)?;
+        let mut cluster = Self { bin: bin.to_owned(), root, port, server };
         cluster.wait_until_ready()?;
         Ok(cluster)
     }
@@ -93,14 +103,14 @@ impl Cluster {
         command
     }
 
-    fn wait_until_ready(&self) -> Result<()> {
+    fn wait_until_ready(&mut self) -> Result<()> {
         let begun = Instant::now();
         loop {
             let output = self.client("psql").args(["--no-psqlrc", "--dbname", "postgres", "--command", ""]).output()?;
             if output.status.success() {
                 return Ok(());
             }
-            if begun.elapsed() > START_PATIENCE {
+            if begun.elapsed() > START_PATIENCE || self.server.try_wait()?.is_some() {
                 let log = fs::read_to_string(self.root.join("server.log")).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(3).collect();
                 return Err(Error::other(format!("the server did not become ready: {}", last.join(" | "))));
@@ -140,10 +150,11 @@ fn init(bin: &Path, root: &Path, password: &Path, run_as: Option<RunAs>) -> Resu
     succeeded("initdb", &as_user(&mut initdb, run_as).output()?)
 }
 
-fn launch(bin: &Path, root: &Path, run_as: Option<RunAs>) -> Result<(Child, u16)> {
+fn launch(bin: &Path, root: &Path, run_as: Option<RunAs>, wanted: u16) -> Result<(Child, u16)> {
     // Between giving the port back and the server's taking it another program may come; then the start
     // fails and says so.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let port = free(wanted).or_else(|_| free(0))?.local_addr()?.port();
     let log = File::create(root.join("server.log"))?;
     let mut postgres = Command::new(bin.join("postgres"));
     postgres.arg("-D").arg(root.join("data"));

@@ -1,6 +1,7 @@
 //! The sandbox's folder: made, locked while it lives, gone afterwards; and the remains of sandboxes
 //! whose process was killed.
 
+use super::settings::FILE;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal};
 use std::fs::{self, File, Permissions};
@@ -16,28 +17,50 @@ const LOCK: &str = "demo.lock";
 pub struct Folder {
     path: PathBuf,
     keep: bool,
+    /// An earlier demo has finished a sandbox in it.
+    is_made: bool,
     /// Locked for as long as this process lives; the kernel unlocks it however that ends.
     _lock: File,
 }
 
 impl Folder {
-    /// A new temporary folder, or `wanted`, which must be empty or absent and stays afterwards.
+    /// A new temporary folder, or `wanted`, which stays afterwards: it must be empty or absent, or hold the
+    /// sandbox of an earlier demo.
     pub fn make(wanted: Option<&Path>) -> Result<Self> {
         let path = match wanted {
             Some(dir) => {
                 fs::create_dir_all(dir)?;
-                if fs::read_dir(dir)?.next().is_some() {
-                    let text = format!("{} is not empty: give a new folder for the sandbox", dir.display());
-                    return Err(Error::new(ErrorKind::AlreadyExists, text));
+                let dir = dir.canonicalize()?;
+                if fs::read_dir(&dir)?.next().is_some() {
+                    return Self::again(dir);
                 }
-                dir.canonicalize()?
+                dir
             }
             None => tempfile::Builder::new().prefix(PREFIX).tempdir()?.keep(),
         };
         fs::set_permissions(&path, Permissions::from_mode(0o700))?;
         let lock = File::create(path.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { path, keep: wanted.is_some(), _lock: lock })
+        Ok(Self { path, keep: wanted.is_some(), is_made: false, _lock: lock })
+    }
+
+    /// A folder with something in it. What a configuration names is started, so only this user's own counts.
+    fn again(path: PathBuf) -> Result<Self> {
+        let me = rustix::process::geteuid().as_raw();
+        let ours = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == me && !meta.is_symlink());
+        if !ours(&path) || !ours(&path.join(LOCK)) || !ours(&path.join(FILE)) {
+            let text = format!(
+                "{} is not empty, and no finished sandbox of yours: name a new folder, or empty this one",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::AlreadyExists, text));
+        }
+        let lock = File::open(path.join(LOCK))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let text = format!("a demo runs in {} already: end that one, or name another folder", path.display());
+            return Err(Error::new(ErrorKind::WouldBlock, text));
+        }
+        Ok(Self { path, keep: true, is_made: true, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -46,6 +69,11 @@ impl Folder {
 
     pub fn is_kept(&self) -> bool {
         self.keep
+    }
+
+    /// It holds the sandbox of an earlier demo.
+    pub fn is_made(&self) -> bool {
+        self.is_made
     }
 }
 
@@ -75,11 +103,16 @@ pub fn sweep() -> Vec<PathBuf> {
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
                 return false;
             }
-            super::sandbox::end_runners(&path.join("state"));
-            stop_server(&path.join("postgres/data"));
+            end_remains(path);
             fs::remove_dir_all(path).is_ok()
         })
         .collect()
+}
+
+/// Ends what a killed demo has left running in its folder, which the caller has locked.
+pub(super) fn end_remains(path: &Path) {
+    super::sandbox::end_runners(&path.join("state"));
+    stop_server(&path.join("postgres/data"));
 }
 
 /// Stops the database server that works in `data`, if the process of its pid file is that server.

@@ -9,6 +9,7 @@ pub mod forge;
 pub mod ground;
 pub mod programs;
 mod prove;
+mod reopen;
 pub mod s3_server;
 mod sandbox;
 mod seal;

@@ -1,7 +1,9 @@
 //! A sandbox that runs: what it offers, and how it ends.
 
-use super::build::{DemoError, Laid, Wishes, cannot, configure, lay_out, new_keys};
+use super::build::{DemoError, Laid, Wishes, cannot, configure, folder, lay_out, new_keys};
+use super::folder::Folder;
 use super::prove;
+use super::reopen;
 use super::s3_server::{S3Keys, S3Server, S3ServerSettings};
 use super::settings::S3Access;
 use crate::model::secret::Secret;
@@ -31,10 +33,34 @@ pub struct Sandbox {
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Sandbox {
-    /// Makes a sandbox; `stop` ends the making at the next opportunity, and nothing stays.
+    /// Makes a sandbox, or takes up the one that the wished folder holds; `stop` ends the making at the next
+    /// opportunity, and nothing stays.
     pub async fn build(wishes: Wishes, now: Timestamp, say: Say, stop: Arc<AtomicBool>) -> Result<Self, DemoError> {
+        let (clean, told) = (wishes.clean, Arc::clone(&say));
+        let choosing = tokio::task::spawn_blocking(move || folder(&wishes, &*told));
+        let folder = choosing.await.map_err(|lost| DemoError::Configuration(lost.to_string()))??;
+        if folder.is_made() {
+            say(&format!("Taking up the sandbox in {} as it was left", folder.path().display()));
+            let (laid, s3) = reopen::take_up(folder).await?;
+            interrupted(&stop)?;
+            return Ok(Self::up(laid, s3));
+        }
+        Self::make(folder, clean, now, say, stop).await
+    }
+
+    fn up(laid: Laid, s3: S3Server) -> Self {
+        Self { _runners: Runners { state_dir: laid.state_dir() }, _s3: s3, laid }
+    }
+
+    async fn make(
+        folder: Folder,
+        clean: bool,
+        now: Timestamp,
+        say: Say,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, DemoError> {
         let (heard, told) = (Arc::clone(&stop), Arc::clone(&say));
-        let laying = tokio::task::spawn_blocking(move || lay_out(&wishes, now, &*told, &heard));
+        let laying = tokio::task::spawn_blocking(move || lay_out(folder, clean, now, &*told, &heard));
         let (mut laid, ground) = laying.await.map_err(|lost| DemoError::Configuration(lost.to_string()))??;
         interrupted(&stop)?;
 
@@ -52,7 +78,7 @@ impl Sandbox {
         let unfinished = prove::newest_backups(&parts, Arc::new(scanned.catalog)).await;
         laid.lacks.extend(scanned.problems.into_iter().chain(unfinished));
         interrupted(&stop)?;
-        Ok(Self { _runners: Runners { state_dir: laid.state_dir() }, _s3: s3, laid })
+        Ok(Self::up(laid, s3))
     }
 
     pub fn folder(&self) -> &Path {

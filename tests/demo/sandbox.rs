@@ -19,12 +19,12 @@ async fn build(clean: bool) -> Sandbox {
     made.expect("a sandbox")
 }
 
-async fn scan(sandbox: &Sandbox) -> Scanned {
+pub async fn scan(sandbox: &Sandbox) -> Scanned {
     let setup = wiring::setup(Some(&sandbox.config()), Some(&sandbox.state_dir())).await.unwrap();
     wiring::scan_once(&setup, &|_, _| ()).await
 }
 
-fn findings(health: &HealthReport) -> String {
+pub fn findings(health: &HealthReport) -> String {
     let lines = health.assets.iter().flat_map(|asset| {
         asset
             .findings
@@ -34,7 +34,7 @@ fn findings(health: &HealthReport) -> String {
     lines.collect()
 }
 
-fn postmaster(root: &Path) -> i32 {
+pub fn postmaster(root: &Path) -> i32 {
     let text = std::fs::read_to_string(root.join("postgres/data/postmaster.pid")).expect("a database server");
     text.lines().next().unwrap().parse().unwrap()
 }
@@ -90,7 +90,7 @@ async fn an_interrupted_beginning_leaves_nothing() {
         .filter_map(Result::ok)
         .any(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&inside)));
     assert!(!running, "a process still works in the folder");
-    // A folder that was asked for by name stays, and is refused the second time.
+    // A folder that was asked for by name stays, and is refused the second time: its sandbox is not whole.
     let wishes = Wishes { dir: Some(inside), clean: false };
     let again = Sandbox::build(wishes, SystemClock.now(), Arc::new(|_: &str| ()), Arc::default()).await;
     assert!(matches!(again, Err(DemoError::Io { .. })), "{again:?}");

@@ -18,10 +18,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 ///
 /// Needs nothing installed and touches nothing outside its folder. Where PostgreSQL's programs are found, a
 /// private server runs on loopback and restoring its database is real; otherwise restoring files is.
-/// Everything is gone afterwards, unless --dir names a folder.
+/// Everything is gone afterwards, unless --dir names a folder; a second demo in that folder takes it up again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Keep the sandbox in this folder, which must be empty or absent
+    /// Keep the sandbox in this folder: empty, absent, or kept by an earlier demo
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Keep the sandbox's servers up for other commands, without the console, until Ctrl-C
@@ -116,10 +116,12 @@ async fn farewell(sandbox: Sandbox) -> Result<(), DemoError> {
         1 => tell("One run was not over: its runner ends with the sandbox."),
         n => tell(&format!("{n} runs were not over: their runners end with the sandbox.")),
     }
+    tell("Taking the sandbox down");
     let (kept, folder) = (sandbox.is_kept(), sandbox.folder().to_owned());
     sandbox.end().await?;
     if kept {
-        tell(&format!("Kept in {}; its servers are stopped.", folder.display()));
+        let folder = folder.display();
+        tell(&format!("Kept in {folder}; its servers are stopped. Up again: relight demo --dir {folder}"));
     } else {
         tell("The sandbox is gone.");
     }
