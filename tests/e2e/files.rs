@@ -263,8 +263,35 @@ async fn the_application_is_asked_until_it_is_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_runner_killed_while_it_unpacks_begins_anew() {
+    let uploads = Uploads::with(Place::Bucket).await;
+    let damaged = uploads.production();
+    let mut run = begun(&uploads).await;
+    run.go_on(at("unpack")).await.unwrap();
+    uploads.proxy.always("GET", "uploads_", Fault::StallAfter(400_000));
+    run.answer(Answer::Yes).await.unwrap();
+    let half = std::path::PathBuf::from(uploads.name("side")).join("deep");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !half.exists() {
+        assert!(Instant::now() < deadline, "the unpacking does not begin");
+    }
+    crate::crashes::kill(runs::read(&run.folder).runner.unwrap());
+    run.gone().await;
+    crate::crashes::runner_gone(&run);
+    assert_eq!(uploads.production(), damaged, "production is untouched");
+    uploads.proxy.reset();
+    uploads.start(&run.folder).await;
+    let mut run = Run::attach(&run.folder).await;
+    let asked = run.go_on(at("unpack")).await.expect("it asks before it unpacks again");
+    assert_eq!(asked.kind, QuestionKind::Key, "{asked:?}");
+    assert_eq!(run.finish().await, RunStatus::Completed, "{}", run.failures());
+    assert_eq!(swaps(&run), 1, "one swap");
+    uploads.restored(&damaged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_between_the_renames_comes_back_and_ends_the_swap() {
-    let (uploads, disk) = Uploads::on(Place::Bucket, |home| Freezable::at(home)).await;
+    let (uploads, disk) = Uploads::on(Place::Bucket, Freezable::at).await;
     let damaged = uploads.production();
     let mut run = begun(&uploads).await;
     let asked = run.go_on(at("swap")).await.unwrap();

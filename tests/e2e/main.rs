@@ -12,6 +12,7 @@ mod keyboard;
 mod leaving;
 mod line;
 mod loading;
+mod lost;
 mod operator;
 mod refusals;
 mod restores;

@@ -17,28 +17,30 @@ const PASSWORD: &str = "correct horse ' battery";
 /// `keeper` may do what a restore needs, and logs in with a password.
 fn keeper(cluster: &Cluster) {
     let quoted = PASSWORD.replace('\'', "''");
-    let role = format!("CREATE ROLE keeper LOGIN CREATEDB PASSWORD '{quoted}' IN ROLE pg_signal_backend");
-    cluster.sql("postgres", &role);
+    let roles = format!(
+        "CREATE ROLE team; CREATE ROLE keeper LOGIN CREATEDB PASSWORD '{quoted}' IN ROLE pg_signal_backend, team"
+    );
+    cluster.sql("postgres", &roles);
     let file = cluster.sql("postgres", "SHOW hba_file");
     let rules = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("host all keeper 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
     cluster.sql("postgres", "SELECT pg_reload_conf()");
 }
 
-/// The database and all that is in it belong to the keeper.
-fn hand_over(cluster: &Cluster, database: &str) {
+/// The database and all that is in it get a new owner.
+fn hand_over(cluster: &Cluster, database: &str, owner: &str) {
     cluster.sql(
         database,
         &format!(
-            "ALTER DATABASE {database} OWNER TO keeper; ALTER TABLE orders OWNER TO keeper; \
-             ALTER TABLE items OWNER TO keeper; ALTER SCHEMA \"odd \"\"schema\" OWNER TO keeper; \
-             ALTER TABLE \"odd \"\"schema\".\"no\\tes\" OWNER TO keeper"
+            "ALTER DATABASE {database} OWNER TO {owner}; ALTER TABLE orders OWNER TO {owner}; \
+             ALTER TABLE items OWNER TO {owner}; ALTER SCHEMA \"odd \"\"schema\" OWNER TO {owner}; \
+             ALTER TABLE \"odd \"\"schema\".\"no\\tes\" OWNER TO {owner}"
         ),
     );
 }
 
-/// The shop of a keeper, whose dump has `form` and belongs to the keeper too, or to the superuser.
-async fn kept(place: Place, form: Form, whole: bool) -> Scene {
+/// A shop with this owner, whose dump has `form` and tells the same owner, or the superuser.
+async fn kept(place: Place, form: Form, owner: &str, whole: bool) -> Scene {
     let shop = Arc::new(Shop::open());
     keeper(&shop.cluster);
     let scene = Scene::inside(shop, place, |shop| {
@@ -46,14 +48,14 @@ async fn kept(place: Place, form: Form, whole: bool) -> Scene {
             return form.bytes(shop);
         }
         let model = shop.database();
-        hand_over(&shop.cluster, &model);
+        hand_over(&shop.cluster, &model, owner);
         match form {
             Form::Plain | Form::PlainGz => form.wrap(shop.cluster.dump(&model, "plain")),
             Form::Custom | Form::CustomGz => form.wrap(shop.cluster.dump(&model, "custom")),
         }
     })
     .await;
-    hand_over(&scene.shop.cluster, &scene.database);
+    hand_over(&scene.shop.cluster, &scene.database, owner);
     scene.secret("password", PASSWORD);
     password_from(&scene, "{ file = \"password\" }");
     scene
@@ -88,7 +90,7 @@ fn files_with(root: &Path, text: &str) -> Vec<std::path::PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_who_may_create_databases_restores_with_a_password_from_the_environment() {
-    let scene = kept(Place::Bucket, Form::CustomGz, true).await;
+    let scene = kept(Place::Bucket, Form::CustomGz, "keeper", true).await;
     password_from(&scene, "{ env = \"SHOP_PASSWORD\" }");
     let damaged = scene.production();
     let arguments = ["run", "restore-postgres", "--set", "asset=orders", "--set", "backup=latest"];
@@ -110,7 +112,7 @@ async fn an_owner_who_may_create_databases_restores_with_a_password_from_the_env
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_may_not_be_ended_leaves_everything_as_it_was() {
-    let scene = kept(Place::Folder, Form::Plain, true).await;
+    let scene = kept(Place::Folder, Form::Plain, "team", true).await;
     let production = scene.production();
     let plan = scene.plan(json!({ "space_checked": true })).await.unwrap();
     let mut run = scene.begin(&plan).await;
@@ -138,12 +140,12 @@ async fn a_session_that_may_not_be_ended_leaves_everything_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_of_someone_else_is_refused_unless_owners_are_left_out() {
-    let scene = kept(Place::Bucket, Form::Custom, false).await;
+    let scene = kept(Place::Bucket, Form::Custom, "keeper", false).await;
     let production = scene.production();
     let plan = scene.plan(json!({ "space_checked": true })).await.unwrap();
     let mut run = scene.begin(&plan).await;
     let said = stopped_at(&mut run, "preflight").await;
-    assert!(said.contains("no member of roles that own parts of the dump: relight"), "{said}");
+    assert!(said.contains("roles that own parts of the dump: relight"), "{said}");
     run.abort().await;
     assert_eq!(scene.production(), production);
     let plan = scene.plan(json!({ "space_checked": true, "without_owners": true })).await.unwrap();
@@ -154,10 +156,11 @@ async fn a_dump_of_someone_else_is_refused_unless_owners_are_left_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_user_lacks_is_named_before_anything_begins() {
-    let scene = kept(Place::Folder, Form::Plain, true).await;
+    let scene = kept(Place::Folder, Form::Plain, "keeper", true).await;
     let cluster = &scene.shop.cluster;
     let cases = [
         ("REVOKE pg_signal_backend FROM keeper", "GRANT pg_signal_backend TO keeper", "pg_signal_backend"),
+        ("ALTER ROLE keeper NOINHERIT", "ALTER ROLE keeper INHERIT", "pg_signal_backend"),
         ("ALTER ROLE keeper NOCREATEDB", "ALTER ROLE keeper CREATEDB", "CREATEDB"),
         (
             &format!("ALTER DATABASE {} OWNER TO relight", scene.database),

@@ -49,7 +49,7 @@ impl Uploads {
             // A tree is proven against sums that lie in it.
             uploads.sum();
         }
-        uploads.original = uploads.picture(&uploads.live());
+        uploads.original = Self::picture(&uploads.live());
         uploads.back_up(place);
         std::fs::write(uploads.config(), uploads.config_text()).unwrap();
         std::fs::remove_file(uploads.live().join("a.txt")).unwrap();
@@ -171,7 +171,7 @@ path = "live/uploads"
 
     /// Which folder has the live name, and all that is in it: what must not change before the swap.
     pub fn production(&self) -> (u64, Vec<String>) {
-        (self.live().symlink_metadata().unwrap().ino(), self.picture(&self.live()))
+        (self.live().symlink_metadata().unwrap().ino(), Self::picture(&self.live()))
     }
 
     /// Names beside the live folder.
@@ -180,8 +180,8 @@ path = "live/uploads"
         entries.filter(|path| *path != self.live() && !path.ends_with("lost+found")).collect()
     }
 
-    /// Everything below a folder: name, kind, mode, content; from an archive also times.
-    fn picture(&self, root: &Path) -> Vec<String> {
+    /// Everything below a folder: name, kind, mode, owner, content.
+    pub fn picture(root: &Path) -> Vec<String> {
         let mut lines = Vec::new();
         let mut open = vec![root.to_owned()];
         while let Some(folder) = open.pop() {
@@ -207,8 +207,8 @@ path = "live/uploads"
     /// The backup has the live name, the damaged folder its dated one, and nothing else is left.
     pub fn restored(&self, damaged: &(u64, Vec<String>)) {
         let aside = PathBuf::from(self.name("aside"));
-        assert_eq!(self.picture(&self.live()), self.original, "every file is back");
-        assert_eq!((aside.symlink_metadata().unwrap().ino(), self.picture(&aside)), *damaged, "the old one is kept");
+        assert_eq!(Self::picture(&self.live()), self.original, "every file is back");
+        assert_eq!((aside.symlink_metadata().unwrap().ino(), Self::picture(&aside)), *damaged, "the old one is kept");
         assert_eq!(self.beside(), [aside], "no side folder is left");
         relight::journal::verify(&self.newest_run().folder.path).unwrap();
     }

@@ -119,7 +119,7 @@ async fn about_server(session: &Session) -> Result<Value, Stop> {
             "SELECT jsonb_build_object('version', split_part(current_setting('server_version'), ' ', 1), \
              'number', current_setting('server_version_num')::int, \
              'max_connections', current_setting('max_connections')::int, \
-             'data_directory', CASE WHEN pg_has_role('pg_read_all_settings', 'MEMBER') THEN current_setting('data_directory') END, \
+             'data_directory', CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END, \
              'superuser', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))",
             &[],
         )
@@ -143,8 +143,8 @@ async fn check_rights(session: &Session, server: &Server, live: Option<&Database
     let row = session
         .row(
             "reading the rights of our user",
-            "SELECT r.rolsuper, r.rolcreatedb, pg_has_role('pg_signal_backend', 'MEMBER'), \
-             coalesce(pg_has_role($1::text, 'MEMBER'), true), coalesce(has_tablespace_privilege($2::text, 'CREATE'), true), \
+            "SELECT r.rolsuper, r.rolcreatedb, pg_has_role('pg_signal_backend', 'USAGE'), \
+             coalesce(pg_has_role($1::text, 'USAGE'), true), coalesce(has_tablespace_privilege($2::text, 'CREATE'), true), \
              r.rolcreaterole OR NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = $3 AND s.setrole NOT IN (0, r.oid)) \
              FROM pg_roles r WHERE rolname = current_user",
             &[&owner, &space, &live.map_or(0, |live| live.oid)],
@@ -155,8 +155,8 @@ async fn check_rights(session: &Session, server: &Server, live: Option<&Database
     let (place, settings): (bool, bool) = (row.get(4), row.get(5));
     let lacking: Vec<String> = [
         (create, "CREATEDB, to make the database beside the live one".to_owned()),
-        (signal, "membership in pg_signal_backend, to end sessions before the swap".to_owned()),
-        (member, format!("membership in `{}`, the owner of the live database", owner.unwrap_or_default())),
+        (signal, "inherited membership in pg_signal_backend, to end sessions before the swap".to_owned()),
+        (member, format!("inherited membership in `{}`, the owner of the live database", owner.unwrap_or_default())),
         (place, format!("CREATE on tablespace `{}`, where the live database lies", space.unwrap_or_default())),
         (settings, "CREATEROLE, to carry over what ALTER ROLE … IN DATABASE has set for other roles".to_owned()),
     ]

@@ -221,7 +221,7 @@ async fn roles(session: &Session, input: &Input, dump: &Inventory, findings: &mu
     Ok(())
 }
 
-/// Only superusers give things to roles that they are not members of.
+/// Only superusers give things to roles that they are not members of, and work on them afterwards.
 async fn owners(
     session: &Session,
     user: &str,
@@ -238,14 +238,14 @@ async fn owners(
     let rows = session
         .rows(
             "looking which roles our user is a member of",
-            "SELECT rolname::text FROM pg_roles WHERE rolname::text = ANY($1) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1",
+            "SELECT rolname::text FROM pg_roles WHERE rolname::text = ANY($1) AND NOT pg_has_role(oid, 'USAGE') ORDER BY 1",
             &[&wanted],
         )
         .await?;
     let foreign: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if !foreign.is_empty() {
         findings.problems.push(format!(
-            "user `{user}` is no member of roles that own parts of the dump: {}; grant it membership, or leave owners and grants out",
+            "user `{user}` has not inherited the rights of roles that own parts of the dump: {}; make it a member of them, or leave owners and grants out",
             foreign.join(", ")
         ));
     }
@@ -270,7 +270,7 @@ async fn extensions(session: &Session, dump: &Inventory, findings: &mut Findings
         match known.get(name) {
             None => findings.problems.push(format!("extension `{name}` of the dump is not installed on the server")),
             Some(true) => {
-                findings.problems.push(format!("extension `{name}` of the dump can only be made by a superuser"))
+                findings.problems.push(format!("extension `{name}` of the dump can only be made by a superuser"));
             }
             Some(false) => {}
         }
