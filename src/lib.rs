@@ -12,6 +12,7 @@
 //! | [`catalog`] | objects folded into backups, log ranges, chains and recovery windows |
 //! | [`proof`] | streaming readers that prove a backup, and the ledger of what was proven |
 //! | [`health`] | catalog + objectives + now → findings; pure, one rule per file |
+//! | [`checklist`] | checks that come back: measured from health and proofs, or answered by people |
 //! | [`runbook`] | definition, plan, state machine; pure: input and time in, events and orders out |
 //! | [`journal`] | append, fsync, hash chain, replay |
 //! | [`tasks`] | task modules: the only place that works on the world |
@@ -27,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+pub mod checklist;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -7,8 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the innermost outwards: a layer may import those before it.
-const LAYERS: [&str; 12] = [
-    "model", "located", "event", "stores", "catalog", "proof", "health", "runbook", "journal", "tasks", "runner",
+const LAYERS: [&str; 13] = [
+    "model",
+    "located",
+    "event",
+    "stores",
+    "catalog",
+    "proof",
+    "health",
+    "checklist",
+    "runbook",
+    "journal",
+    "tasks",
+    "runner",
     "session",
 ];
 

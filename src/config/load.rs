@@ -16,6 +16,8 @@ pub struct Config {
     pub path: PathBuf,
     pub estate: Estate,
     pub ui: UiSettings,
+    /// Folders of the estate's own checklists.
+    pub checklist_dirs: Vec<PathBuf>,
 }
 
 /// Reads the file at `path`. Relative paths in it begin at its folder.
@@ -23,14 +25,14 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     let absolute = std::path::absolute(path)
         .map_err(|error| Problems::unreadable(&path.display().to_string(), error.to_string(), "name a file"))?;
     let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-    let (estate, ui) = located::read_file(path, |root| file(root, &base))?;
-    Ok(Config { path: absolute, estate, ui })
+    let (estate, ui, checklist_dirs) = located::read_file(path, |root| file(root, &base))?;
+    Ok(Config { path: absolute, estate, ui, checklist_dirs })
 }
 
 /// Reads `text` as if it were the file `name` in the folder `base`.
 pub fn parse(name: &str, text: &str, base: &Path) -> Result<Config, Problems> {
-    let (estate, ui) = located::read(name, text, |root| file(root, base))?;
-    Ok(Config { path: base.join(name), estate, ui })
+    let (estate, ui, checklist_dirs) = located::read(name, text, |root| file(root, base))?;
+    Ok(Config { path: base.join(name), estate, ui, checklist_dirs })
 }
 
 /// `[estate]` without its parts.
@@ -40,7 +42,7 @@ struct Head {
     time_zone: chrono_tz::Tz,
 }
 
-fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings)> {
+fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings, Vec<PathBuf>)> {
     let head = root.need("estate").is_some().then(|| root.table("estate", head)).flatten();
     let mut store_names = Names::new("store");
     let mut server_names = Names::new("server");
@@ -54,7 +56,8 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings)> {
     let scope =
         Scope { base, stores: &store_names, servers: &server_names, known_servers: &servers, proof: default_proof };
     let assets = root.tables("assets", |fields| asset(fields, &mut asset_names, &scope));
-    let runbook_dirs = root.table("runbooks", |fields| runbook_dirs(fields, base)).unwrap_or_default();
+    let runbook_dirs = root.table("runbooks", |fields| dirs(fields, base)).unwrap_or_default();
+    let checklist_dirs = root.table("checklists", |fields| dirs(fields, base)).unwrap_or_default();
     let ui = root.table("ui", ui).unwrap_or_default();
 
     for table in ["stores", "assets"] {
@@ -66,7 +69,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings)> {
         }
     }
     let Head { name, environment, time_zone } = head?;
-    Some((Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs }, ui))
+    Some((Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs }, ui, checklist_dirs))
 }
 
 fn head(fields: &mut Fields<'_>) -> Option<Head> {
@@ -77,7 +80,7 @@ fn head(fields: &mut Fields<'_>) -> Option<Head> {
     Some(Head { name: name?.0, environment, time_zone })
 }
 
-fn runbook_dirs(fields: &mut Fields<'_>, base: &Path) -> Option<Vec<PathBuf>> {
+fn dirs(fields: &mut Fields<'_>, base: &Path) -> Option<Vec<PathBuf>> {
     let items = fields.need("dirs")?.list()?;
     Some(items.iter().filter_map(|item| path_below(base, item)).collect())
 }

@@ -1,6 +1,7 @@
 //! What a frontend holds: it asks, and it reads the view.
 
 use super::view::View;
+use crate::checklist::Outcome;
 use crate::model::id::{BackupId, RunId, RunbookId, StoreId};
 use crate::model::proof::Level;
 use crate::model::task::Values;
@@ -57,6 +58,13 @@ pub enum Request {
     Intent {
         intent: Intent,
         answer: oneshot::Sender<Result<(), String>>,
+    },
+    /// A person's answer to an item of a checklist.
+    AnswerItem {
+        checklist: String,
+        item: String,
+        outcome: Outcome,
+        text: String,
     },
     /// Forget a notice that was read.
     Dismiss {

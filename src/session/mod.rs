@@ -2,6 +2,7 @@
 
 pub mod armed;
 mod arming;
+mod checks;
 mod follow;
 pub mod handle;
 mod news;

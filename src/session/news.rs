@@ -3,6 +3,7 @@
 use super::follow::Told;
 use super::view::RunRow;
 use crate::catalog::Catalog;
+use crate::checklist::Notes;
 use crate::model::id::RunId;
 use crate::proof::Proofs;
 
@@ -11,6 +12,8 @@ pub(super) enum News {
     Remembered(Box<Result<Option<Catalog>, String>>),
     /// The ledger, read anew.
     Proofs(Box<Result<Proofs, String>>),
+    /// The answers to checklists, read anew; `trouble` is why the last one was not kept.
+    Answers { answers: Result<Notes, String>, trouble: Option<String> },
     /// A scan's result; `trouble` is why it could not be kept on disk.
     Scanned { catalog: Box<Catalog>, trouble: Option<String> },
     /// The runs folder, read anew; with what could not be read of it.

@@ -1,6 +1,7 @@
 //! What a session is made from. The wiring gathers it; the session reads no configuration itself.
 
 use crate::catalog::Catalog;
+use crate::checklist::Checklist;
 use crate::model::actor::Actor;
 use crate::model::estate::Estate;
 use crate::model::id::StoreId;
@@ -33,6 +34,7 @@ pub struct Parts {
     pub runbooks: Arc<Vec<Runbook>>,
     /// Runbook files that could not be read: located errors, ready to show.
     pub runbook_errors: Arc<Vec<String>>,
+    pub checklists: Arc<Vec<Checklist>>,
     /// Distance between two scans of the whole estate.
     pub rescan_every: Duration,
     /// What the operator should know from the start, one sentence each: shown as notices.

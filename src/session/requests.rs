@@ -5,6 +5,7 @@ use super::news::News;
 use super::scan::Extent;
 use super::state::State;
 use crate::catalog::cache;
+use crate::checklist::Log;
 use crate::health::Severity;
 use crate::model::task::{CancelReason, TaskOutcome};
 use crate::proof::Ledger;
@@ -29,6 +30,7 @@ impl State {
             Request::ResumeRun { run } => self.resume_run(run),
             Request::CloseRun => self.close_run(),
             Request::Intent { intent, answer } => self.send_intent(intent, answer),
+            Request::AnswerItem { checklist, item, outcome, text } => self.answer_item(checklist, item, outcome, text),
             Request::Dismiss { notice } => {
                 self.notices.dismiss(notice);
                 self.touch();
@@ -42,6 +44,7 @@ impl State {
         match news {
             News::Remembered(remembered) => self.remembered(*remembered),
             News::Proofs(proofs) => self.proofs_read(*proofs),
+            News::Answers { answers, trouble } => self.answers_read(answers, trouble.as_deref()),
             News::Scanned { catalog, trouble } => {
                 self.scanned(*catalog);
                 match trouble {
@@ -92,7 +95,9 @@ impl State {
         tokio::task::spawn_blocking(move || {
             let proofs = Ledger::in_state(&folder).read().map_err(|error| error.to_string());
             let catalog = cache::load(&file).map_err(|error| error.to_string());
+            let answers = Log::in_state(&folder).read().map_err(|error| error.to_string());
             // The loop is gone only when the program ends.
+            let _ = news.blocking_send(News::Answers { answers, trouble: None });
             let _ = news.blocking_send(News::Proofs(Box::new(proofs)));
             let _ = news.blocking_send(News::Remembered(Box::new(catalog)));
         });

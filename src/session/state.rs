@@ -58,6 +58,8 @@ impl State {
             open_run: None,
             tasks: Arc::default(),
             proofs: Arc::default(),
+            checklists: Arc::clone(&parts.checklists),
+            answers: Arc::default(),
             notices: Vec::new(),
             version: 0,
         };

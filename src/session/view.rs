@@ -1,6 +1,7 @@
 //! Everything a frontend may read, as one immutable value.
 
 use crate::catalog::Catalog;
+use crate::checklist::{Checklist, Note};
 use crate::event::Event;
 use crate::health::{HealthReport, Severity};
 use crate::model::actor::Actor;
@@ -35,6 +36,9 @@ pub struct View {
     pub tasks: Arc<Vec<TaskRow>>,
     /// All lines of the proof ledger about backups in the catalog, newest first.
     pub proofs: Arc<Vec<ProofRecord>>,
+    pub checklists: Arc<Vec<Checklist>>,
+    /// What people answered to items of checklists, oldest first.
+    pub answers: Arc<Vec<Note>>,
     /// Unread notices, oldest first: errors stay until someone dismisses them.
     pub notices: Vec<Notice>,
     /// Rises whenever any part changed.

@@ -22,6 +22,7 @@ pub enum Scope {
     Stores,
     Journal,
     Notices,
+    Checklists,
     Help,
     /// In every dialog.
     Dialog,
@@ -30,7 +31,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Scope; 18] = [
+    pub const ALL: [Scope; 19] = [
         Scope::Global,
         Scope::Move,
         Scope::Overview,
@@ -46,6 +47,7 @@ impl Scope {
         Scope::Stores,
         Scope::Journal,
         Scope::Notices,
+        Scope::Checklists,
         Scope::Help,
         Scope::Dialog,
         Scope::Outcome,
@@ -68,6 +70,7 @@ impl Scope {
             Scope::Stores => "Stores",
             Scope::Journal => "Journal",
             Scope::Notices => "Notices",
+            Scope::Checklists => "Checklists",
             Scope::Help => "Help",
             Scope::Dialog => "Dialogs",
             Scope::Outcome => "Failed, unknown or changed",
@@ -126,6 +129,7 @@ actions! {
     Stores "stores" Global ["7"] 0 Nothing "stores" "Where copies lie, and how the last listing went.";
     Journal "journal" Global ["8"] 0 Nothing "journal" "The record of the open run.";
     Notices "notices" Global ["9"] 0 Nothing "notices" "Errors and remarks that nobody has dismissed yet.";
+    Checklists "checklists" Global ["0"] 0 Nothing "checklists" "What must be looked at every day, week, month and quarter.";
     Rescan "rescan" Global ["r" "f5"] 60 Live "rescan" "List all stores again.";
     Arm "arm" Global ["A"] 70 Unarmed "arm" "Leave read-only mode for a while, with a reason.";
     Disarm "disarm" Global ["D"] 71 Armed "disarm" "Go back to read-only mode now.";
@@ -185,6 +189,10 @@ actions! {
     StoreRescan "stores.rescan" Stores ["s"] 2 Store "rescan this" "List the selected store again.";
 
     NoticeDismiss "notices.dismiss" Notices ["x"] 2 Notice "dismiss" "Forget the selected notice.";
+
+    CheckHolds "checklists.holds" Checklists ["n"] 1 Live "holds" "Answer the selected item: it holds, and what shows it.";
+    CheckFails "checklists.fails" Checklists ["x"] 2 Live "does not" "Answer the selected item: it does not hold, and what is wrong.";
+    NextList "checklists.next" Checklists ["]"] 3 Nothing "next list" "To the next checklist.";
 
     HelpFilter "help.filter" Help ["/"] 1 Nothing "filter" "Search the keys.";
 

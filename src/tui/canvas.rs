@@ -174,8 +174,8 @@ impl<'a> Canvas<'a> {
         let remark_columns = line_width(remark, self.glyphs) as u16;
         if title_columns > 0 {
             self.text(left + 1, top, 1, " ", border);
-            self.line(left + 2, top, title_columns, title);
-            self.text(left + 2 + title_columns, top, 1, " ", border);
+            let used = self.line(left + 2, top, title_columns, title);
+            self.text(left + 2 + used, top, 1, " ", border);
         }
         if remark_columns > 0 && title_columns + remark_columns + 4 <= room {
             let x = right - 2 - remark_columns;
@@ -194,8 +194,8 @@ impl<'a> Canvas<'a> {
         if !title.is_empty() && area.width > 4 {
             let columns = (line_width(title, self.glyphs) as u16).min(area.width - 3);
             self.text(area.left(), y, 1, " ", Role::Border);
-            self.line(area.left() + 1, y, columns, title);
-            self.text(area.left() + 1 + columns, y, 1, " ", Role::Border);
+            let used = self.line(area.left() + 1, y, columns, title);
+            self.text(area.left() + 1 + used, y, 1, " ", Role::Border);
         }
     }
 }

@@ -133,7 +133,7 @@ pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
 pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx) {
     let badge = badge(cx.view);
     if area.width < 80 {
-        let title = format!("{} {trail}", number(place));
+        let title = format!("{} {trail}", number(place) % 10);
         let used = canvas.text(area.x + 1, area.y, area.width.saturating_sub(2), &title, Role::Title);
         let room = area.width.saturating_sub(used + 4);
         let mut right = badge.map_or_else(Vec::new, |(text, role)| vec![span(text, role), span("  ", Role::Base)]);
@@ -150,16 +150,17 @@ pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx)
         canvas.line_right(area.x + used + 3, area.y, room, &right);
         return;
     }
-    let roomy = area.width >= 116;
+    let (roomy, spacious) = (area.width >= 112, area.width >= 130);
     let mut x = area.x + u16::from(roomy);
     let clock = format!("{} ", format::clock(cx.now, cx.zone()));
     for (tab, _, name) in Place::ALL {
         let on = tab == place;
-        let mut label: Line = vec![span(format!(" {} ", number(tab)), if on { Role::TabOn } else { Role::Key })];
-        let name = if roomy || on { name } else { short_name(tab) };
-        label.push(span(format!("{name} "), if on { Role::TabOn } else { Role::Tab }));
+        let mut label: Line = vec![span(format!(" {} ", number(tab) % 10), if on { Role::TabOn } else { Role::Key })];
+        let name = if roomy { name } else { short_name(tab) };
+        let gap = if spacious { " " } else { "" };
+        label.push(span(format!("{name}{gap}"), if on { Role::TabOn } else { Role::Tab }));
         if let (Place::Notices, Some((text, role))) = (tab, &badge) {
-            label.push(span(format!("{text} "), *role));
+            label.push(span(text.clone(), *role));
         }
         let columns = line_width(&label, canvas.glyphs) as u16;
         if x + columns > area.right() {
@@ -185,15 +186,16 @@ pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx)
 
 const fn short_name(place: Place) -> &'static str {
     match place {
-        Place::Overview => "Over",
-        Place::Catalog => "Cat",
+        Place::Overview => "Home",
+        Place::Catalog => "Catalog",
         Place::Timeline => "Time",
         Place::Runbooks => "Books",
         Place::Run => "Run",
         Place::Tasks => "Tasks",
         Place::Stores => "Stores",
         Place::Journal => "Log",
-        Place::Notices => "Note",
+        Place::Notices => "News",
+        Place::Checklists => "Checks",
     }
 }
 
@@ -217,9 +219,8 @@ pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
     let place = |(at, (_, action)): (usize, &(Line, Option<usize>))| match action.map(|at| ACTIONS[at].act) {
         // What this screen is for comes first of all: the open question of a run, the start of a plan.
         _ if at == 0 => 0,
-        Some(Act::Help | Act::Quit) => 1,
         Some(Act::Palette) if tight => 3,
-        Some(Act::Palette) => 1,
+        Some(Act::Help | Act::Quit | Act::Palette) => 1,
         _ => 2,
     };
     let mut order: Vec<(u8, usize)> = hints.iter().enumerate().map(|hint| (place(hint), hint.0)).collect();

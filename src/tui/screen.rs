@@ -44,10 +44,11 @@ pub enum Place {
     Stores,
     Journal,
     Notices,
+    Checklists,
 }
 
 impl Place {
-    pub const ALL: [(Place, Act, &'static str); 9] = [
+    pub const ALL: [(Place, Act, &'static str); 10] = [
         (Place::Overview, Act::Overview, "Overview"),
         (Place::Catalog, Act::Catalog, "Catalog"),
         (Place::Timeline, Act::Timeline, "Timeline"),
@@ -57,6 +58,7 @@ impl Place {
         (Place::Stores, Act::Stores, "Stores"),
         (Place::Journal, Act::Journal, "Journal"),
         (Place::Notices, Act::Notices, "Notices"),
+        (Place::Checklists, Act::Checklists, "Checklists"),
     ];
 
     pub fn of(act: Act) -> Option<Place> {

@@ -1,6 +1,7 @@
 //! Joins the layers: configuration → concrete stores, clock, state folder, task modules.
 
 mod actor;
+mod checklists;
 mod clock;
 mod identity;
 mod parts;

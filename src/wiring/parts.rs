@@ -13,6 +13,8 @@ impl Setup {
     pub fn parts(&self) -> Parts {
         let modules = tasks::table::all();
         let (runbooks, errors) = self.runbooks();
+        let (checklists, unread) = self.checklists();
+        let notes = self.notes.iter().chain(&unread).cloned().collect();
         Parts {
             estate: Arc::clone(&self.estate),
             config_path: self.config_path.clone(),
@@ -27,7 +29,8 @@ impl Setup {
             runbooks: Arc::new(runbooks),
             runbook_errors: Arc::new(errors),
             rescan_every: RESCAN_EVERY,
-            notes: self.notes.clone(),
+            checklists: Arc::new(checklists),
+            notes,
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Setup {
     /// Absolute path of the configuration file.
     pub config_path: PathBuf,
     pub ui: UiSettings,
+    /// Folders of the estate's own checklists.
+    pub checklist_dirs: Vec<PathBuf>,
     /// 0700; exists.
     pub state_dir: PathBuf,
     /// Every store of the estate; one that could not be opened is an [`UnopenedStore`].
@@ -44,7 +46,7 @@ pub struct Setup {
 /// Reads the configuration (`named`, or where one is looked for), makes the state folder and opens the
 /// stores.
 pub async fn setup(named: Option<&Path>, state: Option<&Path>) -> eyre::Result<Setup> {
-    let Config { path, estate, ui } = config::load(&config::find(named)?)?;
+    let Config { path, estate, ui, checklist_dirs } = config::load(&config::find(named)?)?;
     let state_dir = config::state_dir(state)?;
     let secrets: Arc<dyn SecretSource> = Arc::new(SystemSecrets);
     let (mut readable, mut writable) = (BTreeMap::new(), BTreeMap::new());
@@ -59,6 +61,7 @@ pub async fn setup(named: Option<&Path>, state: Option<&Path>) -> eyre::Result<S
         estate: Arc::new(estate),
         config_path: path,
         ui,
+        checklist_dirs,
         state_dir,
         stores: Arc::new(readable),
         writable: Arc::new(writable),

@@ -3,6 +3,7 @@
 
 #[path = "../catalog/bytes.rs"]
 mod bytes;
+mod checklist;
 mod config;
 mod estate;
 mod layouts;

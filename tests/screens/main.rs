@@ -88,6 +88,8 @@ fn lists() {
     snap("journal", "8 up", &|| with_run(runs::running()));
     snap("journal-empty", "8", &estate::view);
     snap("notices", "9", &estate::view);
+    snap("checklists", "0", &estate::view);
+    snap("checklists-weekly", "0 right down down down", &estate::view);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{estate, runs, with_run};
 use proptest::prelude::*;
 use relight::session::View;
 
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 26] = [
     "",
     "tab",
     "2",
@@ -21,6 +21,8 @@ const PLACES: [&str; 24] = [
     "7",
     "8",
     "9",
+    "0",
+    "0 right n",
     "?",
     ":",
     "A",

@@ -127,6 +127,7 @@ impl World {
             runbooks: Arc::default(),
             runbook_errors: Arc::default(),
             rescan_every: std::time::Duration::from_mins(5),
+            checklists: Arc::default(),
             notes: Vec::new(),
         };
         Self { far, clock, parts }

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod catalog;
+pub mod checklist;
 pub mod completions;
 pub mod config;
 pub mod console;

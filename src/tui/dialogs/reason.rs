@@ -1,7 +1,9 @@
 //! Free text that goes into the journal: reasons, evidence, notes, answers.
 
 use super::frame::{self, button, danger};
+use crate::checklist::Outcome;
 use crate::runbook::{Answer, AnswerKind, Intent};
+use crate::session::Request;
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit};
 use crate::tui::keys::Key;
@@ -24,6 +26,13 @@ pub enum ReasonKind {
     Attest {
         question: u64,
         prompt: String,
+    },
+    /// An item of a checklist that a person answers.
+    Check {
+        checklist: String,
+        item: String,
+        outcome: Outcome,
+        asks: String,
     },
     Answer {
         question: u64,
@@ -57,6 +66,8 @@ impl ReasonDialog {
             ReasonKind::ByHand(_) => "Done by hand",
             ReasonKind::AcceptDrift(_) => "Accept the changed target",
             ReasonKind::Attest { .. } => "Say what you saw",
+            ReasonKind::Check { outcome: Outcome::Passed, .. } => "It holds",
+            ReasonKind::Check { outcome: Outcome::Failed, .. } => "It does not hold",
             ReasonKind::Answer { .. } => "Answer",
         }
     }
@@ -74,6 +85,7 @@ impl ReasonDialog {
                 "The target is not what the plan saw. Going on ends the run with an exception. Why is it right?"
                     .to_owned()
             }
+            ReasonKind::Check { asks, .. } => asks.clone(),
             ReasonKind::Attest { prompt, .. } | ReasonKind::Answer { prompt, .. } => prompt.clone(),
         }
     }
@@ -85,12 +97,18 @@ impl ReasonDialog {
         )
     }
 
-    fn intent(&self, text: String) -> Result<Intent, String> {
-        let answer = |question: u64, answer: Answer| Ok(Intent::Answer { question, answer });
+    /// What is sent: an intent to the run, an answer to a checklist to the session.
+    fn reaction(&self, text: String) -> Result<Reaction, String> {
+        let told = |intent: Intent| Ok(Reaction::Ask(Ask::Intent(intent)));
+        let answer = |question: u64, answer: Answer| told(Intent::Answer { question, answer });
         match &self.kind {
-            ReasonKind::Pause => Ok(Intent::Pause { reason: text }),
-            ReasonKind::Note => Ok(Intent::Note { text }),
-            ReasonKind::Abort => Ok(Intent::Abort { reason: text, undo: self.undo }),
+            ReasonKind::Pause => told(Intent::Pause { reason: text }),
+            ReasonKind::Note => told(Intent::Note { text }),
+            ReasonKind::Abort => told(Intent::Abort { reason: text, undo: self.undo }),
+            ReasonKind::Check { checklist, item, outcome, .. } => {
+                let (checklist, item, outcome) = (checklist.clone(), item.clone(), *outcome);
+                Ok(Reaction::Pop.and(Reaction::Send(Request::AnswerItem { checklist, item, outcome, text })))
+            }
             ReasonKind::Skip(number) => answer(*number, Answer::Skip { reason: text }),
             ReasonKind::ByHand(number) => answer(*number, Answer::DoneByHand { evidence: text }),
             ReasonKind::AcceptDrift(number) => answer(*number, Answer::AcceptDrift { reason: text }),
@@ -114,13 +132,13 @@ impl ReasonDialog {
         }
         let text = self.text.text();
         if text.is_empty() {
-            self.problem = Some("Something must be written: it goes into the journal.".to_owned());
+            self.problem = Some("Something must be written: it is kept.".to_owned());
             return Reaction::Handled;
         }
-        match self.intent(text) {
-            Ok(intent) => {
+        match self.reaction(text) {
+            Ok(reaction) => {
                 self.sent = true;
-                Reaction::Ask(Ask::Intent(intent))
+                reaction
             }
             Err(problem) => {
                 self.problem = Some(problem);

@@ -1,6 +1,7 @@
 //! One file per screen.
 
 pub mod catalog;
+mod checklists;
 pub mod detail;
 mod help;
 pub mod journal;
@@ -34,6 +35,7 @@ pub fn bases() -> Vec<(Place, Box<dyn Screen>)> {
         (Place::Stores, Box::new(stores::Stores::default())),
         (Place::Journal, Box::new(journal::Journal::default())),
         (Place::Notices, Box::new(notices::Notices::default())),
+        (Place::Checklists, Box::new(checklists::Checklists::default())),
     ]
 }
 
