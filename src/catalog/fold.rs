@@ -7,12 +7,11 @@ use super::sidecars::{Loose, SidecarKind};
 use super::sighting::{self, Members, REMEMBERED, Sighting, base_name};
 use super::snapshot::Unrecognised;
 use super::sources::{Compiled, Sources};
-use super::wal::{LogFold, WalName};
+use super::wal::{Folded, LogFold, WalName};
 use crate::model::backup::{BackupKind, Copy, TimeSource};
 use crate::model::id::{AssetId, StoreId};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
-use crate::model::wal::LogTimeline;
 use crate::stores::{ObjectMeta, Page};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -37,8 +36,7 @@ pub(super) struct Found {
     pub objects: u64,
     pub bytes: u64,
     pub sightings: Vec<Sighting>,
-    pub logs: Vec<LogTimeline>,
-    pub label_files: Vec<(AssetId, ObjectMeta)>,
+    pub log: Folded,
     pub loose: Vec<Loose>,
     pub strays: Vec<Stray>,
     pub unrecognised: Unrecognised,
@@ -204,7 +202,7 @@ impl<'e> StoreFold<'e> {
         self.found.sightings.sort_by(|a, b| a.copy.path.cmp(&b.copy.path));
         self.found.loose.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         self.found.strays.sort_by(|a, b| a.path.cmp(&b.path));
-        (self.found.logs, self.found.label_files) = self.logs.finish(assets, &self.store);
+        self.found.log = self.logs.finish(assets, &self.store);
         self.found
     }
 }

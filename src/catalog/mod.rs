@@ -21,6 +21,7 @@ mod sighting;
 pub mod snapshot;
 pub mod sniff;
 mod sources;
+mod timeline;
 pub mod wal;
 mod window;
 

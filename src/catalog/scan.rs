@@ -9,6 +9,7 @@ use super::sidecars::{self, History};
 use super::sighting::Sighting;
 use super::snapshot::{Catalog, ScanStatus, StoreScan, Unrecognised};
 use super::sources::Sources;
+use super::timeline;
 use super::wal::RangeSet;
 use crate::model::estate::Estate;
 use crate::model::id::{AssetId, StoreId};
@@ -116,7 +117,7 @@ impl Scan<'_> {
         Part {
             scan,
             sightings: found.sightings,
-            logs: found.logs,
+            logs: found.log.logs,
             strays: found.strays,
             moving: Vec::new(),
             histories: Vec::new(),
@@ -138,7 +139,7 @@ impl Scan<'_> {
             sighting.because = vec!["the listing broke off; it may not be all".to_owned()];
         }
         part.sightings.append(&mut before.sightings);
-        part.logs = joined_logs(part.logs.drain(..).chain(before.logs));
+        part.logs = joined_logs(part.logs.drain(..).chain(before.log.logs));
     }
 
     fn recalled(&self, id: &StoreId, known: &Known<'_>) -> Found {
@@ -148,7 +149,7 @@ impl Scan<'_> {
         }
         let mut found = fold.finish(&[]);
         found.sightings.iter_mut().for_each(|sighting| known.revive(sighting));
-        found.logs = known.logs.iter().map(|log| (*log).clone()).collect();
+        found.log.logs = known.logs.iter().map(|log| (*log).clone()).collect();
         found
     }
 
@@ -203,7 +204,8 @@ async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>) -> (Vec<M
     }
     heads::read(store, &mut found.sightings, known).await;
     let moving = moving::resolve(store, &mut found.sightings).await;
-    let histories = sidecars::histories(store, std::mem::take(&mut found.label_files)).await;
+    let histories = sidecars::histories(store, std::mem::take(&mut found.log.label_files)).await;
+    timeline::read(store, std::mem::take(&mut found.log.history_files), &mut found.log.logs).await;
     (moving, histories)
 }
 
@@ -221,6 +223,7 @@ fn joined_logs(logs: impl Iterator<Item = LogTimeline>) -> Vec<LogTimeline> {
                 have.ranges = set.into_ranges();
                 have.partial = have.partial.max(log.partial);
                 have.history |= log.history;
+                have.fork = have.fork.or(log.fork);
                 have.labels.extend(log.labels);
                 have.labels.sort_unstable();
                 have.labels.dedup();

@@ -1,5 +1,6 @@
 //! Write-ahead log archives: a million segment names become a few ranges per timeline.
 
+use super::timeline::HistoryFile;
 use crate::model::id::{AssetId, StoreId};
 use crate::model::time::Timestamp;
 use crate::model::wal::{LogTimeline, Segment, SegmentRange};
@@ -77,10 +78,18 @@ pub(super) struct LogFold {
 struct Timeline {
     ranges: RangeSet,
     partials: BTreeSet<u64>,
-    history: bool,
+    history: Option<ObjectMeta>,
     labels: BTreeSet<u64>,
     label_files: Vec<ObjectMeta>,
     bytes: u64,
+}
+
+/// What the log archive of one store comes to.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub logs: Vec<LogTimeline>,
+    pub label_files: Vec<(AssetId, ObjectMeta)>,
+    pub history_files: Vec<HistoryFile>,
 }
 
 impl LogFold {
@@ -100,7 +109,7 @@ impl LogFold {
                     entry.partials.pop_first();
                 }
             }
-            WalName::History(_) => entry.history = true,
+            WalName::History(_) => entry.history = Some(meta.clone()),
             WalName::Label(segment) => {
                 entry.labels.insert(segment.number);
                 entry.label_files.push(meta.clone());
@@ -111,26 +120,29 @@ impl LogFold {
         }
     }
 
-    /// The timelines, and the backup history files that are worth reading.
-    pub(super) fn finish(self, assets: &[AssetId], store: &StoreId) -> (Vec<LogTimeline>, Vec<(AssetId, ObjectMeta)>) {
-        let (mut logs, mut files) = (Vec::new(), Vec::new());
+    /// The timelines, and the files of the archive that are worth reading.
+    pub(super) fn finish(self, assets: &[AssetId], store: &StoreId) -> Folded {
+        let Folded { mut logs, label_files: mut files, history_files: mut histories } = Folded::default();
         for ((asset, timeline), mut entry) in self.timelines {
             let Some(asset) = assets.get(asset) else { continue };
             entry.keep_newest_labels();
             files.extend(entry.label_files.drain(..).map(|meta| (asset.clone(), meta)));
             let partial = entry.partials.last().copied().filter(|number| !entry.ranges.contains(*number));
+            let history = entry.history.is_some();
+            histories.extend(entry.history.map(|meta| HistoryFile { asset: asset.clone(), timeline, meta }));
             logs.push(LogTimeline {
                 asset: asset.clone(),
                 store: store.clone(),
                 timeline,
                 ranges: entry.ranges.into_ranges(),
                 partial,
-                history: entry.history,
+                history,
+                fork: None,
                 labels: entry.labels.into_iter().collect(),
                 bytes: entry.bytes,
             });
         }
-        (logs, files)
+        Folded { logs, label_files: files, history_files: histories }
     }
 }
 

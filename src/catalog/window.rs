@@ -6,7 +6,7 @@ use crate::model::backup::{Backup, BackupKind};
 use crate::model::estate::Estate;
 use crate::model::id::AssetId;
 use crate::model::time::Timestamp;
-use crate::model::wal::{LogTimeline, SEGMENTS_PER_LOG, Segment, SegmentRange};
+use crate::model::wal::{Fork, LogTimeline, SEGMENTS_PER_LOG, Segment, SegmentRange};
 use std::collections::BTreeMap;
 
 /// Label that tells what a folder backup is made of: `pg_basebackup`, `wal`.
@@ -37,7 +37,7 @@ fn of(asset: &AssetId, backups: &[Backup], logs: &[LogTimeline]) -> Option<Recov
                 if base.own_log {
                     points.extend(base.ended_at);
                 }
-                spans.extend(timelines.iter().filter_map(|(timeline, ranges)| base.reach(*timeline, ranges)));
+                spans.extend(timelines.keys().filter_map(|timeline| base.reach(*timeline, &timelines)));
             }
             _ if backup.chain.as_ref().is_some_and(|link| link.base.is_none()) => {}
             _ => points.push(backup.taken_at),
@@ -59,14 +59,44 @@ fn of(asset: &AssetId, backups: &[Backup], logs: &[LogTimeline]) -> Option<Recov
     })
 }
 
+/// One timeline of an asset's log, as all stores together hold it.
+#[derive(Debug)]
+struct Strand {
+    ranges: Vec<SegmentRange>,
+    fork: Option<Fork>,
+}
+
+type Strands = BTreeMap<u32, Strand>;
+
 /// Segments of one timeline lie in any store: what one lacks another may have.
-fn union<'l>(logs: impl Iterator<Item = &'l LogTimeline>) -> BTreeMap<u32, Vec<SegmentRange>> {
-    let mut sets: BTreeMap<u32, RangeSet> = BTreeMap::new();
+fn union<'l>(logs: impl Iterator<Item = &'l LogTimeline>) -> Strands {
+    let mut sets: BTreeMap<u32, (RangeSet, Option<Fork>)> = BTreeMap::new();
     for log in logs {
-        let set = sets.entry(log.timeline).or_default();
+        let (set, fork) = sets.entry(log.timeline).or_default();
         log.ranges.iter().for_each(|range| set.insert_range(*range));
+        *fork = fork.or(log.fork);
     }
-    sets.into_iter().map(|(timeline, set)| (timeline, set.into_ranges())).collect()
+    let strand = |(set, fork): (RangeSet, Option<Fork>)| Strand { ranges: set.into_ranges(), fork };
+    sets.into_iter().map(|(timeline, parts)| (timeline, strand(parts))).collect()
+}
+
+/// The latest instant that the log reaches beyond `range` of `timeline` by going over to the timelines that
+/// branched off from it, as a server does that recovers to the latest one. `past` is the last segment that
+/// the base itself needs: a timeline that branched off before it is not its own.
+fn beyond(timeline: u32, range: &SegmentRange, past: Option<u64>, strands: &Strands) -> Option<Timestamp> {
+    let children = strands.iter().filter_map(|(child, strand)| {
+        let fork = strand.fork.filter(|fork| fork.parent == timeline)?;
+        // The parent's last segment may never have been filled; the child's first one begins with its bytes.
+        let connected = range.first <= fork.segment && fork.segment <= range.last.saturating_add(1);
+        let own = match past {
+            Some(past) => past <= fork.segment,
+            None => range.last <= fork.segment,
+        };
+        let next = strand.ranges.iter().find(|r| r.first <= fork.segment && fork.segment <= r.last)?;
+        (connected && own).then_some((*child, next))
+    });
+    // A child is younger than its parent by number, so this comes to an end.
+    children.filter_map(|(child, next)| beyond(child, next, past, strands).max(next.last_modified)).max()
 }
 
 /// A physical base backup's place in the log, as far as anything tells.
@@ -95,8 +125,8 @@ impl Base {
         }
     }
 
-    /// The stretch that this base and the unbroken log of `timeline` reach.
-    fn reach(&self, timeline: u32, ranges: &[SegmentRange]) -> Option<(Timestamp, Timestamp)> {
+    /// The stretch that this base and the unbroken log of `timeline` reach, over promotions too.
+    fn reach(&self, timeline: u32, strands: &Strands) -> Option<(Timestamp, Timestamp)> {
         if self.timeline.is_some_and(|own| own != timeline) {
             return None;
         }
@@ -104,14 +134,14 @@ impl Base {
         let needed = if self.own_log { self.stop.or(self.start) } else { self.start };
         // Where only times tell, the log must have been running since before the backup began.
         let since = if self.own_log { from } else { self.started_at };
-        let range = ranges.iter().find(|r| match needed {
+        let range = strands.get(&timeline)?.ranges.iter().find(|r| match needed {
             Some(first) => r.first <= first && first <= r.last,
             None => r.first_modified.is_some_and(|t| t <= since) && r.last_modified.is_some_and(|t| t >= since),
         })?;
         if !self.own_log && self.stop.is_some_and(|stop| stop > range.last) {
             return None;
         }
-        let to = range.last_modified?;
+        let to = range.last_modified.max(beyond(timeline, range, self.stop.or(self.start), strands))?;
         (to >= from).then_some((from, to))
     }
 }
@@ -136,13 +166,9 @@ fn merged(mut spans: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)>
 }
 
 /// Missing segments that cost recovery points: not those from before the first base.
-fn holes(
-    timelines: &BTreeMap<u32, Vec<SegmentRange>>,
-    spans: &[(Timestamp, Timestamp)],
-    earliest: Option<Timestamp>,
-) -> Vec<Hole> {
+fn holes(timelines: &Strands, spans: &[(Timestamp, Timestamp)], earliest: Option<Timestamp>) -> Vec<Hole> {
     let mut holes = Vec::new();
-    for (timeline, ranges) in timelines {
+    for (timeline, Strand { ranges, .. }) in timelines {
         let end_of_log = ranges.last().and_then(|r| r.last_modified);
         for pair in ranges.windows(2) {
             let (first, last) = (pair[0].last + 1, pair[1].first - 1);

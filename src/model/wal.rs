@@ -47,6 +47,14 @@ pub struct SegmentRange {
     pub last_modified: Option<Timestamp>,
 }
 
+/// Where a timeline branched off from its parent at a promotion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    pub parent: u32,
+    /// The segment in which the parent was left: the child's own first one has its beginning too.
+    pub segment: u64,
+}
+
 /// What one store holds of one timeline of an asset's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTimeline {
@@ -59,6 +67,9 @@ pub struct LogTimeline {
     pub partial: Option<u64>,
     /// A `.history` file for this timeline exists.
     pub history: bool,
+    /// What that file says.
+    #[serde(default)]
+    pub fork: Option<Fork>,
     /// Segment numbers in which backup labels (`.backup`) start.
     pub labels: Vec<u64>,
     pub bytes: u64,

@@ -83,6 +83,34 @@ fn without_a_label_the_base_counts_from_when_it_was_stored_and_needs_log_from_be
     assert_eq!(late.scan().window(&AssetId::from("db")), None, "the log began after the base: nothing is sure");
 }
 
+/// A base on the first timeline; the log goes on there to minute 120, and on the second from where it
+/// branched off in segment 120.
+fn promoted(history: &str, second: std::ops::RangeInclusive<u64>) -> World {
+    let missing: Vec<u64> = (120..=200).collect();
+    let world = world(|n| format!("wal/{}", segment(n)), &missing);
+    world.put("s3", &format!("wal/{}.partial", segment(120)), b"w".to_vec(), &minute(120));
+    for number in second {
+        let name = Segment { timeline: 2, number }.to_string();
+        world.put("s3", &format!("wal/{name}"), b"w".to_vec(), &minute(number + 1));
+    }
+    world.put("s3", "wal/00000002.history", history.as_bytes().to_vec(), &minute(121));
+    world.put("s3", "full/full_20240115_020000/base.tar.gz", gzip(&tar()), "2024-01-15T02:10:00Z");
+    world
+}
+
+#[test]
+fn a_window_crosses_a_promotion_where_the_history_and_the_segments_connect() {
+    let end = |world: &World| world.scan().window(&AssetId::from("db")).unwrap().spans[0].1;
+    let switch = "1\t0/78000060\tno recovery target specified\n";
+    assert_eq!(end(&promoted(switch, 120..=180)), at(&minute(181)));
+    assert_eq!(end(&promoted(switch, 122..=180)), at(&minute(119)), "the segments after the switch are missing");
+    assert_eq!(end(&promoted("1\t0/90000060\tx\n", 120..=180)), at(&minute(119)), "the parent's log ends before it");
+    assert_eq!(end(&promoted("no history\n", 120..=180)), at(&minute(119)));
+    // The old primary went on after the promotion: without a label nobody knows on which side the base lies.
+    let apart = promoted("1\t0/46000060\tx\n", 70..=180);
+    assert_eq!(end(&apart), at(&minute(119)));
+}
+
 #[test]
 fn a_million_segments_fold_into_ranges() {
     let mut world = World::new(Tz::UTC, &["s3"]);

@@ -40,7 +40,7 @@ pub(in crate::catalog) async fn read(store: &dyn Store, found: &mut Found, known
     to_read.truncate(BUDGET);
     let (long, short): (Vec<Job>, Vec<Job>) = to_read.into_iter().partition(|job| job.loose.meta.size > LONG);
     for (batch, at_once) in [(short, AT_ONCE), (long, 1)] {
-        let pass = Pass { store, sightings: &found.sightings, logs: &found.logs };
+        let pass = Pass { store, sightings: &found.sightings, logs: &found.log.logs };
         // Boxed one by one: the futures are then the same for every lifetime, and the scan stays `Send`.
         let asked: Vec<_> = batch.iter().map(|job| pass.answer(job).boxed()).collect();
         let mut answers: Vec<_> = stream::iter(asked).buffer_unordered(at_once).concat().await;
