@@ -130,6 +130,31 @@ async fn a_runner_killed_in_psql_comes_back_and_swaps_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_runner_told_to_end_in_pg_restore_stops_it_and_leaves_within_seconds() {
+    let scene = gated(Place::Bucket, "custom").await;
+    let plan = scene.plan(json!({})).await.unwrap();
+    let side = plan.names["side"].as_str().unwrap();
+    let mut run = scene.begin(&plan).await;
+    run.go_on(at("restore")).await.unwrap();
+    let _shut = Shut::on(&scene.shop.cluster, side);
+    run.answer(relight::runbook::Answer::Yes).await.unwrap();
+    wait_in_restore(&scene, side);
+
+    let pid = runs::read(&run.folder).runner.expect("a live runner");
+    let told = Instant::now();
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::TERM).unwrap();
+    run.gone().await;
+    while runs::read(&run.folder).runner.is_some() {
+        assert!(told.elapsed() < Duration::from_secs(5), "the runner lingers");
+    }
+    eprintln!("left after {:?}", told.elapsed());
+    let stopped = |event: &EventKind| matches!(event, EventKind::RunnerStopped { why } if why.contains("SIGTERM"));
+    assert!(run.events.iter().any(stopped), "the journal says why");
+    let left = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'relight:%' AND datname = ";
+    scene.shop.wait_until("no session of the restore is left", &format!("{left}'{side}'"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_at_a_question_asks_it_again() {
     let scene = Scene::with(Place::Folder, |shop| shop.custom.clone()).await;
     let plan = scene.plan(json!({})).await.unwrap();
