@@ -35,7 +35,7 @@ fn hurried(scene: &Scene) {
     let runbook = include_str!("../../config/runbooks/restore-postgres.toml");
     let short = ["12h", "24h"]
         .iter()
-        .fold(runbook.to_owned(), |text, long| text.replace(&format!("timeout = \"{long}\""), "timeout = \"6s\""));
+        .fold(runbook.to_owned(), |text, long| text.replace(&format!("timeout = \"{long}\""), "timeout = \"10s\""));
     std::fs::create_dir(scene.path("runbooks")).unwrap();
     let renamed = short.replacen("id = \"restore-postgres\"", "id = \"hurried\"", 1);
     std::fs::write(scene.path("runbooks/hurried.toml"), renamed).unwrap();
