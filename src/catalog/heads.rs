@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 const NEWEST: usize = 32;
 const AT_ONCE: usize = 8;
 
-pub(super) async fn read(store: &dyn Store, sightings: &mut [Sighting], known: &Known<'_>) {
+/// Gives back how many older ones were put off: what they are, and whether they are encrypted, stays unknown
+/// until a later scan.
+pub(super) async fn read(store: &dyn Store, sightings: &mut [Sighting], known: &Known<'_>) -> usize {
     let mut by_source: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in sightings.iter_mut().enumerate() {
         if sighting.is_folder() {
@@ -27,9 +29,10 @@ pub(super) async fn read(store: &dyn Store, sightings: &mut [Sighting], known: &
             by_source.entry(sighting.source).or_default().push(index);
         }
     }
-    let mut wanted = Vec::new();
+    let (mut wanted, mut put_off) = (Vec::new(), 0);
     for mut indices in by_source.into_values() {
         indices.sort_by_key(|i| std::cmp::Reverse(sightings[*i].reading.first()));
+        put_off += indices.len().saturating_sub(NEWEST);
         indices.truncate(NEWEST);
         wanted.extend(indices);
     }
@@ -39,6 +42,7 @@ pub(super) async fn read(store: &dyn Store, sightings: &mut [Sighting], known: &
         sightings[index].content = Some(content);
         sightings[index].encrypted = sealed;
     }
+    put_off
 }
 
 /// `None` where it cannot be read now (archive classes, lost stores): it stays unknown and is tried again.

@@ -202,7 +202,11 @@ async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>) -> (Vec<M
         let line = format!("{}: {put_off} sidecars of older backups are read in later scans", store.id());
         found.unrecognised.samples.push(line);
     }
-    heads::read(store, &mut found.sightings, known).await;
+    let unread = heads::read(store, &mut found.sightings, known).await;
+    if unread > 0 {
+        let what = "older backups were not looked into yet: what they are, and whether they are encrypted, is unknown";
+        found.unrecognised.samples.push(format!("{}: {unread} {what} until later scans", store.id()));
+    }
     let moving = moving::resolve(store, &mut found.sightings).await;
     let histories = sidecars::histories(store, std::mem::take(&mut found.log.label_files)).await;
     timeline::read(store, std::mem::take(&mut found.log.history_files), &mut found.log.logs).await;

@@ -211,3 +211,21 @@ fn names_are_read_in_the_zone_of_their_store_also_at_the_change_of_clocks() {
     let never = get(&catalog, "db-full-20240331T013000Z");
     assert_eq!((never.taken_at, never.ambiguous_with), (at("2024-03-31T01:30:00Z"), Some(at("2024-03-31T01:00:00Z"))));
 }
+
+#[test]
+fn what_was_not_looked_into_is_unknown_and_said_so_until_a_later_scan() {
+    let mut world = World::new(Tz::UTC, &["s3"]);
+    world.asset("db", AssetKind::PostgreSql).from("s3", "db_{time}.sql", Full);
+    for day in 1..=31 {
+        world.put("s3", &format!("db_202401{day:02}_020000.sql"), plain_sql(), END);
+        world.put("s3", &format!("db_202402{:02}_020000.sql", day.min(29)), plain_sql(), END);
+    }
+    let first = world.scan();
+    let unknown = |catalog: &Catalog| catalog.backups.iter().filter(|b| b.content.is_none()).count();
+    assert_eq!((first.backups.len(), unknown(&first)), (60, 28));
+    let said = |catalog: &Catalog| catalog.unrecognised.samples.iter().any(|l| l.contains("28 older backups were not"));
+    assert!(said(&first) && first.unrecognised.count == 0, "{:?}", first.unrecognised);
+    let second = world.rescan(&first);
+    assert_eq!(unknown(&second), 0);
+    assert!(!said(&second));
+}

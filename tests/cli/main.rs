@@ -1,5 +1,5 @@
 //! The program as scripts meet it: its exit codes, its documents, its complaints.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 #[path = "../catalog/bytes.rs"]
 mod bytes;

@@ -94,7 +94,8 @@ fn the_head_is_enough_for_the_table_of_contents() {
 fn json_lines_are_well_formed_line_by_line_plain_and_compressed() {
     use crate::artefacts::{gzip, prove};
     use relight::model::proof::{Level, ProofOutcome};
-    let lines: String = (0..5_000).map(|n| format!("{{\"id\": {n}, \"tags\": [\"a\", \"b\"]}}\n")).collect();
+    let line = |n: u32| format!("{{\"id\": {n}, \"tags\": [\"a\", \"b\"]}}\n");
+    let lines = (0..5_000).map(line).collect::<Vec<_>>().concat();
     for (bytes, content) in [
         (lines.clone().into_bytes(), "JSON"),
         (gzip(lines.as_bytes()), "JSON + gzip"),

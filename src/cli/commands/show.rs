@@ -87,9 +87,8 @@ fn text(setup: &Setup, scanned: &Scanned, backup: &Backup, out: &mut Output) -> 
         fact("or", &format!("{}: its name fits both", words::instant(other, zone)))?;
     }
     fact("size", &format!("{} ({} bytes)", ByteCount(backup.size_bytes), backup.size_bytes))?;
-    if let Some(content) = &backup.content {
-        fact("content", &content.to_string())?;
-    }
+    let unread = "unknown: not looked into yet; each scan reads the beginnings of the newest that it does not know";
+    fact("content", &backup.content.as_ref().map_or_else(|| unread.to_owned(), ToString::to_string))?;
     let complete = match backup.complete {
         Some(true) => "yes".to_owned(),
         Some(false) => format!("NO: {}", backup.incomplete_because.join("; ")),

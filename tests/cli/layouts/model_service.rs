@@ -4,6 +4,7 @@ use super::{Asked, Shown, TS, asset, estate, local};
 use crate::bytes::{custom_dump, gzip, sha256, tar};
 use crate::program::Sandbox;
 
+#[expect(clippy::too_many_lines, reason = "a layout in one piece")]
 fn system() -> Sandbox {
     let sandbox = Sandbox::new();
     let config = estate(&[

@@ -6,6 +6,7 @@ use crate::bytes::{aof, gzip, rdb, tar};
 use crate::program::Sandbox;
 use crate::s3::{BUCKET, KEY, S3Fixture};
 
+#[expect(clippy::too_many_lines, reason = "a layout in one piece")]
 async fn system() -> (Sandbox, S3Fixture) {
     let s3 = S3Fixture::start().await;
     let sandbox = Sandbox::new();
