@@ -84,7 +84,8 @@ impl LiveRun {
     fn draw_wide(&self, canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) {
         let needed = (run.state.steps.len() as u16 + 3).max(parts::detail_height(run, cx, area.width / 2));
         let upper = needed.clamp(8, (area.height * 2).div_ceil(3));
-        let left = Rect { width: area.width / 2, height: upper, ..area };
+        // A dated name in a title fits into a line of either pane.
+        let left = Rect { width: (area.width * 21).div_ceil(40), height: upper, ..area };
         let right = Rect { x: left.right(), width: area.width - left.width, height: upper, ..area };
         let lower = Rect { y: area.y + upper, height: area.height - upper, ..area };
         let border = |pane: Pane| if self.pane == pane { Role::BorderFocus } else { Role::Border };

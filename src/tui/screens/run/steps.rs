@@ -10,9 +10,8 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::{ListState, scroll_mark};
 use ratatui::layout::Rect;
 
-/// Columns of the names of effects and of a time taken, with the gap before each.
+/// Columns of the names of effects, with the gap before them.
 const EFFECT: u16 = 14;
-const TOOK: u16 = 9;
 /// From this width on there is room for the effects beside whole titles.
 const WIDE: u16 = 76;
 
@@ -37,7 +36,7 @@ struct Columns {
 
 pub fn draw(canvas: &mut Canvas, area: Rect, run: &RunView, list: &ListState, focused: bool, cx: &Cx) {
     let records = &run.state.steps;
-    let columns = columns(canvas, area.width, records);
+    let columns = columns(canvas, area.width, records, cx);
     let rows: Vec<Row> = records.iter().enumerate().map(|(at, record)| row(at, record, run, &columns, cx)).collect();
     let lines: usize = rows.iter().map(|row| row.title.len()).sum();
     let heading = usize::from(area.height) > lines && area.height > 6;
@@ -67,12 +66,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, run: &RunView, list: &ListState, fo
     scroll_mark(canvas, area.right().saturating_sub(1), top, height, lines, offset);
 }
 
-fn columns(canvas: &Canvas, width: u16, records: &[StepRecord]) -> Columns {
+fn columns(canvas: &Canvas, width: u16, records: &[StepRecord], cx: &Cx) -> Columns {
+    let took = records.iter().map(|record| took(record, cx).len()).max().unwrap_or(0).max(5) as u16 + 2;
     let word = |record: &StepRecord| fit::width(record.state.word(), canvas.glyphs) as u16 + 2;
     let state = records.iter().map(word).max().unwrap_or(0).max(9);
     let number = records.len().to_string().len() as u16 + 1;
     let effect = width >= WIDE;
-    let taken = 2 + state + 2 + number + if effect { EFFECT } else { 0 } + TOOK + 1;
+    let taken = 2 + state + 2 + number + if effect { EFFECT } else { 0 } + took + 1;
     Columns { state, number, title: width.saturating_sub(taken).max(8), effect }
 }
 
@@ -100,11 +100,6 @@ fn row(at: usize, record: &StepRecord, run: &RunView, columns: &Columns, cx: &Cx
     let attempts = if record.attempt > 1 { format!(" (attempt {})", record.attempt) } else { String::new() };
     let step = run.state.plan.steps.get(at);
     let title = step.map_or_else(|| record.id.to_string(), |step| format!("{}{attempts}", step.title));
-    let took = match (record.started_at, record.ended_at) {
-        (Some(from), Some(to)) => format::stopwatch(to - from),
-        (Some(from), None) => format::stopwatch(cx.now - from),
-        _ => String::new(),
-    };
     Row {
         state: vec![span(format!("{} ", cx.glyphs.step(record.state)), role), span(record.state.word(), role)],
         number: format!("{:>1$} ", at + 1, usize::from(columns.number) - 1),
@@ -112,7 +107,15 @@ fn row(at: usize, record: &StepRecord, run: &RunView, columns: &Columns, cx: &Cx
         title_role,
         effect: step
             .map_or_else(Vec::new, |step| vec![span(step.effect.to_string(), format::effect_role(step.effect))]),
-        took,
+        took: took(record, cx),
+    }
+}
+
+fn took(record: &StepRecord, cx: &Cx) -> String {
+    match (record.started_at, record.ended_at) {
+        (Some(from), Some(to)) => format::stopwatch(to - from),
+        (Some(from), None) => format::stopwatch(cx.now - from),
+        _ => String::new(),
     }
 }
 
