@@ -6,7 +6,8 @@ use crate::catalog::ScanStatus;
 use crate::model::id::StoreId;
 use crate::model::text::escaped;
 use crate::report::Exit;
-use crate::wiring::{Scanned, Setup, scan_once};
+use crate::session::{Scanned, scan_once};
+use crate::wiring::Setup;
 use color_eyre::eyre;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
@@ -24,7 +25,7 @@ pub async fn scan(globals: &Globals) -> eyre::Result<(Setup, Scanned)> {
 /// The same where the configuration was read before.
 pub async fn scan_all(globals: &Globals, setup: &Setup) -> Scanned {
     let ticker = Ticker::new(!globals.json);
-    let scanned = scan_once(setup, &|store, objects| ticker.tick(store, objects)).await;
+    let scanned = scan_once(&setup.parts(), &|store, objects| ticker.tick(store, objects)).await;
     ticker.clear();
     for problem in &scanned.problems {
         // With standard error gone there is nobody to tell.

@@ -80,7 +80,7 @@ impl State {
             self.scan_ended();
         }
         // It may have written to the ledger, whatever its end.
-        if title.starts_with("Verify ") {
+        if self.verifying.remove(&id) {
             self.read_proofs();
         }
         if let Some((severity, failure)) = failure {

@@ -14,6 +14,7 @@ use crate::model::task::TaskOutcome;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use crate::tasks::{Supervisor, TaskRecord};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +27,8 @@ pub(super) struct State {
     /// Where everything that works beside the loop sends what it found.
     pub news: mpsc::Sender<News>,
     pub scanning: Option<Scanning>,
+    /// Tasks that raise a proof, by id.
+    pub verifying: HashSet<u64>,
     /// A scan was asked for while one was running: all stores, or one.
     pub scan_wanted: Option<super::scan::Extent>,
     pub last_full_scan: Option<Timestamp>,
@@ -71,6 +74,7 @@ impl State {
             tasks,
             news,
             scanning: None,
+            verifying: HashSet::new(),
             scan_wanted: None,
             last_full_scan: None,
             ledger: Vec::new(),

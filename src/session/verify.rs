@@ -26,10 +26,11 @@ impl State {
         input.insert("level".to_owned(), json!(level));
         let (parts, catalog) = (self.parts.clone(), Arc::clone(&self.view.catalog));
         let now = self.now();
-        self.tasks.start(format!("Verify {backup} to {level}"), now, move |feed, cancel| async move {
+        let task = self.tasks.start(format!("Verify {backup} to {level}"), now, move |feed, cancel| async move {
             let cx = parts.task_context(catalog, Owner::new("session", "verify"), feed, cancel);
             module.run(&cx, &input).await
         });
+        self.verifying.insert(task);
         self.touch();
     }
 }

@@ -6,7 +6,8 @@ use relight::demo::{DemoError, Sandbox, Wishes};
 use relight::health::{HealthReport, Severity};
 use relight::model::proof::ProofOutcome;
 use relight::model::time::Clock;
-use relight::wiring::{self, Scanned, SystemClock};
+use relight::session::{Scanned, scan_once};
+use relight::wiring::{self, SystemClock};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +22,7 @@ async fn build(clean: bool) -> Sandbox {
 
 pub async fn scan(sandbox: &Sandbox) -> Scanned {
     let setup = wiring::setup(Some(&sandbox.config()), Some(&sandbox.state_dir())).await.unwrap();
-    wiring::scan_once(&setup, &|_, _| ()).await
+    scan_once(&setup.parts(), &|_, _| ()).await
 }
 
 pub fn findings(health: &HealthReport) -> String {

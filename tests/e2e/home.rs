@@ -9,7 +9,8 @@ use relight::model::time::Clock as _;
 use relight::runbook::{Mode, Plan, Runbook, load};
 use relight::runner::runs::RunEntry;
 use relight::runner::{Ground, RunFolder, module_rows, planner, runs, spawn};
-use relight::wiring::{Setup, SystemClock, actor, scan_once, setup};
+use relight::session::scan_once;
+use relight::wiring::{Setup, SystemClock, actor, setup};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
@@ -71,7 +72,7 @@ impl Home {
     /// The estate with a fresh catalog.
     pub async fn ground(&self) -> Ground {
         let setup = self.setup().await;
-        let scanned = scan_once(&setup, &|_, _| {}).await;
+        let scanned = scan_once(&setup.parts(), &|_, _| {}).await;
         assert!(scanned.problems.is_empty(), "{:?}", scanned.problems);
         let unseen: Vec<_> = scanned.catalog.stores.iter().filter(|store| store.status != ScanStatus::Ok).collect();
         assert!(unseen.is_empty(), "{unseen:#?}");

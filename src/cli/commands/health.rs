@@ -10,7 +10,7 @@ use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::text::escaped;
 use crate::model::time::{Timestamp, short_duration};
 use crate::report::Exit;
-use crate::wiring::Scanned;
+use crate::session::Scanned;
 use crate::wiring::Setup;
 use color_eyre::eyre;
 use serde::Serialize;

@@ -5,7 +5,7 @@ use crate::cli::{Globals, Output};
 use crate::health::Severity;
 use crate::model::proof::ProofOutcome;
 use crate::report::Exit;
-use crate::wiring::Scanned;
+use crate::session::Scanned;
 use color_eyre::eyre;
 use std::fmt::Write as _;
 

@@ -10,7 +10,7 @@ use crate::model::proof::ProofRecord;
 use crate::model::size::ByteCount;
 use crate::model::text::escaped;
 use crate::report::{Exit, Fault};
-use crate::wiring::Scanned;
+use crate::session::Scanned;
 use crate::wiring::Setup;
 use color_eyre::eyre;
 use serde::Serialize;
