@@ -1,8 +1,8 @@
 //! The journal of a run directory.
 
-use super::line;
+use super::JournalError;
+use super::chained::{ChainedJournal, Disk, Opened};
 use super::scan::{Damage, HEAD_LENGTH, Head, Scan, scan};
-use super::{Journal, JournalError};
 use crate::event::Event;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,24 +15,39 @@ pub const HEAD: &str = "journal.head";
 /// Largest journal that is read, in bytes: far beyond any run, within any memory.
 const MAX_BYTES: u64 = 256 << 20;
 
+/// The journal of a run's folder.
+pub type FileJournal = ChainedJournal<Folder>;
+
+/// A journal's two files.
 #[derive(Debug)]
-pub struct FileJournal {
-    path: PathBuf,
+pub struct Folder {
+    dir: PathBuf,
     file: File,
     head: File,
-    length: u64,
-    seq: u64,
-    hash: String,
-    broken: bool,
 }
 
-/// An opened journal with all that it says.
-#[derive(Debug)]
-pub struct Opened {
-    pub journal: FileJournal,
-    pub events: Vec<Event>,
-    /// Where a half-written last line was set aside.
-    pub torn: Option<PathBuf>,
+impl Disk for Folder {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.file.seek(SeekFrom::Start(length)).map(|_| ())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write_head(&mut self, text: &str) -> io::Result<()> {
+        self.head.write_all_at(text.as_bytes(), 0)?;
+        self.head.sync_data()
+    }
+
+    fn set_aside(&mut self, bytes: &[u8]) -> io::Result<PathBuf> {
+        set_aside(&self.dir, bytes)
+    }
 }
 
 /// What a check found.
@@ -53,75 +68,25 @@ impl FileJournal {
             file.map_err(|error| JournalError::io("created", path, error))
         };
         let (file, head) = (new(&path)?, new(&dir.join(HEAD))?);
-        let mut journal = Self { path, file, head, length: 0, seq: 0, hash: line::ZERO.to_owned(), broken: false };
-        journal.write_head()?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| journal.io("created", error))?;
+        let journal = Self::begin(Folder { dir: dir.to_owned(), file, head }, &path)?;
+        let folder = File::open(dir).and_then(|dir| dir.sync_all());
+        folder.map_err(|error| JournalError::io("created", &path, error))?;
         Ok(journal)
     }
 
     /// Opens the journal of `dir` to go on with it. A damaged one is refused; a half-written last line is set
     /// aside.
-    pub fn open(dir: &Path) -> Result<Opened, JournalError> {
+    pub fn open(dir: &Path) -> Result<Opened<Folder>, JournalError> {
         let path = dir.join(JOURNAL);
         let bytes = bytes_of(&path)?;
-        let Scan { events, hash, good, torn, damage } = scan(&bytes, head_of(dir).as_ref());
-        if !damage.is_empty() {
-            return Err(JournalError::Damaged { path, found: damage });
-        }
-        let broken = |error| JournalError::io("opened", &path, error);
-        let file = OpenOptions::new().write(true).open(&path).map_err(broken)?;
-        let torn = if torn { Some(set_aside(dir, &bytes[good..]).map_err(broken)?) } else { None };
-        file.set_len(good as u64).and_then(|()| file.sync_all()).map_err(broken)?;
-        let head = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join(HEAD));
-        let head = head.map_err(broken)?;
-        let seq = events.len() as u64;
-        let mut journal = Self { path, file, head, length: good as u64, seq, hash, broken: false };
-        journal.file.seek(SeekFrom::End(0)).map_err(|error| journal.io("opened", error))?;
-        journal.write_head()?;
-        Ok(Opened { journal, events, torn })
-    }
-
-    fn io(&self, doing: &'static str, error: io::Error) -> JournalError {
-        JournalError::io(doing, &self.path, error)
-    }
-
-    fn write_head(&mut self) -> Result<(), JournalError> {
-        let text = Head::encode(self.seq, &self.hash);
-        self.head
-            .write_all_at(text.as_bytes(), 0)
-            .and_then(|()| self.head.sync_data())
-            .map_err(|error| self.io("written", error))
-    }
-
-    /// Takes back a line that could not be written whole.
-    fn roll_back(&mut self) {
-        let back = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
-        self.broken = back.is_err();
-    }
-}
-
-impl Journal for FileJournal {
-    fn append(&mut self, event: &Event) -> Result<(), JournalError> {
-        if self.broken {
-            return Err(JournalError::Broken { path: self.path.clone() });
-        }
-        if event.seq != self.seq + 1 {
-            return Err(JournalError::Order { after: self.seq, found: event.seq });
-        }
-        let (line, hash) = line::encode(&self.hash, event)?;
-        if let Err(error) = self.file.write_all(&line) {
-            self.roll_back();
-            return Err(self.io("written", error));
-        }
-        // After a failed flush nobody knows what is on disk: only reading it anew tells.
-        if let Err(error) = self.file.sync_data() {
-            self.broken = true;
-            return Err(self.io("flushed", error));
-        }
-        self.length += line.len() as u64;
-        self.seq = event.seq;
-        self.hash = hash;
-        self.write_head().inspect_err(|_| self.broken = true)
+        let open = |path: &Path, new: bool| {
+            let file = OpenOptions::new().write(true).create(new).truncate(false).mode(0o600).open(path);
+            file.map_err(|error| JournalError::io("opened", path, error))
+        };
+        let head = head_of(dir);
+        Self::take_up(&path, &bytes, head.as_ref(), || {
+            Ok(Folder { dir: dir.to_owned(), file: open(&path, false)?, head: open(&dir.join(HEAD), true)? })
+        })
     }
 }
 

@@ -23,16 +23,18 @@
 //! ends before it was cut. A line that a crash left half written was never acknowledged, so nothing was
 //! done on its account; it is set aside to `journal.torn-N`, never dropped.
 
+mod chained;
 mod error;
 mod file;
 mod line;
 mod memory;
 mod scan;
 
+pub use chained::{ChainedJournal, Disk, Opened};
 pub use error::JournalError;
-pub use file::{FileJournal, HEAD, JOURNAL, Opened, Verified, read, verify};
+pub use file::{FileJournal, HEAD, JOURNAL, Verified, read, verify};
 pub use memory::MemoryJournal;
-pub use scan::Damage;
+pub use scan::{Damage, Head};
 
 use crate::event::Event;
 

@@ -3,15 +3,15 @@
 use super::folder::RunFolder;
 use super::frontends::{Call, Frontends};
 use super::ground::Ground;
+use super::ledger::{Heed, Ledger};
 use super::protocol::FromRunner;
 use super::work::Work;
 use crate::event::Event;
-use crate::journal::{FileJournal, Journal as _, JournalError};
+use crate::journal::{FileJournal, JournalError};
 use crate::model::task::CancelReason;
-use crate::runbook::engine::{Decision, Now};
+use crate::runbook::engine::Now;
 use crate::runbook::state::End;
 use crate::runbook::{Engine, Input, Order};
-use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -25,39 +25,51 @@ const FAREWELL: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub struct Drive {
-    pub engine: Engine,
-    pub journal: FileJournal,
-    pub events: Vec<Event>,
-    pub ground: Ground,
-    pub folder: RunFolder,
-    pub started: Instant,
+    ledger: Ledger<FileJournal>,
+    hands: Hands,
+    started: Instant,
+}
+
+/// What the events are told to, and what the orders move.
+struct Hands {
+    ground: Ground,
+    folder: RunFolder,
     frontends: Frontends,
     work: Option<Work>,
-    /// What the world told while the journal could not take it.
-    late: VecDeque<Input>,
-    full: Option<String>,
     finished: bool,
+}
+
+impl Heed for Hands {
+    fn event(&mut self, event: &Event) {
+        self.frontends.tell(&FromRunner::Event { event: Box::new(event.clone()) });
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::StartTask { step, attempt, purpose, task, timeout } => {
+                self.work = Some(Work::start(&self.ground, &self.folder, (step, attempt, purpose), task, timeout));
+            }
+            Order::CancelTask { reason } => {
+                if let Some(work) = &mut self.work {
+                    work.cancel(reason);
+                }
+            }
+            Order::Finish => self.finished = true,
+        }
+    }
 }
 
 impl Drive {
     pub fn new(engine: Engine, journal: FileJournal, events: Vec<Event>, ground: Ground, folder: RunFolder) -> Self {
         Self {
-            engine,
-            journal,
-            events,
-            ground,
-            folder,
+            ledger: Ledger::new(engine, journal, events),
+            hands: Hands { ground, folder, frontends: Frontends::default(), work: None, finished: false },
             started: Instant::now(),
-            frontends: Frontends::default(),
-            work: None,
-            late: VecDeque::new(),
-            full: None,
-            finished: false,
         }
     }
 
     fn now(&self) -> Now {
-        Now { at: self.ground.clock.now(), mono_ms: self.started.elapsed().as_millis() as u64 }
+        Now { at: self.hands.ground.clock.now(), mono_ms: self.started.elapsed().as_millis() as u64 }
     }
 
     /// Runs until the run is over, `stop` says why to leave, or the journal fails for good.
@@ -72,79 +84,37 @@ impl Drive {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut retry = tokio::time::interval(FULL);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while !self.finished {
-            let alarm_at = self.work.as_ref().map(Work::next_alarm);
+        while !self.hands.finished {
+            let alarm_at = self.hands.work.as_ref().map(Work::next_alarm);
             tokio::select! {
                 biased;
                 Some(why) = stop.recv() => return self.leave(why).await,
-                end = ended(&mut self.work) => self.work_ended(end)?,
+                end = ended(&mut self.hands.work) => self.work_ended(end)?,
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,
-                _ = beat.tick(), if self.work.is_some() => self.tell_progress(),
-                _ = retry.tick(), if self.full.is_some() => self.catch_up()?,
+                _ = beat.tick(), if self.hands.work.is_some() => self.tell_progress(),
+                _ = retry.tick(), if self.ledger.is_full() => {
+                    let now = self.now();
+                    self.ledger.catch_up(now, &mut self.hands)?;
+                }
             }
         }
-        let status = self.engine.state().status.word().to_owned();
-        self.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}") });
-        self.frontends.part(LAST_WORDS).await;
+        let status = self.ledger.state().status.word().to_owned();
+        self.hands.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}") });
+        self.hands.frontends.part(LAST_WORDS).await;
         Ok(())
     }
 
-    /// Hands an input to the engine and makes what follows true. Returns why it was refused.
     fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {
-        // A wish that is refused must not come true later: only what the world told is kept.
-        let wish = matches!(input, Input::Intent { .. });
-        if self.full.is_some() && !self.late.is_empty() {
-            if !wish {
-                self.late.push_back(input);
-            }
-            return Ok(self.full.clone());
-        }
         let now = self.now();
-        let Decision { events, refused } = self.engine.handle(&input, now);
-        for (written, event) in events.into_iter().enumerate() {
-            match self.journal.append(&event) {
-                Ok(()) => self.full = None,
-                Err(error) if error.may_pass() => {
-                    let why = error.to_string();
-                    self.full = Some(why.clone());
-                    if !wish {
-                        self.late.push_back(input);
-                    }
-                    // A wish that is on disk counts; what follows from it waits for room.
-                    return Ok(if wish && written > 0 { refused } else { Some(why) });
-                }
-                Err(error) => return Err(error),
-            }
-            let orders = self.engine.apply(&event);
-            self.frontends.tell(&FromRunner::Event { event: Box::new(event.clone()) });
-            self.events.push(event);
-            for order in orders {
-                self.obey(order);
-            }
-        }
-        Ok(refused)
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::StartTask { step, attempt, purpose, task, timeout } => {
-                self.work = Some(Work::start(&self.ground, &self.folder, (step, attempt, purpose), task, timeout));
-            }
-            Order::CancelTask { reason } => {
-                if let Some(work) = &mut self.work {
-                    work.cancel(reason);
-                }
-            }
-            Order::Finish => self.finished = true,
-        }
+        self.ledger.tell(input, now, &mut self.hands)
     }
 
     fn called(&mut self, call: Call) -> Result<(), JournalError> {
         match call {
             Call::Join { after, answer } => {
                 // A frontend that left at once is noticed when it is told something.
-                let _ = answer.send(self.frontends.join(&self.events, after));
+                let _ = answer.send(self.hands.frontends.join(self.ledger.events(), after));
             }
             Call::Intent { actor, intent, answer } => {
                 let refused = self.tell_engine(Input::Intent { actor, intent })?;
@@ -156,14 +126,14 @@ impl Drive {
 
     fn work_ended(&mut self, end: Option<End>) -> Result<(), JournalError> {
         self.tell_progress();
-        let Some(work) = self.work.take() else { return Ok(()) };
+        let Some(work) = self.hands.work.take() else { return Ok(()) };
         let end = end.unwrap_or_else(|| work.lost());
         let input = Input::TaskEnded { step: work.step, attempt: work.attempt, purpose: work.purpose, end };
         self.tell_engine(input).map(|_| ())
     }
 
     fn work_alarm(&mut self) -> Result<(), JournalError> {
-        let Some(work) = &mut self.work else { return Ok(()) };
+        let Some(work) = &mut self.hands.work else { return Ok(()) };
         if work.is_stuck() {
             let end = work.cut_off();
             return self.work_ended(Some(end));
@@ -177,41 +147,24 @@ impl Drive {
     }
 
     fn tell_progress(&mut self) {
-        let Some(work) = &mut self.work else { return };
+        let Some(work) = &mut self.hands.work else { return };
         let progress = work.progress.has_changed().is_ok_and(|changed| changed);
         let progress = progress.then(|| work.progress.borrow_and_update().clone());
         let lines = work.take_lines();
         if progress.is_some() || !lines.is_empty() {
             let step = work.step.clone();
-            self.frontends.tell(&FromRunner::Live { step, progress, lines });
+            self.hands.frontends.tell(&FromRunner::Live { step, progress, lines });
         }
-    }
-
-    /// The disk was full: what was told meanwhile, in order.
-    fn catch_up(&mut self) -> Result<(), JournalError> {
-        self.full = None;
-        let mut waiting = std::mem::take(&mut self.late);
-        if waiting.is_empty() {
-            waiting.push_back(Input::Continue);
-        }
-        while let Some(input) = waiting.pop_front() {
-            self.tell_engine(input)?;
-            if self.full.is_some() {
-                self.late.extend(waiting);
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Told to go: the task in flight is stopped and its end recorded, then the journal is closed. The run
     /// itself goes on with the next runner.
     async fn leave(mut self, why: String) -> Result<(), JournalError> {
-        self.engine.close();
-        if let Some(work) = &mut self.work {
+        self.ledger.close();
+        if let Some(work) = &mut self.hands.work {
             work.cancel(CancelReason::Shutdown);
-            let end = tokio::time::timeout(FAREWELL, ended(&mut self.work)).await;
-            let end = match (end, &self.work) {
+            let end = tokio::time::timeout(FAREWELL, ended(&mut self.hands.work)).await;
+            let end = match (end, &self.hands.work) {
                 (Ok(end), _) => end,
                 (Err(_), Some(work)) => Some(work.cut_off()),
                 (Err(_), None) => None,
@@ -219,8 +172,8 @@ impl Drive {
             self.work_ended(end)?;
         }
         self.tell_engine(Input::Stopping { why: why.clone() })?;
-        self.frontends.tell(&FromRunner::Bye { why });
-        self.frontends.part(LAST_WORDS).await;
+        self.hands.frontends.tell(&FromRunner::Bye { why });
+        self.hands.frontends.part(LAST_WORDS).await;
         Ok(())
     }
 }

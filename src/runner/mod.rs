@@ -7,6 +7,7 @@ mod error;
 pub mod folder;
 mod frontends;
 mod ground;
+pub mod ledger;
 mod lock;
 pub mod planner;
 mod process;
