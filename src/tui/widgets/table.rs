@@ -197,7 +197,8 @@ mod tests {
         let natural = [12, 6, 2];
         assert_eq!(layout(&columns, &natural, 80), [(0, 10), (1, 6), (2, 4)]);
         assert_eq!(layout(&columns, &natural, 18), [(0, 6), (1, 6), (2, 4)]);
-        assert_eq!(layout(&columns, &natural, 17), [(0, 10), (2, 4)], "b is shown whole or not at all");
+        assert_eq!(layout(&columns, &natural, 17), [(0, 5), (1, 6), (2, 4)], "a keeps a third");
+        assert_eq!(layout(&columns, &natural, 16), [(0, 10), (2, 4)], "b is shown whole or not at all");
         assert_eq!(layout(&columns, &natural, 3), [(0, 3)]);
         let columns = [Column::new("a", 4, 30, 0).cut(), Column::new("b", 30, 30, 1)];
         assert_eq!(layout(&columns, &[20, 30], 48), [(0, 20)], "a name is not cut while another column can leave");
