@@ -36,6 +36,11 @@ impl RunEntry {
 
 /// Newest first.
 pub fn list(state_dir: &Path) -> Result<Vec<RunEntry>, RunnerError> {
+    Ok(folders(state_dir)?.iter().map(read).collect())
+}
+
+/// The folders of all runs, newest first.
+pub(super) fn folders(state_dir: &Path) -> Result<Vec<RunFolder>, RunnerError> {
     let runs = state_dir.join(RUNS);
     let entries = match std::fs::read_dir(&runs) {
         Ok(entries) => entries,
@@ -49,7 +54,7 @@ pub fn list(state_dir: &Path) -> Result<Vec<RunEntry>, RunnerError> {
         .map(RunId::from)
         .collect();
     ids.sort();
-    Ok(ids.iter().rev().map(|id| read(&RunFolder::of(state_dir, id))).collect())
+    Ok(ids.iter().rev().map(|id| RunFolder::of(state_dir, id)).collect())
 }
 
 /// One run as its journal tells.

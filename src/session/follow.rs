@@ -39,23 +39,43 @@ pub(super) enum Told {
     Read(Result<Vec<Event>, String>),
     /// The line is lost; why.
     Lost(String),
+    /// What the console decided for all its runs, this one did not take; why.
+    Declined(String),
 }
 
 impl State {
     pub fn open_run(&mut self, run: RunId) {
+        self.follow(run, 0);
+        self.view.open_run = None;
+        self.touch();
+    }
+
+    /// Takes up the line to the run on screen again, once a runner lives for it: someone resumed it, here or
+    /// elsewhere, or only the line had broken.
+    pub fn reconnect(&mut self) {
+        let Some(shown) = &self.view.open_run else { return };
+        let (run, after) = (shown.state.id.clone(), shown.state.seq);
+        let lives = self.view.runs.iter().any(|row| row.id == run && row.driven);
+        if lives && matches!(shown.link, Link::Lost(_)) {
+            self.follow(run, after);
+            self.linked(Link::Connecting);
+            self.touch();
+        }
+    }
+
+    /// Connects to the run's runner and asks for all events after `after`; without a runner the journal tells.
+    fn follow(&mut self, run: RunId, after: u64) {
         let folder = RunFolder::of(&self.parts.state_dir, &run);
         let (actor, news) = (self.parts.actor.clone(), self.news.clone());
         let id = run.clone();
         let follower = tokio::spawn(async move {
             let tell = Tell { run: id, news };
-            match Client::connect(&folder, &actor, 0).await {
+            match Client::connect(&folder, &actor, after).await {
                 Ok((client, told)) => tell.all(client, told).await,
                 Err(error) => tell.journal(folder, error.to_string()).await,
             }
         });
         self.followed = Some(Followed { run, client: None, follower: follower.abort_handle() });
-        self.view.open_run = None;
-        self.touch();
     }
 
     pub fn close_run(&mut self) {
@@ -73,6 +93,11 @@ impl State {
             Told::Said(FromRunner::Live { step, progress, lines }) => self.live(&step, progress, lines),
             Told::Said(FromRunner::Bye { why }) | Told::Lost(why) => self.lost(why),
             Told::Said(FromRunner::Accepted { .. } | FromRunner::Refused { .. }) => {}
+            Told::Declined(why) => self.tell(
+                Severity::Warning,
+                &format!("The open run did not follow: {why}."),
+                "It stands as its own band says; its next question asks again.",
+            ),
             Told::Read(Ok(events)) => events.iter().for_each(|event| self.happened(event)),
             Told::Read(Err(why)) => self.tell(
                 Severity::Critical,
@@ -148,12 +173,19 @@ impl State {
 
     /// Hands on what the console decided for itself, where a run is open.
     pub fn pass_on(&mut self, intent: Intent) {
-        if let Some(client) = self.followed.as_ref().and_then(|followed| followed.client.clone()) {
-            tokio::spawn(async move {
-                // A run that refuses (it is over) needs it no more.
-                let _ = client.intent(intent).await;
-            });
-        }
+        let over = self.view.open_run.as_ref().is_none_or(|shown| shown.state.status.is_over());
+        // Read-only is what a run that refuses to be disarmed is anyway.
+        let matters = matches!(intent, Intent::Arm { .. });
+        let Some(followed) = self.followed.as_ref().filter(|_| !over) else { return };
+        let Some(client) = followed.client.clone() else { return };
+        let tell = Tell { run: followed.run.clone(), news: self.news.clone() };
+        tokio::spawn(async move {
+            if let Err(why) = client.intent(intent).await
+                && matters
+            {
+                tell.one(Told::Declined(why)).await;
+            }
+        });
     }
 }
 

@@ -21,4 +21,4 @@ pub use handle::{Request, SessionHandle};
 pub use parts::Parts;
 pub use run::{Session, start};
 pub use scan::{Scanned, scan_once};
-pub use view::{Notice, RunRow, RunView, TaskRow, View};
+pub use view::{Link, Notice, RunRow, RunView, TaskRow, View};

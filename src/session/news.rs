@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::checklist::Notes;
 use crate::model::id::RunId;
 use crate::proof::Proofs;
+use crate::runner::Listing;
 
 pub(super) enum News {
     /// The catalog of the last session, if there is one.
@@ -17,7 +18,7 @@ pub(super) enum News {
     /// A scan's result; `trouble` is why it could not be kept on disk.
     Scanned { catalog: Box<Catalog>, trouble: Option<String> },
     /// The runs folder, read anew; with what could not be read of it.
-    Runs { rows: Vec<RunRow>, trouble: Vec<String> },
+    Runs { rows: Vec<RunRow>, trouble: Vec<String>, listing: Listing },
     /// A runner was brought back, or not.
     Resumed { run: RunId, ended: Result<(), String> },
     /// About the run on screen.

@@ -57,7 +57,7 @@ impl State {
                     None => self.notices.cleared("keeping the catalog"),
                 }
             }
-            News::Runs { rows, trouble } => self.runs_listed(rows, &trouble),
+            News::Runs { rows, trouble, listing } => self.runs_listed(rows, &trouble, listing),
             News::Resumed { run, ended } => self.resumed(&run, ended),
             News::Told { run, told } => self.told(&run, *told),
         }

@@ -7,7 +7,7 @@ use crate::health::Severity;
 use crate::model::id::{RunId, RunbookId};
 use crate::model::task::Values;
 use crate::runbook::{Armed, Intent, Mode, Plan};
-use crate::runner::{self, Client, Ground, RunEntry, RunFolder, RunnerError};
+use crate::runner::{self, Client, Ground, Listing, RunEntry, RunFolder, RunnerError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -19,19 +19,22 @@ impl State {
             return;
         }
         let (state_dir, news) = (self.parts.state_dir.clone(), self.news.clone());
+        let mut listing = std::mem::take(&mut self.listing);
         tokio::task::spawn_blocking(move || {
-            let (rows, trouble) = match runner::runs::list(&state_dir) {
+            let (rows, trouble) = match listing.look(&state_dir) {
                 Ok(entries) => rows_of(&entries),
                 Err(error) => (Vec::new(), vec![error.to_string()]),
             };
             // The loop is gone only when the program ends.
-            let _ = news.blocking_send(News::Runs { rows, trouble });
+            let _ = news.blocking_send(News::Runs { rows, trouble, listing });
         });
     }
 
-    pub fn runs_listed(&mut self, rows: Vec<RunRow>, trouble: &[String]) {
+    pub fn runs_listed(&mut self, rows: Vec<RunRow>, trouble: &[String], listing: Listing) {
         self.listing_runs = false;
+        self.listing = listing;
         self.show_runs(rows);
+        self.reconnect();
         for line in trouble {
             self.stands(line, Severity::Warning, line, "`relight journal verify` names the place.");
         }
@@ -144,6 +147,7 @@ fn rows_of(entries: &[RunEntry]) -> (Vec<RunRow>, Vec<String>) {
                 mode: state.plan.mode.to_string(),
                 status: entry.word().to_owned(),
                 needs_operator: state.awaits_person() || entry.is_lost(),
+                driven: entry.runner.is_some(),
                 over: state.status.is_over(),
                 created_at: state.created_at,
                 operator: state.operator.clone(),

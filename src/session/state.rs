@@ -13,6 +13,7 @@ use crate::model::proof::ProofRecord;
 use crate::model::task::TaskOutcome;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
+use crate::runner::Listing;
 use crate::tasks::{Supervisor, TaskRecord};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(super) struct State {
     pub armed_file: ArmedFile,
     /// A look at the runs folder goes on.
     pub listing_runs: bool,
+    /// What the last look at the runs folder read; away while the next one goes on.
+    pub listing: Listing,
     /// The run on screen.
     pub followed: Option<Followed>,
     changed: bool,
@@ -79,6 +82,7 @@ impl State {
             last_full_scan: None,
             ledger: Vec::new(),
             listing_runs: false,
+            listing: Listing::default(),
             followed: None,
             changed: true,
         }

@@ -64,6 +64,8 @@ pub struct RunRow {
     /// Word of its status; `runner lost` where the runner died and nobody resumed it.
     pub status: String,
     pub needs_operator: bool,
+    /// A runner lives for it.
+    pub driven: bool,
     pub over: bool,
     pub created_at: Timestamp,
     pub operator: Actor,

@@ -445,6 +445,7 @@ fn runs() -> Vec<RunRow> {
         mode: mode.into(),
         status: status.into(),
         needs_operator: needs,
+        driven: !over,
         over,
         created_at: before(hours, 12),
         operator: actor(),

@@ -3,4 +3,5 @@
 
 mod arming;
 mod estate;
+mod runs;
 mod scans;
