@@ -75,6 +75,7 @@ fn estate() -> Estate {
             database: Some("orders".to_owned()),
             path: None,
             health_url: None,
+            drill: None,
         }],
         servers: Vec::new(),
         hosts: Vec::new(),

@@ -3,7 +3,7 @@
 use super::names::{HttpAddress, Line, Names, path_below};
 use super::source::source;
 use crate::located::{Fields, Item, Problem};
-use crate::model::estate::{Asset, AssetKind, Server, Tier};
+use crate::model::estate::{Asset, AssetKind, DrillPlace, Server, Tier};
 use crate::model::id::{AssetId, ServerId};
 use crate::model::objective::{CopyRule, Objectives, ProofRule};
 use crate::model::proof::Level;
@@ -37,6 +37,7 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
     let sources = fields.tables("sources", |fields| source(fields, scope.stores));
     let (server, database) = live_database(fields, kind, scope);
     let path = fields.take("path").and_then(|item| path_below(scope.base, &item));
+    let drill = drill_place(fields, kind, scope, (server.as_ref(), database.as_deref()));
     let health_url = fields.optional::<HttpAddress>("health_url").map(|address| address.0);
     Some(Asset {
         id: AssetId::new(id?),
@@ -48,6 +49,35 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
         database,
         path,
         health_url,
+        drill,
+    })
+}
+
+/// Where drills restore to; never the live place.
+fn drill_place(
+    fields: &mut Fields<'_>,
+    kind: Option<AssetKind>,
+    scope: &Scope<'_>,
+    live: (Option<&ServerId>, Option<&str>),
+) -> Option<DrillPlace> {
+    fields.table("drill", |fields| {
+        let place = fields.place;
+        if !matches!(kind, None | Some(AssetKind::PostgreSql)) {
+            fields.forbid(&["server", "database"], "drills of this kind of asset restore to a folder: give a `path`");
+            return Some(DrillPlace {
+                path: Some(path_below(scope.base, &fields.need("path")?)?),
+                ..DrillPlace::default()
+            });
+        }
+        fields.forbid(&["path"], "drills of a database restore to a `server`, a `database` name, or both");
+        let server = fields.take("server").and_then(|item| scope.servers.refer(&item)).map(ServerId::new);
+        let database = fields.optional::<Line>("database").map(|line| line.0);
+        let same_server = server.is_none() || server.as_ref() == live.0;
+        if same_server && database.as_deref().is_some_and(|name| Some(name) == live.1) {
+            let problem = Problem::at(&place, "the place for drills is the live database");
+            fields.report(problem.help("name another server, or a database that no asset lives in"));
+        }
+        Some(DrillPlace { server, database, path: None })
     })
 }
 

@@ -184,6 +184,15 @@ pub enum EventKind {
         step: StepId,
         reason: String,
     },
+    /// The step is about to make something that the drill must clear again.
+    DebtIncurred {
+        step: StepId,
+        title: String,
+    },
+    /// A look found gone what the step had made.
+    DebtSettled {
+        step: StepId,
+    },
     /// `status` is `runbook::RunStatus` as data; `leftovers` is what an aborted run left behind.
     RunEnded {
         status: Value,

@@ -137,6 +137,19 @@ pub struct Asset {
     pub path: Option<PathBuf>,
     /// An HTTP address that answers 2xx when the application is well.
     pub health_url: Option<String>,
+    /// Where drills restore it to.
+    pub drill: Option<DrillPlace>,
+}
+
+/// A scratch place that is not production: drills work there, and clear it afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillPlace {
+    /// Defaults to the asset's own server.
+    pub server: Option<ServerId>,
+    /// A database name that is free there. Defaults to the live name with `_drill` behind it.
+    pub database: Option<String>,
+    /// A folder that is not there yet; its parent is.
+    pub path: Option<PathBuf>,
 }
 
 /// One place and naming scheme in which backups of an asset appear.

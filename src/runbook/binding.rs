@@ -1,9 +1,10 @@
 //! A plan in the making: a runbook, its parameters, and what the looks at the world have answered so far.
 
-use super::definition::{Action, Confirm, ParamKind, Runbook, Step, TaskTemplate};
+use super::definition::{Action, Confirm, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
+use super::drill::Made;
 use super::modules::Modules;
 use super::plan::{Mode, Plan, PlannedAction, PlannedStep};
-use super::{digest, template};
+use super::{digest, drill, template};
 use crate::model::estate::{Asset, Estate};
 use crate::model::id::{AssetId, StepId};
 use crate::model::objective::Objectives;
@@ -32,12 +33,12 @@ impl<'a> Binding<'a> {
         mode: Mode,
         made_at: Timestamp,
     ) -> Result<Self, Vec<String>> {
-        if mode == Mode::Drill {
-            return Err(vec![
-                "Drills are not available yet: nothing here would keep their targets away from production. \
-                 Use --mode dry-run to rehearse without changing anything."
-                    .to_owned(),
-            ]);
+        if mode == Mode::Drill && runbook.drill.is_none() && runbook.steps.iter().any(|s| s.effect != Effect::Observe) {
+            return Err(vec![format!(
+                "`{}` cannot be drilled: it has no [drill] table that leads its steps to a scratch place. \
+                 Use --mode dry-run to rehearse without changing anything.",
+                runbook.id
+            )]);
         }
         Ok(Self { runbook, modules, mode, made_at, params, resolved: Values::new(), names: Values::new() })
     }
@@ -55,7 +56,8 @@ impl<'a> Binding<'a> {
     pub fn next_look(&mut self) -> Result<Option<(String, String, TaskSpec)>, Vec<String>> {
         let Some(look) = self.runbook.resolve.get(self.resolved.len()) else { return Ok(None) };
         self.settle_names();
-        let template = TaskTemplate { module: look.module.clone(), with: look.with.clone() };
+        let elsewhere = look.drill.clone().filter(|_| self.mode == Mode::Drill);
+        let template = elsewhere.unwrap_or(TaskTemplate { module: look.module.clone(), with: look.with.clone() });
         let task = self.task(&template, &format!("look `{}`", look.id))?;
         Ok(Some((look.id.clone(), look.title.clone(), task)))
     }
@@ -80,7 +82,7 @@ impl<'a> Binding<'a> {
         self.fix_names()?;
         let (mut tasks, mut problems) = (Vec::new(), Vec::new());
         for step in &self.runbook.steps {
-            let Some(target) = &step.target else { continue };
+            let Some(target) = step.target.as_ref().filter(|_| self.omitted(step).is_none()) else { continue };
             match self.task(target, &format!("target of step `{}`", step.id)) {
                 Ok(task) => tasks.push((step.id.clone(), task)),
                 Err(found) => problems.extend(found),
@@ -126,7 +128,7 @@ impl<'a> Binding<'a> {
         }
         let context = self.context();
         let mut touches = Vec::new();
-        for text in &self.runbook.touches {
+        for text in self.touches() {
             match template::render_text(text, &context) {
                 Ok(line) => touches.push(line),
                 Err(error) => problems.push(format!("touches: {error}")),
@@ -134,6 +136,9 @@ impl<'a> Binding<'a> {
         }
         if !problems.is_empty() {
             return Err(problems);
+        }
+        if self.mode == Mode::Drill {
+            drill::clean_up(&mut steps, &mut touches);
         }
         let objectives = self.objectives(estate);
         let mut plan = Plan {
@@ -164,6 +169,43 @@ impl<'a> Binding<'a> {
             .filter_map(|param| self.params.get(&param.name)?.as_str())
             .find_map(|id| estate.asset(&AssetId::from(id)));
         asset.map(|asset| asset.objectives.clone()).unwrap_or_default()
+    }
+
+    fn touches(&self) -> &[String] {
+        match &self.runbook.drill {
+            Some(drill) if self.mode == Mode::Drill && !drill.touches.is_empty() => &drill.touches,
+            _ => &self.runbook.touches,
+        }
+    }
+
+    /// Why this mode leaves the step out.
+    fn omitted(&self, step: &Step) -> Option<String> {
+        let rule = match self.mode {
+            Mode::DryRun => step.by_mode.dry_run,
+            Mode::Drill => step.by_mode.drill,
+            Mode::Real => ModeRule::Run,
+        };
+        (rule == ModeRule::Omit).then(|| format!("the runbook leaves it out in a {}", self.mode))
+    }
+
+    /// What the step's module says that it makes.
+    fn makes(&self, action: &PlannedAction) -> Result<Option<Made>, Vec<String>> {
+        let PlannedAction::Task(task) = action else { return Ok(None) };
+        let Some(row) = self.modules.get(&task.module).and_then(|row| row.makes.as_ref()) else { return Ok(None) };
+        let shared = |module: &str| {
+            let takes = self.modules.get(module).map(|row| row.inputs.as_slice()).unwrap_or_default();
+            let input: Values = takes
+                .iter()
+                .filter_map(|input| Some((input.name.clone(), task.input.get(&input.name)?.clone())))
+                .collect();
+            self.modules.fit(module, input).map(|input| TaskSpec { module: module.to_owned(), input })
+        };
+        let name = task.input.get(&row.named_by).and_then(Value::as_str).unwrap_or_default();
+        Ok(Some(Made {
+            title: format!("{} {name}", row.what),
+            remove: shared(&row.remove)?,
+            probe: shared(&row.probe)?,
+        }))
     }
 
     fn may_run_twice(&self, action: &PlannedAction) -> bool {
@@ -202,7 +244,8 @@ impl<'a> Binding<'a> {
         };
         let target = step.target.as_ref().and_then(|template| task(template, ", target"));
         let undo = step.undo.as_ref().and_then(|template| task(template, ", undo"));
-        if step.target.is_some() && identity.is_none() {
+        let omitted = self.omitted(step);
+        if step.target.is_some() && identity.is_none() && omitted.is_none() {
             problems.push(format!("{place}: the identity of its target was not read"));
         }
         if let (Some(phrase), Some(identity), Confirm::Phrase) = (&step.phrase, identity, step.confirm)
@@ -212,6 +255,7 @@ impl<'a> Binding<'a> {
         }
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
         let idempotent = self.may_run_twice(&action);
+        let makes = if self.mode == Mode::Drill && omitted.is_none() { self.makes(&action)? } else { None };
         Ok(PlannedStep {
             id: step.id.clone(),
             title,
@@ -227,6 +271,9 @@ impl<'a> Binding<'a> {
             skip: step.skip,
             undo,
             idempotent,
+            omitted,
+            makes,
+            clears: None,
         })
     }
 }

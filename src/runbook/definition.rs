@@ -24,7 +24,16 @@ pub struct Runbook {
     pub names: Vec<(String, String)>,
     /// What the plan preview says will be touched: templates, one line each.
     pub touches: Vec<String>,
+    /// How a drill of it differs. Absent: it cannot be drilled where it changes anything.
+    pub drill: Option<Drill>,
     pub steps: Vec<Step>,
+}
+
+/// What a drill changes beside the looks that [`Resolve::drill`] leads elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Drill {
+    /// What the preview of a drill says in place of [`Runbook::touches`]; empty: the same.
+    pub touches: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +97,8 @@ pub struct Resolve {
     pub module: String,
     /// Input template: strings may hold `{{ … }}` over `param`, earlier resolves, `name` and `plan.stamp`.
     pub with: Values,
+    /// The look that takes its place in a drill: whatever is made from its answer is then led to the scratch place.
+    pub drill: Option<TaskTemplate>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +120,22 @@ pub struct Step {
     pub skip: SkipRule,
     /// What takes the step's effect back. Absent means it has none, and the plan says so.
     pub undo: Option<TaskTemplate>,
+    pub by_mode: ByMode,
+}
+
+/// What becomes of a step where nothing real is at stake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByMode {
+    pub dry_run: ModeRule,
+    pub drill: ModeRule,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModeRule {
+    #[default]
+    Run,
+    Omit,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

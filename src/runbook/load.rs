@@ -4,7 +4,7 @@ mod params;
 mod scope;
 mod step;
 
-use super::definition::{Resolve, Runbook, RunbookKind};
+use super::definition::{Drill, Resolve, Runbook, RunbookKind};
 use super::modules::Modules;
 use crate::located::{self, Fields, Item, Located, Problem, Problems};
 use crate::model::id::RunbookId;
@@ -112,6 +112,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
     let resolve = fields.tables("resolve", |look| resolve(look, &mut scope));
     let names = names.into_iter().filter_map(|(name, item)| scope.text(&item).map(|text| (name.value, text))).collect();
     let touches = fields.table("plan", |plan| Some(scope.texts(plan.take("touches")))).unwrap_or_default();
+    let drill = fields.table("drill", |drill| Some(Drill { touches: scope.texts(drill.take("touches")) }));
     let steps_at = fields.key_place("steps");
     let mut seen = Vec::<Located<String>>::new();
     let steps = fields.tables("steps", |fields| step::read(fields, &scope, &mut seen));
@@ -130,6 +131,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
         resolve,
         names,
         touches,
+        drill,
         steps,
     })
 }
@@ -158,13 +160,14 @@ fn resolve(fields: &mut Fields<'_>, scope: &mut Scope<'_>) -> Option<Resolve> {
         fields.report(Problem::at(&module.place, message));
     }
     let with = scope.input(row, with.as_ref(), &place, |problem| fields.report(problem));
+    let drill = step::template(fields, scope, "drill", Some(Effect::Observe));
     let id = id?;
     if scope.looks.iter().any(|(known, _)| known == &id.value) {
         fields.report(Problem::at(&id.place, format!("two looks are called `{}`", id.value)));
     }
     scope.looks.push((id.value.clone(), row.map(|row| row.outputs.clone()).unwrap_or_default()));
     let title = title.unwrap_or_else(|| id.value.clone());
-    Some(Resolve { id: id.value, title, module: module?.value, with })
+    Some(Resolve { id: id.value, title, module: module?.value, with, drill })
 }
 
 /// Ids become parts of file names, marks in databases and words on screens.

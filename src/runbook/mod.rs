@@ -3,6 +3,7 @@
 pub mod binding;
 pub mod definition;
 pub mod digest;
+pub mod drill;
 pub mod engine;
 pub mod intent;
 pub mod load;
@@ -14,8 +15,9 @@ pub mod template;
 
 pub use binding::Binding;
 pub use definition::{Action, AnswerKind, Confirm, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step};
+pub use drill::{Debt, Made};
 pub use engine::{Engine, Input, Order};
 pub use intent::{Answer, Intent};
-pub use modules::{InputRow, InputType, ModuleRow, Modules};
+pub use modules::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 pub use plan::{Mode, Plan, PlannedStep};
 pub use state::{Abort, Armed, Exception, Question, QuestionKind, RunState, RunStatus, StepRecord, StepState, Working};

@@ -12,6 +12,19 @@ pub struct ModuleRow {
     pub idempotent: bool,
     pub inputs: Vec<InputRow>,
     pub outputs: Vec<String>,
+    pub makes: Option<MakesRow>,
+}
+
+/// What a module makes, and how a drill gets rid of it again. `remove` and `probe` take the inputs that they
+/// share with the module by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MakesRow {
+    /// `database`, `folder`…
+    pub what: String,
+    /// The input that names it.
+    pub named_by: String,
+    pub remove: String,
+    pub probe: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

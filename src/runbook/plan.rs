@@ -2,6 +2,7 @@
 
 use super::definition::{AnswerKind, Confirm, SkipRule};
 use super::digest;
+use super::drill::Made;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
@@ -73,6 +74,15 @@ pub struct PlannedStep {
     pub undo: Option<TaskSpec>,
     /// The module may be run again after an attempt whose end is not known.
     pub idempotent: bool,
+    /// Why this mode leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<String>,
+    /// What it makes in a drill, which must be seen gone again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makes: Option<Made>,
+    /// It looks whether what this step made is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clears: Option<StepId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Where a run stands: rebuilt only by applying its journal's events in order.
 
 use super::definition::AnswerKind;
+use super::drill::Debt;
 use super::intent::Answer;
 use super::plan::Plan;
 use crate::event::Purpose;
@@ -146,6 +147,8 @@ pub struct RunState {
     pub exceptions: Vec<Exception>,
     /// What an aborted run left behind.
     pub leftovers: Vec<String>,
+    /// What a drill made, in order, and whether it was seen gone.
+    pub debts: Vec<Debt>,
     /// Milliseconds that the run has waited for a person, up to `last_at`; while [`RunState::awaits_person`]
     /// holds, the time since then comes on top.
     pub human_wait_ms: u64,

@@ -11,7 +11,7 @@ use crate::journal::{FileJournal, JournalError};
 use crate::model::task::CancelReason;
 use crate::runbook::engine::Now;
 use crate::runbook::state::End;
-use crate::runbook::{Engine, Input, Order};
+use crate::runbook::{Engine, Input, Mode, Order};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -34,6 +34,7 @@ pub struct Drive {
 struct Hands {
     ground: Ground,
     folder: RunFolder,
+    mode: Mode,
     frontends: Frontends,
     work: Option<Work>,
     finished: bool,
@@ -47,7 +48,8 @@ impl Heed for Hands {
     fn order(&mut self, order: Order) {
         match order {
             Order::StartTask { step, attempt, purpose, task, timeout } => {
-                self.work = Some(Work::start(&self.ground, &self.folder, (step, attempt, purpose), task, timeout));
+                let turn = (step, attempt, purpose);
+                self.work = Some(Work::start(&self.ground, &self.folder, turn, task, timeout, self.mode));
             }
             Order::CancelTask { reason } => {
                 if let Some(work) = &mut self.work {
@@ -61,9 +63,10 @@ impl Heed for Hands {
 
 impl Drive {
     pub fn new(engine: Engine, journal: FileJournal, events: Vec<Event>, ground: Ground, folder: RunFolder) -> Self {
+        let mode = engine.state().plan.mode;
         Self {
             ledger: Ledger::new(engine, journal, events),
-            hands: Hands { ground, folder, frontends: Frontends::default(), work: None, finished: false },
+            hands: Hands { ground, folder, mode, frontends: Frontends::default(), work: None, finished: false },
             started: Instant::now(),
         }
     }

@@ -19,6 +19,8 @@ pub enum RunnerError {
     NotUp { run: String, why: String },
     #[error("run {run} has no runner: {why}")]
     NoRunner { run: String, why: String },
+    #[error("run {run} is not over: finish or abort it, its own last steps clear what it made")]
+    NotOver { run: String },
     #[error("the runner speaks a language that this program does not: {0}")]
     Language(String),
     #[error("no run is called `{0}`; `relight runs` lists them")]

@@ -7,7 +7,7 @@ use crate::model::estate::Estate;
 use crate::model::id::StoreId;
 use crate::model::secret::SecretSource;
 use crate::model::time::Clock;
-use crate::runbook::{InputRow, InputType, ModuleRow, Modules};
+use crate::runbook::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 use crate::stores::{Store, WritableStore};
 use crate::tasks::{Cancel, InputKind, Owner, Table, TaskContext, TaskFeed};
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub fn module_rows(table: &Table) -> Modules {
         InputKind::List => InputType::List,
         InputKind::Table => InputType::Table,
     };
-    let rows = table.specs().map(|spec| ModuleRow {
+    let rows = table.modules().map(|module| (module, module.spec())).map(|(module, spec)| ModuleRow {
         name: spec.name.to_owned(),
         effect: spec.effect,
         idempotent: spec.idempotent,
@@ -76,6 +76,12 @@ pub fn module_rows(table: &Table) -> Modules {
             .map(|input| InputRow { name: input.name.to_owned(), kind: kind(input.kind), required: input.required })
             .collect(),
         outputs: spec.outputs.iter().map(|output| (*output).to_owned()).collect(),
+        makes: module.makes().map(|makes| MakesRow {
+            what: makes.what.to_owned(),
+            named_by: makes.named_by.to_owned(),
+            remove: makes.remove.to_owned(),
+            probe: makes.probe.to_owned(),
+        }),
     });
     rows.collect()
 }

@@ -1,6 +1,7 @@
 //! One process per run: engine, tasks, journal, control socket. Frontends come and go; the runner stays
 //! until the run is over.
 
+pub mod clean;
 pub mod client;
 mod drive;
 mod error;

@@ -2,8 +2,9 @@
 
 use super::ground::{Ground, module_rows};
 use crate::model::task::{Failure, TargetIdentity, TaskOutcome, TaskSpec, Values};
+use crate::runbook::plan::PlannedAction;
 use crate::runbook::{Binding, Mode, Plan, Runbook, engine, params};
-use crate::tasks::TaskFeed;
+use crate::tasks::{TaskFeed, production};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -35,7 +36,30 @@ pub async fn make_plan(
             engine::identity_of(&output, ground.clock.now()).map_err(|why| vec![format!("{place}: {why}")])?;
         identities.insert(step, identity);
     }
-    binding.plan(&ground.estate, &identities)
+    let plan = binding.plan(&ground.estate, &identities)?;
+    if mode == Mode::Drill {
+        say("Look that no step reaches production");
+        apart_from_production(ground, &plan).await?;
+    }
+    Ok(plan)
+}
+
+/// Every step of a drill, and what takes it back, against what production is. The runner looks again before
+/// each of them starts.
+async fn apart_from_production(ground: &Ground, plan: &Plan) -> Result<(), Vec<String>> {
+    let cx = ground.to_plan(TaskFeed::silent());
+    let mut problems = Vec::new();
+    for step in plan.steps.iter().filter(|step| step.omitted.is_none()) {
+        let act = if let PlannedAction::Task(task) = &step.action { Some(task) } else { None };
+        for task in act.into_iter().chain(&step.undo) {
+            let Some(module) = ground.modules.get(&task.module) else { continue };
+            if let Err(failure) = production::refuse(&cx, &**module, &task.input).await {
+                problems.push(in_words(&format!("Step {}", step.id), &failure));
+            }
+        }
+    }
+    problems.dedup();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 async fn look(ground: &Ground, task: &TaskSpec) -> Result<Values, Failure> {

@@ -4,9 +4,10 @@ use super::folder::RunFolder;
 use super::ground::Ground;
 use crate::event::Purpose;
 use crate::model::id::StepId;
-use crate::model::task::{CancelReason, Failure, Progress, Reality, TaskOutcome, TaskSpec};
+use crate::model::task::{CancelReason, Failure, Progress, Reality, TaskOutcome, TaskSpec, Values};
+use crate::runbook::Mode;
 use crate::runbook::state::End;
-use crate::tasks::{Cancel, TaskFeed};
+use crate::tasks::{Cancel, Module, TaskContext, TaskFeed, production};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -40,6 +41,7 @@ impl Work {
         (step, attempt, purpose): (StepId, u32, Purpose),
         task: TaskSpec,
         timeout: Duration,
+        mode: Mode,
     ) -> Self {
         let (feed, progress, lines) = TaskFeed::new(LINES);
         let cancel = Cancel::default();
@@ -52,7 +54,7 @@ impl Work {
                 match module {
                     None => no_module(&task.module, looks),
                     Some(module) if looks => End::Look(module.reconcile(&cx, &task.input).await),
-                    Some(module) => End::Task(module.run(&cx, &task.input).await),
+                    Some(module) => End::Task(act(&cx, &*module, &task.input, mode).await),
                 }
             };
             let end = futures::FutureExt::catch_unwind(AssertUnwindSafe(work)).await;
@@ -113,6 +115,16 @@ impl Work {
         }
         taken
     }
+}
+
+/// In a drill the wall is looked at in the same second as the act: addresses and links may lead elsewhere by now.
+async fn act(cx: &TaskContext, module: &dyn Module, input: &Values, mode: Mode) -> TaskOutcome {
+    if mode == Mode::Drill
+        && let Err(failure) = production::refuse(cx, module, input).await
+    {
+        return TaskOutcome::Failed { failure };
+    }
+    module.run(cx, input).await
 }
 
 fn unknown(what: &str, looks: bool) -> End {

@@ -8,7 +8,10 @@ pub mod input;
 pub mod module;
 pub mod pg;
 pub mod process;
+pub mod production;
 pub mod progress;
+pub mod reach;
+pub mod restored;
 pub mod source;
 pub mod staging;
 pub mod supervisor;
@@ -16,5 +19,6 @@ pub mod table;
 
 pub use context::{Cancel, Owner, TaskContext, TaskFeed};
 pub use module::{InputKind, InputSpec, Module, ModuleSpec, Reality, Table};
+pub use reach::{Makes, Reach};
 pub use source::Source;
 pub use supervisor::{Supervisor, TaskRecord, TaskState};

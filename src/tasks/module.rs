@@ -1,6 +1,7 @@
 //! What a task module is, and the table of them.
 
 use super::context::TaskContext;
+use super::reach::{Makes, Reach};
 pub use crate::model::task::Reality;
 use crate::model::task::{Effect, TaskOutcome, Values};
 use std::collections::BTreeMap;
@@ -50,6 +51,16 @@ pub trait Module: Send + Sync + 'static {
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome;
 
+    /// Where it works. One that changes something and does not say cannot be part of a drill.
+    fn reach(&self) -> Option<Reach> {
+        None
+    }
+
+    /// What is there afterwards that was not before.
+    fn makes(&self) -> Option<Makes> {
+        None
+    }
+
     /// Looks at the world to learn what became of an earlier attempt with this input. Observing modules
     /// need none: running them again is the look.
     async fn reconcile(&self, _cx: &TaskContext, _input: &Values) -> Reality {
@@ -68,6 +79,9 @@ impl Table {
     }
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Module>> {
         self.0.get(name)
+    }
+    pub fn modules(&self) -> impl Iterator<Item = &dyn Module> + '_ {
+        self.0.values().map(|module| &**module)
     }
     pub fn specs(&self) -> impl Iterator<Item = &'static ModuleSpec> + '_ {
         self.0.values().map(|module| module.spec())

@@ -23,6 +23,8 @@ fn folders(table: &mut Table) {
     table.add(files::swap::Swap);
     table.add(files::swap_back::SwapBack);
     table.add(files::remove_side::RemoveSide);
+    table.add(files::remove_made::RemoveMade);
+    table.add(files::made_gone::MadeGone);
 }
 
 fn postgres(table: &mut Table) {
@@ -37,4 +39,6 @@ fn postgres(table: &mut Table) {
     table.add(pg::swap::Swap);
     table.add(pg::swap_back::SwapBack);
     table.add(pg::health::Health);
+    table.add(pg::remove_made::RemoveMade);
+    table.add(pg::made_gone::MadeGone);
 }

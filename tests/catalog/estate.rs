@@ -68,6 +68,7 @@ impl World {
             database: None,
             path: None,
             health_url: None,
+            drill: None,
         });
         self.estate.assets.last_mut().unwrap()
     }

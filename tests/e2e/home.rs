@@ -80,10 +80,14 @@ impl Home {
     }
 
     pub async fn plan_of(&self, id: &str, given: Value) -> Result<Plan, Vec<String>> {
+        self.plan_in(Mode::Real, id, given).await
+    }
+
+    pub async fn plan_in(&self, mode: Mode, id: &str, given: Value) -> Result<Plan, Vec<String>> {
         let ground = self.ground().await;
         let runbook = runbook(&ground, id);
         let Value::Object(values) = given else { panic!("not a table: {given}") };
-        planner::make_plan(&ground, &runbook, &Values::from_iter(values), Mode::Real, |_| {}).await
+        planner::make_plan(&ground, &runbook, &Values::from_iter(values), mode, |_| {}).await
     }
 
     /// Puts the plan down as a run.

@@ -5,6 +5,7 @@
 mod console;
 mod crashes;
 mod disks;
+mod drill;
 mod files;
 mod forms;
 mod home;

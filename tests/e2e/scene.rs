@@ -4,7 +4,7 @@
 use crate::home::Home;
 use crate::s3::{BUCKET, KEY};
 use crate::shop::{Shop, gzip, shop};
-use relight::runbook::Plan;
+use relight::runbook::{Mode, Plan};
 use serde_json::{Value, json};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -135,6 +135,20 @@ database = "{database}"
   kind = "full"
 "#
         )
+    }
+
+    pub async fn plan_drill(&self) -> Result<Plan, Vec<String>> {
+        self.plan_in(Mode::Drill, "restore-postgres", json!({ "asset": "orders", "backup": "latest" })).await
+    }
+
+    /// Gives drills of the database a place, and the estate another server `other`.
+    pub fn drill_in(&self, place: &str, host: &str, port: u16) {
+        let bin = crate::postgres::BIN;
+        let other = format!(
+            "[[servers]]\nid = \"other\"\nhost = \"{host}\"\nport = {port}\nuser = \"relight\"\nbin_dir = \"{bin}\"\n\n[[assets]]"
+        );
+        let place = format!("rto = \"1h\"\ndrill = {place}");
+        self.reconfigure(|text| text.replace("[[assets]]\n", &format!("{other}\n")).replace("rto = \"1h\"", &place));
     }
 
     /// Puts or replaces the backup.

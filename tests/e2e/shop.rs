@@ -34,7 +34,12 @@ pub fn shop() -> Arc<Shop> {
 impl Shop {
     /// A cluster of its own, for tests that break more than their database.
     pub fn open() -> Self {
-        let cluster = Cluster::start();
+        Self::open_with(&[])
+    }
+
+    /// The same, with settings of the server.
+    pub fn open_with(settings: &[&str]) -> Self {
+        let cluster = Cluster::start_with(settings);
         cluster.sql("postgres", &format!("CREATE DATABASE {MODEL}"));
         cluster.sql(MODEL, &SHOP.replace("20000", "4000").replace("30000", "6000"));
         let (plain, custom) = (cluster.dump(MODEL, "plain"), cluster.dump(MODEL, "custom"));

@@ -118,8 +118,8 @@ fn of_two_own_runbooks_with_one_id_neither_is_used() {
 }
 
 #[test]
-fn a_drill_is_refused_while_planning() {
+fn a_drill_without_a_scratch_place_is_refused_while_planning() {
     let (runbook, modules) = (runbook(), modules());
     let refused = relight::runbook::Binding::new(&runbook, &modules, Values::new(), Mode::Drill, crate::rig::at(0));
-    assert!(refused.unwrap_err()[0].contains("Drills are not available"));
+    assert!(refused.unwrap_err()[0].contains("cannot be drilled"));
 }

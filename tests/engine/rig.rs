@@ -79,7 +79,14 @@ answer = "integer"
 fn row(name: &str, effect: Effect, idempotent: bool, inputs: &[&str]) -> ModuleRow {
     let input = |name: &&str| InputRow { name: (*name).to_owned(), kind: InputType::Text, required: true };
     let outputs = if name == "test.look" { vec!["seen".to_owned()] } else { vec![] };
-    ModuleRow { name: name.to_owned(), effect, idempotent, inputs: inputs.iter().map(input).collect(), outputs }
+    ModuleRow {
+        name: name.to_owned(),
+        effect,
+        idempotent,
+        inputs: inputs.iter().map(input).collect(),
+        outputs,
+        makes: None,
+    }
 }
 
 pub fn modules() -> Modules {

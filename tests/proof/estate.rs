@@ -124,6 +124,7 @@ impl Bench {
             database: None,
             path: None,
             health_url: None,
+            drill: None,
         };
         let estate = Estate {
             name: "test".to_owned(),

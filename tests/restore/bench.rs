@@ -77,6 +77,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         database: Some("orders".to_owned()),
         path: None,
         health_url: None,
+        drill: None,
     };
     Estate {
         name: "test".to_owned(),

@@ -35,6 +35,7 @@ impl Shelf {
             database: None,
             path: Some(root.path().join("uploads")),
             health_url: None,
+            drill: None,
         };
         let estate = Estate {
             name: "test".to_owned(),

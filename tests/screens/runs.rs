@@ -5,7 +5,7 @@ use chrono::Duration;
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::estate::AssetKind;
 use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
-use relight::runbook::definition::TaskTemplate;
+use relight::runbook::definition::{ByMode, TaskTemplate};
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::{
     Action, Armed, Confirm, Exception, Mode, Param, ParamKind, Plan, PlannedStep, Question, QuestionKind, RunState,
@@ -51,6 +51,7 @@ pub fn runbooks() -> Vec<Runbook> {
         retry: 0,
         skip: SkipRule::Forbidden,
         undo: None,
+        by_mode: ByMode::default(),
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
@@ -91,6 +92,7 @@ pub fn runbooks() -> Vec<Runbook> {
         resolve: Vec::new(),
         names: Vec::new(),
         touches: Vec::new(),
+        drill: None,
         steps: steps.to_vec(),
     };
     let mut files = postgres.clone();
@@ -151,6 +153,9 @@ pub fn plan() -> Plan {
                 undo: (effect == Effect::Irreversible)
                     .then(|| TaskSpec { module: "pg.swap-back".into(), input: Values::new() }),
                 idempotent: false,
+                omitted: None,
+                makes: None,
+                clears: None,
             })
             .to_vec(),
         digest: "c0ffee5eed1234567890abcdef0123456789abcdef0123456789abcdef012345".into(),
@@ -199,6 +204,7 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
             question: None,
             exceptions: Vec::new(),
             leftovers: Vec::new(),
+            debts: Vec::new(),
             human_wait_ms: 74_000,
             seq: 21,
             last_at: before(0, 0),

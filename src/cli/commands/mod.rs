@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod catalog;
 pub mod checklist;
+pub mod clean;
 pub mod completions;
 pub mod config;
 pub mod console;

@@ -8,7 +8,7 @@ use crate::model::task::TaskOutcome;
 use crate::model::text::escaped;
 use crate::model::time::{Timestamp, short_duration};
 use crate::report::Exit;
-use crate::runbook::{Question, RunState};
+use crate::runbook::{Mode, Question, RunState};
 use crate::runner::runs;
 use chrono_tz::Tz;
 use color_eyre::eyre;
@@ -40,6 +40,7 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     timeline(&told, zone, out)?;
     questions(&told, zone, out)?;
     exceptions(&told.state, zone, out)?;
+    debts(&told.state, zone, out)?;
     steps(&told.state, out)?;
     out.line("")?;
     out.line("## Integrity")?;
@@ -203,6 +204,26 @@ fn exceptions(state: &RunState, zone: Tz, out: &mut Output) -> io::Result<()> {
     if state.leftovers.is_empty() {
         let text = if state.status.is_over() { "Nothing that the run knows of." } else { "The run is not over." };
         out.line(text)?;
+    }
+    Ok(())
+}
+
+/// Only drills make things that they must clear.
+fn debts(state: &RunState, zone: Tz, out: &mut Output) -> io::Result<()> {
+    if state.plan.mode != Mode::Drill {
+        return Ok(());
+    }
+    section("Made and cleared", out)?;
+    for debt in &state.debts {
+        let standing = match debt.gone_at {
+            Some(at) => format!("seen gone {}", words::instant(at, zone)),
+            None => "**NOT CLEARED**".to_owned(),
+        };
+        let since = words::instant(debt.since, zone);
+        out.line(&format!("- {}, made by {} {since}: {standing}", prose(&debt.title), code(debt.step.as_str())))?;
+    }
+    if state.debts.is_empty() {
+        out.line("It made nothing.")?;
     }
     Ok(())
 }

@@ -6,10 +6,12 @@ use crate::model::id::{RunId, RunbookId};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use crate::report::Exit;
-use crate::runbook::Mode;
+use crate::runbook::{Debt, Mode};
 use crate::runner::{RunEntry, runs};
+use chrono_tz::Tz;
 use color_eyre::eyre;
 use serde::Serialize;
+use std::io;
 
 /// List all runs, newest first
 ///
@@ -35,6 +37,7 @@ struct Row<'a> {
     ended_at: Option<Timestamp>,
     operator: Option<String>,
     question: Option<&'a str>,
+    debts: &'a [Debt],
     error: Option<&'a str>,
 }
 
@@ -53,9 +56,32 @@ impl<'a> Row<'a> {
             ended_at: state.and_then(|state| state.ended_at),
             operator: state.map(|state| state.operator.to_string()),
             question: state.and_then(|state| state.question.as_ref()).map(|question| question.title.as_str()),
+            debts: state.map(|state| state.debts.as_slice()).unwrap_or_default(),
             error: entry.state.as_ref().err().map(String::as_str),
         }
     }
+}
+
+/// What drills made and nobody has seen gone.
+fn owed(entries: &[RunEntry], zone: Tz, out: &mut Output) -> io::Result<()> {
+    let due = |entry: &'_ RunEntry| -> Vec<Debt> {
+        let debts = entry.state.as_ref().map(|state| state.debts.clone()).unwrap_or_default();
+        debts.into_iter().filter(Debt::is_due).collect()
+    };
+    let owing: Vec<(&RunEntry, Vec<Debt>)> =
+        entries.iter().map(|entry| (entry, due(entry))).filter(|(_, due)| !due.is_empty()).collect();
+    if owing.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    out.line(&out.toned(Tone::Critical, "Not cleared after drills"))?;
+    for (entry, debts) in owing {
+        for debt in debts {
+            let since = words::instant(debt.since, zone);
+            out.line(&format!("  {} since {since}, run {}", escaped(&debt.title), entry.folder.run))?;
+        }
+    }
+    out.line("  `relight clean RUN` clears what a run that is over has left; others clear it themselves at their end")
 }
 
 pub async fn run(globals: &Globals, _args: &Args, out: &mut Output) -> eyre::Result<Exit> {
@@ -87,6 +113,7 @@ pub async fn run(globals: &Globals, _args: &Args, out: &mut Output) -> eyre::Res
         } else {
             table.print(out)?;
         }
+        owed(&entries, setup.estate.time_zone, out)?;
     }
     let readable = entries.iter().all(|entry| entry.state.is_ok());
     Ok(if readable { Exit::Fine } else { Exit::Unknown })

@@ -92,6 +92,10 @@ fn step_sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         EventKind::StepNotRun { step, why } => (Tone::Quiet, step, format!("not run: {why}")),
         EventKind::StepCancelled { step, why } => (Tone::Warning, step, format!("cancelled: {why}")),
         EventKind::StepDoneByHand { step, evidence } => (Tone::Warning, step, format!("done by hand: {evidence}")),
+        EventKind::DebtIncurred { step, title } => {
+            (Tone::Plain, step, format!("owed from here until it is seen gone: {title}"))
+        }
+        EventKind::DebtSettled { step } => (Tone::Good, step, "what it made was seen gone".to_owned()),
         EventKind::StepUndone { step } => (Tone::Good, step, "undone".to_owned()),
         EventKind::StepUndoFailed { step, why } => (Tone::Critical, step, format!("UNDO FAILED: {why}")),
         EventKind::DriftAccepted { step, reason } => (Tone::Warning, step, format!("drift accepted: {reason}")),

@@ -1,6 +1,6 @@
 //! What follows from a state alone: the next event, or none while the run waits for the world.
 
-use super::{abort, prepare, settle, words};
+use super::{abort, debt, prepare, settle, words};
 use crate::event::EventKind;
 use crate::model::time::Timestamp;
 use crate::runbook::plan::PlannedStep;
@@ -26,6 +26,10 @@ pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
     if state.status.is_over() || state.working.is_some() {
         return None;
     }
+    debt::settled(state).or_else(|| following(state, now).map(|kind| debt::owed_first(state, kind)))
+}
+
+fn following(state: &RunState, now: Timestamp) -> Option<EventKind> {
     if let Some(question) = &state.question {
         let why = if let Some(abort) = &state.abort {
             format!("the run is being aborted: {}", abort.reason)

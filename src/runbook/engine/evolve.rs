@@ -70,6 +70,7 @@ impl RunState {
             question: None,
             exceptions: Vec::new(),
             leftovers: Vec::new(),
+            debts: Vec::new(),
             human_wait_ms: 0,
             last_at: first.at,
             working: None,
@@ -105,6 +106,7 @@ impl RunState {
             EventKind::RunEnded { status, leftovers } => self.run_ended(event, status, leftovers),
             _ => {
                 self.run_event(event);
+                self.debt_event(event);
                 self.question_event(event);
                 self.step_event(event);
                 vec![]

@@ -9,6 +9,7 @@ mod abort;
 mod advance;
 mod answer;
 mod ask;
+mod debt;
 mod decide;
 mod evolve;
 mod identity;

@@ -27,14 +27,18 @@ pub fn next(at: At<'_>) -> Option<EventKind> {
     }
 }
 
-/// In a dry run: steps that change something, and those that look at what such steps would have made.
+/// What the plan says, and in a dry run steps that change something and those that look at what such steps
+/// would have made.
 fn left_out(at: At<'_>) -> Option<EventKind> {
+    if let Some(why) = &at.planned.omitted {
+        return Some(EventKind::StepNotRun { step: at.step(), why: why.clone() });
+    }
     if at.state.plan.mode != Mode::DryRun {
         return None;
     }
     let why = if at.changes() {
         "a dry run changes nothing"
-    } else if at.state.steps.iter().any(|step| step.state == StepState::NotRun) {
+    } else if at.state.walk(at.now).any(|at| at.record.state == StepState::NotRun && at.planned.omitted.is_none()) {
         "what it looks at would have been made by a step that the dry run left out"
     } else {
         return None;

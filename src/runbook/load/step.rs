@@ -5,7 +5,7 @@ use super::scope::Scope;
 use crate::located::{Fields, Item, Located, Problem};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
-use crate::runbook::definition::{Action, AnswerKind, Confirm, SkipRule, Step, TaskTemplate};
+use crate::runbook::definition::{Action, AnswerKind, ByMode, Confirm, ModeRule, SkipRule, Step, TaskTemplate};
 use crate::runbook::modules::ModuleRow;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ const EFFECTS: [(&str, Effect); 5] = [
 ];
 const CONFIRMS: [(&str, Confirm); 3] = [("none", Confirm::None), ("key", Confirm::Key), ("phrase", Confirm::Phrase)];
 const SKIPS: [(&str, SkipRule); 2] = [("forbidden", SkipRule::Forbidden), ("with-reason", SkipRule::WithReason)];
+const RULES: [(&str, ModeRule); 2] = [("run", ModeRule::Run), ("omit", ModeRule::Omit)];
 const ANSWERS: [(&str, AnswerKind); 3] =
     [("yes-no", AnswerKind::YesNo), ("text", AnswerKind::Text), ("integer", AnswerKind::Integer)];
 
@@ -39,12 +40,13 @@ pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<S
     let title = fields.need("title").and_then(|item| filled(&item).and_then(|_| scope.text(&item)));
     let help = fields.take("help").and_then(|item| scope.text(&item)).unwrap_or_default();
     let skip = fields.take("skip").and_then(|item| item.choice(&SKIPS)).unwrap_or_default();
+    let by_mode = fields.table("by_mode", by_mode).unwrap_or_default();
     let wanted = fields.take("effect");
     let effect = wanted.as_ref().and_then(|item| item.choice(&EFFECTS));
     let (module, ask, attest) = (fields.optional::<Located<String>>("use"), fields.take("ask"), fields.take("attest"));
     match (module, ask, attest) {
         (Some(module), None, None) => {
-            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip };
+            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip, by_mode };
             Some(task_step(fields, scope, parts, &module, wanted.as_ref(), effect))
         }
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
@@ -62,6 +64,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<S
                 retry: 0,
                 skip,
                 undo: None,
+                by_mode,
             })
         }
         _ => {
@@ -78,6 +81,12 @@ struct Common {
     title: String,
     help: String,
     skip: SkipRule,
+    by_mode: ByMode,
+}
+
+fn by_mode(fields: &mut Fields<'_>) -> Option<ByMode> {
+    let mut rule = |key| fields.take(key).and_then(|item: Item<'_>| item.choice(&RULES)).unwrap_or_default();
+    Some(ByMode { dry_run: rule("dry_run"), drill: rule("drill") })
 }
 
 fn human(
@@ -158,6 +167,7 @@ fn task_step(
         retry,
         skip: parts.skip,
         undo,
+        by_mode: parts.by_mode,
     }
 }
 
@@ -179,7 +189,7 @@ fn confirm(fields: &mut Fields<'_>, effect: Effect) -> Confirm {
     wanted.max(least)
 }
 
-fn template(
+pub(super) fn template(
     fields: &mut Fields<'_>,
     scope: &Scope<'_>,
     key: &'static str,

@@ -1,6 +1,6 @@
 //! `files.compare`: a folder against the backup, byte by byte, both ways.
 
-use super::folder::{Place, Tally, failed, tally};
+use super::folder::{Note, Place, Tally, failed, tally};
 use super::members::{Kind, Limits, Member, Seen, Visitor, content_failure, walk};
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
@@ -8,6 +8,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::progress::telling;
+use crate::tasks::restored;
 use crate::tasks::source::Source;
 use cap_std::fs::{Dir, MetadataExt};
 use serde::Deserialize;
@@ -105,6 +106,10 @@ async fn compare(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         comparer.problem(format!("{} files are fewer than believable", found.files));
     }
     comparer.verdict()?;
+    // Only the folder that this run unpacked shows that the backup can be restored.
+    if Note::read(cx, &input.folder).is_some_and(|note| note.complete.is_some()) {
+        restored::record(cx, &input.source, None, &format!("unpacked and compared: {}", words(&found)))?;
+    }
     Ok(values(json!({ "files": found.files, "folders": found.folders, "links": found.links, "bytes": found.bytes })))
 }
 

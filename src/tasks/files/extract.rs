@@ -9,6 +9,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::progress::telling;
+use crate::tasks::reach::{Makes, Reach};
 use crate::tasks::source::Source;
 use crate::tasks::staging::free_bytes;
 use cap_std::fs::{DirBuilder, DirBuilderExt};
@@ -84,6 +85,14 @@ struct Input {
 impl Module for Extract {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Folders { paths: &["target", "side"] })
+    }
+
+    fn makes(&self) -> Option<Makes> {
+        Some(Makes { what: "folder", named_by: "side", remove: "files.remove-made", probe: "files.made-gone" })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

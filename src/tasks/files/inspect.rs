@@ -1,6 +1,7 @@
 //! `files.inspect`: the live folder of an asset, its surroundings and its size, for the plan.
 
 use super::folder::{Found, Place, failed, tally};
+use crate::model::estate::Asset;
 use crate::model::id::AssetId;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
@@ -12,6 +13,7 @@ use crate::tasks::staging::free_bytes;
 use rustix::fs::{Access, AtFlags};
 use serde::Deserialize;
 use serde_json::json;
+use std::path::PathBuf;
 
 pub struct Inspect;
 
@@ -19,7 +21,15 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "files.inspect",
     summary: "Look at the live folder of an asset and at the room beside it",
     effect: Effect::Observe,
-    inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset with a `path`" }],
+    inputs: &[
+        InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset with a `path`" },
+        InputSpec {
+            name: "drill",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Look at the asset's drill place instead, which must be free",
+        },
+    ],
     outputs: &["target", "parent", "title", "exists", "live_id", "files", "bytes", "size", "free_bytes", "health_url"],
     idempotent: true,
     undo: "nothing to take back",
@@ -29,6 +39,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 #[derive(Deserialize)]
 struct Input {
     asset: AssetId,
+    #[serde(default)]
+    drill: bool,
 }
 
 #[async_trait::async_trait]
@@ -42,15 +54,26 @@ impl Module for Inspect {
     }
 }
 
+fn drill_place(asset: Option<&Asset>) -> Option<PathBuf> {
+    asset?.drill.as_ref()?.path.clone()
+}
+
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let asset = cx.estate.asset(&input.asset);
-    let path = asset.and_then(|asset| asset.path.clone()).ok_or_else(|| {
-        Failure::new(format!("asset `{}` has no `path` in the configuration", input.asset))
-            .means("nobody knows where its live folder is")
-            .next("add `path` to the asset, and make a new plan")
+    let path = if input.drill { drill_place(asset) } else { asset.and_then(|asset| asset.path.clone()) };
+    let path = path.ok_or_else(|| {
+        let (key, meaning) = if input.drill {
+            ("drill = { path = \"…\" }", "a drill restores to a scratch folder, never to the live one")
+        } else {
+            ("path", "nobody knows where its live folder is")
+        };
+        Failure::new(format!("asset `{}` has no `{key}` in the configuration", input.asset))
+            .means(meaning)
+            .next("add it to the asset, and make a new plan")
     })?;
-    let health_url = asset.and_then(|asset| asset.health_url.clone());
+    // The application's answer says nothing about a scratch copy.
+    let health_url = asset.filter(|_| !input.drill).and_then(|asset| asset.health_url.clone());
     let cancel = cx.cancel.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let (place, [name]) = Place::open([&path])?;
@@ -63,6 +86,11 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .next("run as a user who may write there")
         })?;
         let live = place.find(&name)?;
+        if input.drill && live != Found::Nothing {
+            return Err(Failure::new(format!("{} is there already", place.show(&name)))
+                .means("a drill starts from a free name, so that nothing of anyone's is in its way; nothing was done")
+                .next("clear what an earlier drill left (`relight runs` lists it), or name another place for drills"));
+        }
         if let Found::Other(what) = live {
             return Err(Failure::new(format!("{} is {what}", place.show(&name)))
                 .means("it cannot be exchanged by renaming")

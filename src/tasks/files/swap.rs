@@ -5,6 +5,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use rustix::fs::RenameFlags;
 use serde::Deserialize;
 use serde_json::json;
@@ -164,6 +165,10 @@ fn holds(found: &Found, old: Option<&FolderId>) -> bool {
 impl Module for Swap {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Folders { paths: &["target", "side", "aside"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

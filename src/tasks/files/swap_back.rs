@@ -6,6 +6,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use rustix::fs::RenameFlags;
 use serde_json::json;
 
@@ -41,6 +42,10 @@ static SPEC: ModuleSpec = ModuleSpec {
 impl Module for SwapBack {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Folders { paths: &["target", "side", "aside"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

@@ -7,6 +7,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::{Makes, Reach};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -51,6 +52,14 @@ struct Input {
 impl Module for CreateSide {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Databases { server: "server", names: &["side"] })
+    }
+
+    fn makes(&self) -> Option<Makes> {
+        Some(Makes { what: "database", named_by: "side", remove: "pg.remove-made", probe: "pg.made-gone" })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

@@ -88,6 +88,17 @@ pub async fn find_oid(session: &Session, oid: u32) -> Result<Option<Database>, S
     row.map(|row| parse(&row.get::<_, Value>(0))).transpose().map_err(Stop::from)
 }
 
+/// Every database that carries the mark of this run as its maker, whatever it is called now.
+pub async fn made_by(session: &Session, run: &str) -> Result<Vec<Database>, Stop> {
+    let marked = format!("{SELECT} shobj_description(d.oid, 'pg_database') LIKE 'relight run=%'");
+    let rows = session.rows("reading the list of databases", &marked, &[]).await?;
+    let all: Result<Vec<Database>, Failure> = rows.iter().map(|row| parse(&row.get::<_, Value>(0))).collect();
+    let made = |database: &Database| {
+        database.mark().is_some_and(|mark| mark.run == run && !matches!(mark.state, MarkState::Aside(_)))
+    };
+    Ok(all?.into_iter().filter(made).collect())
+}
+
 fn parse(row: &Value) -> Result<Database, Failure> {
     let text = |key: &str| row.get(key).and_then(Value::as_str).map(str::to_owned);
     let need =

@@ -7,6 +7,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -56,6 +57,10 @@ struct Input {
 impl Module for DropSide {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Databases { server: "server", names: &["side"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

@@ -3,11 +3,12 @@
 use super::connect::{Session, address};
 use super::database::{self, DEFAULT_TABLESPACE, Database};
 use super::names::NAME_BYTES;
-use super::target::{cluster, of_asset, standby_refused};
+use super::target::{cluster, of_asset, of_drill, standby_refused};
 use crate::model::estate::Server;
 use crate::model::id::AssetId;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
@@ -20,7 +21,15 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "pg.inspect",
     summary: "Look at the server and the live database of an asset",
     effect: Effect::Observe,
-    inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of kind postgresql" }],
+    inputs: &[
+        InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of kind postgresql" },
+        InputSpec {
+            name: "drill",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Look at the asset's drill place instead, which must be free",
+        },
+    ],
     outputs: &[
         "server",
         "address",
@@ -50,6 +59,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 #[derive(Deserialize)]
 struct Input {
     asset: AssetId,
+    #[serde(default)]
+    drill: bool,
 }
 
 #[async_trait::async_trait]
@@ -65,13 +76,23 @@ impl Module for Inspect {
 
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let (server, name) = of_asset(cx, &input.asset)?;
+    let (server, name) = if input.drill {
+        of_drill(cx, &input.asset)?
+    } else {
+        of_asset(cx, &input.asset).map(|(server, name)| (server, name.to_owned()))?
+    };
     let session = Session::open(cx, server, &server.maintenance_db).await?;
     let (system_identifier, standby) = cluster(&session).await?;
     if standby {
         return Err(standby_refused(server).into());
     }
-    let live = database::find(&session, name).await?;
+    let live = database::find(&session, &name).await?;
+    if input.drill && live.is_some() {
+        return Err(Failure::new(format!("database `{}` on {} is there already", escaped(&name), address(server)))
+            .means("a drill starts from a free name, so that nothing of anyone's is in its way; nothing was done")
+            .next("clear what an earlier drill left (`relight runs` lists it), or name another place for drills")
+            .into());
+    }
     check_rights(&session, server, live.as_ref()).await?;
     let about = about_server(&session).await?;
     let (size, connections) = match &live {
@@ -79,7 +100,8 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         None => (None, 0),
     };
     let text = |key: &str| about.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let health_url = cx.estate.asset(&input.asset).and_then(|asset| asset.health_url.clone());
+    // The application's answer says nothing about a scratch copy.
+    let health_url = cx.estate.asset(&input.asset).filter(|_| !input.drill).and_then(|asset| asset.health_url.clone());
     Ok(values(json!({
         "server": server.id,
         "address": address(server),
@@ -89,7 +111,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "system_identifier": system_identifier,
         "data_directory": about.get("data_directory"),
         "database": name,
-        "stem": stem(name),
+        "stem": stem(&name),
         "exists": live.is_some(),
         "oid": live.as_ref().map(|live| live.oid),
         "size_bytes": size,
@@ -104,7 +126,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 }
 
 /// The database's name cut so that dated names made from it stay whole.
-fn stem(name: &str) -> &str {
+pub fn stem(name: &str) -> &str {
     let mut end = name.len().min(NAME_BYTES - 24);
     while !name.is_char_boundary(end) {
         end -= 1;

@@ -11,6 +11,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::process::{self, Output};
 use crate::tasks::progress::telling;
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -66,6 +67,10 @@ struct Input {
 impl Module for SafetyDump {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::RunFolder)
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

@@ -9,6 +9,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -72,6 +73,10 @@ impl Input {
 impl Module for Swap {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Databases { server: "server", names: &["database", "side", "aside"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

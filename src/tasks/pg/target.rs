@@ -58,6 +58,22 @@ pub fn standby_refused(server: &Server) -> Failure {
         .next("point this server's address at the primary, and make a new plan")
 }
 
+/// The server and the database name that drills of an asset work on.
+pub fn of_drill<'a>(cx: &'a TaskContext, asset: &AssetId) -> Result<(&'a Server, String), Failure> {
+    let (live, database) = of_asset(cx, asset)?;
+    let place = cx.estate.asset(asset).and_then(|asset| asset.drill.as_ref()).ok_or_else(|| no_drill_place(asset))?;
+    let server = place.server.as_ref().map_or(Ok(live), |server| connect::server(cx, server))?;
+    let name = place.database.clone().unwrap_or_else(|| format!("{}_drill", super::inspect::stem(database)));
+    super::names::check_name(&name)?;
+    Ok((server, name))
+}
+
+fn no_drill_place(asset: &AssetId) -> Failure {
+    Failure::new(format!("asset `{asset}` has no `drill` place in the configuration"))
+        .means("a drill restores to a scratch place, never to the live one; nothing was done")
+        .next("add `drill = { server = \"…\" }`, or `{ database = \"…\" }`, to the asset")
+}
+
 /// The server and the database name that an asset lives in.
 pub fn of_asset<'a>(cx: &'a TaskContext, asset: &AssetId) -> Result<(&'a Server, &'a str), Failure> {
     let found = cx.estate.asset(asset).ok_or_else(|| Failure::new(format!("asset `{asset}` is not configured")))?;

@@ -12,6 +12,7 @@ use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::restored;
 use crate::tasks::source::Source;
 use serde::Deserialize;
 use serde_json::json;
@@ -89,12 +90,12 @@ async fn validate(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let (session, server) = input.target.open(cx).await?;
     let side = database::ours(&session, &input.side, &cx.owner.run).await?;
-    if !matches!(side.mark().map(|mark| mark.state), Some(MarkState::Restored(_))) {
+    let Some(MarkState::Restored(sha256)) = side.mark().map(|mark| mark.state) else {
         return Err(Failure::new(format!("`{}` carries no mark of a completed restore", escaped(&input.side)))
             .means("there is nothing to validate yet")
             .next("run the restore step first")
             .into());
-    }
+    };
     let expected = inventory::of_source(cx, server, &input.source).await?;
     let inside = Session::open(cx, server, &input.side).await?;
     let counted = count_all(cx, &inside, Some(&expected)).await?;
@@ -111,6 +112,8 @@ async fn validate(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     if !problems.is_empty() {
         return Err(differs(&problems).into());
     }
+    let detail = format!("restored to PostgreSQL and compared: {} tables, {rows} rows", counted.len());
+    restored::record(cx, &input.source, Some(sha256), &detail)?;
     let live = live_counts(cx, server, &input.database).await?;
     Ok(values(json!({
         "tables": counted.len(),

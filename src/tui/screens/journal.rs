@@ -260,6 +260,8 @@ fn step_sentence(kind: &EventKind) -> (String, Role) {
         K::StepUnknown { step, why } => (format!("{step}: unknown: {why}"), Role::Unknown),
         K::StepSkipped { step, reason } => (format!("{step}: skipped: {reason}"), Role::Warning),
         K::StepDoneByHand { step, evidence } => (format!("{step}: done by hand: {evidence}"), Role::Warning),
+        K::DebtIncurred { step, title } => (format!("{step}: owed until seen gone: {title}"), Role::Warning),
+        K::DebtSettled { step } => (format!("{step}: what it made was seen gone"), Role::Ok),
         K::StepUndone { step } => (format!("{step}: undone"), Role::Ok),
         K::StepUndoFailed { step, why } => (format!("{step}: undo failed: {why}"), Role::Critical),
         K::DriftAccepted { step, reason } => (format!("{step}: change accepted: {reason}"), Role::Warning),

@@ -19,6 +19,7 @@ use crate::model::text::escaped;
 use crate::tasks::context::{Cancel, TaskContext};
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use crate::tasks::source::Source;
 use serde::Deserialize;
 use serde_json::json;
@@ -94,6 +95,10 @@ struct Loaded {
 impl Module for Restore {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Databases { server: "server", names: &["side"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

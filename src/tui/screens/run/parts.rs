@@ -86,6 +86,9 @@ fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
     for exception in &run.state.exceptions {
         out.push((format!("Exception at {}: {} ({})", exception.step, exception.text, exception.by), Role::Warning));
     }
+    for debt in run.state.debts.iter().filter(|debt| debt.is_due() && run.state.status.is_over()) {
+        out.push((format!("Not cleared: {} (relight clean {})", debt.title, run.state.id), Role::Critical));
+    }
     if !run.state.leftovers.is_empty() {
         out.push((format!("Left behind: {}", run.state.leftovers.join(", ")), Role::Critical));
     }
