@@ -2,7 +2,7 @@
 
 use super::asset::{Scope, asset, proof};
 use super::names::{Line, Names, Zone, path_below};
-use super::server::{host, server};
+use super::server::{Around, host, server};
 use super::store::store;
 use super::ui::{UiSettings, ui};
 use crate::located::{self, Fields, Place, Problem, Problems};
@@ -50,8 +50,18 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings, Vec<P
     let mut host_names = Names::new("host");
 
     let stores = root.tables("stores", |fields| store(fields, &mut store_names, base));
-    let servers = root.tables("servers", |fields| server(fields, &mut server_names, base));
-    let hosts = root.tables("hosts", |fields| host(fields, &mut host_names));
+    let hosts = root.tables("hosts", |fields| host(fields, &mut host_names, base));
+    let mut standbys = Vec::new();
+    let mut around = Around { base, hosts: &host_names, standbys: &mut standbys };
+    let servers = root.tables("servers", |fields| server(fields, &mut server_names, &mut around));
+    for standby in &standbys {
+        if let Some(problem) = server_names.missing(standby) {
+            root.report(problem);
+        }
+    }
+    if let Some(own) = servers.iter().find(|server| server.standby.as_ref() == Some(&server.id)) {
+        root.report(Problem::at(&Place::WHOLE, format!("server `{}` names itself as its standby", own.id)));
+    }
     let default_proof = root.table("proof", proof);
     let scope =
         Scope { base, stores: &store_names, servers: &server_names, known_servers: &servers, proof: default_proof };

@@ -110,19 +110,30 @@ impl Names {
 
     /// Checks a reference.
     pub fn refer(&self, item: &Item<'_>) -> Option<String> {
-        let name = String::read(item)?;
-        if self.known.iter().any(|(known, _)| *known == name) {
-            return Some(name);
+        let name = Located::<String>::read(item)?;
+        match self.missing(&name) {
+            None => Some(name.value),
+            Some(problem) => {
+                item.report(problem);
+                None
+            }
         }
-        let near = nearest(&name, self.known.iter().map(|(known, _)| known.as_str()));
+    }
+
+    /// What is wrong with a reference, for one that can be checked only later.
+    pub fn missing(&self, reference: &Located<String>) -> Option<Problem> {
+        let name = &reference.value;
+        if self.known.iter().any(|(known, _)| known == name) {
+            return None;
+        }
+        let near = nearest(name, self.known.iter().map(|(known, _)| known.as_str()));
         let all: Vec<String> = self.known.iter().map(|(known, _)| format!("`{known}`")).collect();
         let otherwise = if all.is_empty() {
             format!("the file names no {}", self.kind)
         } else {
             format!("the {}s are {}", self.kind, all.join(", "))
         };
-        let problem = Problem::at(&item.place, format!("there is no {} `{name}`", self.kind));
-        item.report(problem.suggest(near, otherwise));
-        None
+        let problem = Problem::at(&reference.place, format!("there is no {} `{name}`", self.kind));
+        Some(problem.suggest(near, otherwise))
     }
 }

@@ -2,14 +2,15 @@
 
 use super::names::{Line, Names, path_below};
 use super::secret_ref::secret_ref;
-use crate::located::{Fields, Item};
-use crate::model::estate::{AssetKind, Host, Server, TlsMode, Via};
+use crate::located::{Fields, Item, Located};
+use crate::model::estate::{AssetKind, Host, Server, ServerHome, Ssh, TlsMode, Traffic, Via};
 use crate::model::id::{HostId, ServerId};
 use std::path::Path;
 
 const KINDS: [(&str, AssetKind); 2] = [("postgresql", AssetKind::PostgreSql), ("redis", AssetKind::Redis)];
 
-pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, base: &Path) -> Option<Server> {
+pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Around<'_>) -> Option<Server> {
+    let base = around.base;
     let id = names.define(fields);
     let kind = fields.take("kind").map_or(Some(AssetKind::PostgreSql), |item| item.choice(&KINDS));
     let host = fields.required::<Line>("host");
@@ -21,6 +22,10 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, base: &Path) ->
         .map_or(Some(TlsMode::Off), |item| item.choice(&[("off", TlsMode::Off), ("verify", TlsMode::Verify)]));
     let maintenance_db = fields.optional::<Line>("maintenance_db");
     let bin_dir = fields.take("bin_dir").and_then(|item| path_below(base, &item));
+    let home = fields.table("home", |fields| home(fields, around.hosts));
+    let standby = fields.optional::<Located<String>>("standby");
+    let traffic = fields.table("traffic", |fields| traffic(fields, around.hosts));
+    around.standbys.extend(standby.clone());
     let (default_port, default_user) = match kind? {
         AssetKind::Redis => (6379, "default"),
         _ => (5432, "postgres"),
@@ -35,6 +40,9 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, base: &Path) ->
         tls: tls?,
         maintenance_db: maintenance_db.map_or_else(|| "postgres".to_owned(), |line| line.0),
         bin_dir,
+        home,
+        standby: standby.map(|name| ServerId::new(name.value)),
+        traffic,
     })
 }
 
@@ -45,29 +53,84 @@ fn port(item: &Item<'_>) -> Option<u16> {
     }
 }
 
+/// Hosts come first in the reading, so that servers can refer to them.
+pub(super) struct Around<'a> {
+    pub base: &'a Path,
+    pub hosts: &'a Names,
+    /// Standbys that servers name; they may come later in the file.
+    pub standbys: &'a mut Vec<Located<String>>,
+}
+
+fn home(fields: &mut Fields<'_>, hosts: &Names) -> Option<ServerHome> {
+    let host = fields.need("host").and_then(|item| hosts.refer(&item));
+    let data_dir = fields.need("data_dir").and_then(|item| path_there(&item));
+    let bin_dir = fields.take("bin_dir").and_then(|item| path_there(&item));
+    let log = fields.take("log").and_then(|item| path_there(&item));
+    let start_options = fields.optional::<Vec<String>>("start_options").unwrap_or_default();
+    let replication_user = fields.optional::<Line>("replication_user").map(|line| line.0);
+    Some(ServerHome { host: HostId::new(host?), data_dir: data_dir?, bin_dir, log, start_options, replication_user })
+}
+
+fn traffic(fields: &mut Fields<'_>, hosts: &Names) -> Option<Traffic> {
+    let host = fields.need("host").and_then(|item| hosts.refer(&item));
+    let path = fields.need("path").and_then(|item| path_there(&item));
+    let content = fields.need("content").and_then(|item| {
+        let text = item.read::<String>()?;
+        if text.contains("{host}") || text.contains("{server}") {
+            return Some(text);
+        }
+        item.refuse("name the server with `{host}` (and `{port}`) or `{server}`: without it nothing would ever move")
+    });
+    let reload = fields.optional::<Vec<String>>("reload").unwrap_or_default();
+    Some(Traffic { host: HostId::new(host?), path: path?, content: content?, reload })
+}
+
+/// A path on another machine: absolute, because nothing here is its beginning.
+fn path_there(item: &Item<'_>) -> Option<String> {
+    let path = item.read::<Line>()?.0;
+    let steps_out = path.split('/').any(|part| part == "..");
+    if !path.starts_with('/') || path.trim_end_matches('/').is_empty() || steps_out {
+        return item.refuse("be an absolute path on the host, without `..`");
+    }
+    Some(path.trim_end_matches('/').to_owned())
+}
+
 #[derive(Clone, Copy)]
 enum Way {
     Local,
     Ssh,
 }
 
-pub(super) fn host(fields: &mut Fields<'_>, names: &mut Names) -> Option<Host> {
+pub(super) fn host(fields: &mut Fields<'_>, names: &mut Names, base: &Path) -> Option<Host> {
     let id = names.define(fields);
     let way = fields.need("via").and_then(|item| item.choice(&[("local", Way::Local), ("ssh", Way::Ssh)]));
+    let run_as = fields.optional::<Vec<String>>("run_as").unwrap_or_default();
     let via = match way {
         Some(Way::Local) => {
-            fields.forbid(&["address"], "a host that is reached locally needs none");
+            let remote = ["address", "user", "port", "key", "known_hosts"];
+            fields.forbid(&remote, "a host that is reached locally needs none");
             Some(Via::Local)
         }
-        Some(Way::Ssh) => fields.need("address").and_then(|item| {
-            let address = item.read::<Line>()?.0;
-            // It becomes one argument of ssh; a leading dash would make it an option.
-            if address.starts_with('-') || address.contains(char::is_whitespace) {
-                return item.refuse("be a host name, or user@host");
-            }
-            Some(Via::Ssh { address })
-        }),
-        None => fields.take("address").and(None),
+        Some(Way::Ssh) => ssh(fields, base).map(Via::Ssh),
+        None => ssh(fields, base).and(None),
     };
-    Some(Host { id: HostId::new(id?), via: via? })
+    Some(Host { id: HostId::new(id?), via: via?, run_as })
+}
+
+fn ssh(fields: &mut Fields<'_>, base: &Path) -> Option<Ssh> {
+    let address = fields.need("address").and_then(|item| word(&item, "be a host name or address"));
+    let user = fields.take("user").and_then(|item| word(&item, "be a user name"));
+    let port = fields.take("port").and_then(|item| port(&item));
+    let key = fields.take("key").and_then(|item| path_below(base, &item));
+    let known_hosts = fields.take("known_hosts").and_then(|item| path_below(base, &item));
+    Some(Ssh { address: address?, user, port, key, known_hosts })
+}
+
+/// It becomes one argument of ssh; a leading dash would make it an option.
+fn word(item: &Item<'_>, must: &str) -> Option<String> {
+    let text = item.read::<Line>()?.0;
+    if text.starts_with('-') || text.contains(char::is_whitespace) {
+        return item.refuse(must);
+    }
+    Some(text)
 }

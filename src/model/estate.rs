@@ -34,6 +34,9 @@ impl Estate {
     pub fn server(&self, id: &ServerId) -> Option<&Server> {
         self.servers.iter().find(|s| &s.id == id)
     }
+    pub fn host(&self, id: &HostId) -> Option<&Host> {
+        self.hosts.iter().find(|h| &h.id == id)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +198,42 @@ pub struct Server {
     pub maintenance_db: String,
     /// Folder with `pg_restore`, `psql`, `pg_dump`; absent means `PATH`, then the usual places.
     pub bin_dir: Option<PathBuf>,
+    /// Where it runs, for starting and stopping it.
+    #[serde(default)]
+    pub home: Option<ServerHome>,
+    /// The other half of a pair: the server that follows this one, or that this one follows after a failover.
+    #[serde(default)]
+    pub standby: Option<ServerId>,
+    /// How clients of the pair learn which half to use.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
+}
+
+/// Where a PostgreSQL server runs and how it is started there. Paths are paths on that host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerHome {
+    pub host: HostId,
+    pub data_dir: String,
+    /// Folder with `pg_ctl`, `pg_controldata`, `pg_rewind`; absent means the host's `PATH`.
+    pub bin_dir: Option<String>,
+    /// Takes what the server says while it starts; absent means a file beside the data folder.
+    pub log: Option<String>,
+    /// Options of `postgres`, for example `-c config_file=/etc/…`.
+    pub start_options: Vec<String>,
+    /// Whom a standby logs in as to follow this server; absent means the server's `user`. Its password is the
+    /// business of the standby's own host (a password file, a certificate).
+    pub replication_user: Option<String>,
+}
+
+/// A file that tells clients, or the pooler between, where the writable server is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    pub host: HostId,
+    pub path: String,
+    /// Its whole content; `{host}`, `{port}` and `{server}` stand for the chosen server.
+    pub content: String,
+    /// Run on the host after the file was replaced; empty: nothing is run.
+    pub reload: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,15 +246,29 @@ pub enum TlsMode {
     Verify,
 }
 
+/// A machine on which commands run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     pub id: HostId,
     pub via: Via,
+    /// Words before every command, such as `runuser -u postgres --`.
+    #[serde(default)]
+    pub run_as: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
     Local,
-    Ssh { address: String },
+    Ssh(Ssh),
+}
+
+/// What is absent here is as the user's own ssh settings have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ssh {
+    pub address: String,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    pub key: Option<PathBuf>,
+    pub known_hosts: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@ pub mod checks;
 pub mod context;
 pub mod decode;
 pub mod files;
+pub mod host;
 pub mod input;
 pub mod module;
 pub mod pg;

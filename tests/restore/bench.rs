@@ -66,6 +66,9 @@ pub fn estate(cluster: &Cluster) -> Estate {
         tls: TlsMode::Off,
         maintenance_db: "postgres".to_owned(),
         bin_dir: Some(crate::postgres::BIN.into()),
+        home: None,
+        standby: None,
+        traffic: None,
     };
     let asset = Asset {
         id: "orders".into(),

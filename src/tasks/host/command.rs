@@ -1,0 +1,144 @@
+//! One command on one host, its end, and what it said.
+
+use super::ssh;
+use crate::model::estate::{Host, Via};
+use crate::model::id::HostId;
+use crate::model::task::Failure;
+use crate::model::text::escaped;
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::Stop;
+use crate::tasks::process::{self, Input, Output, Program};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+/// Standard output beyond this is not kept.
+const KEPT_BYTES: usize = 4 << 20;
+/// Begins the line with which the far side of ssh tells how a command ended.
+const MARK: &str = "relight-ended-";
+
+pub struct Command {
+    pub argv: Vec<String>,
+    pub stdin: Option<Vec<u8>>,
+    /// It is given up after this long.
+    pub within: Duration,
+    /// For messages.
+    pub name: String,
+}
+
+impl Command {
+    pub fn new<W: Into<String>>(argv: impl IntoIterator<Item = W>) -> Self {
+        let argv: Vec<String> = argv.into_iter().map(Into::into).collect();
+        let name = argv.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+        Self { name: escaped(name).into_owned(), argv, stdin: None, within: Duration::from_mins(1) }
+    }
+
+    #[must_use]
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+}
+
+/// How a command ended, on whichever host: all of it was heard.
+#[derive(Debug)]
+pub struct Said {
+    /// As a shell tells it: 128 and the signal's number for one that was killed.
+    pub status: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<String>,
+}
+
+impl Said {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// The command's own no, where it said one.
+    pub fn success(self, doing: &str, host: &Host) -> Result<Self, Failure> {
+        if self.status == 0 {
+            return Ok(self);
+        }
+        let failure = Failure::new(format!("{doing} on host `{}` ended with status {}", host.id, self.status));
+        let text = self.text();
+        let lines = self.stderr.iter().cloned().chain(text.lines().map(str::to_owned));
+        Err(lines
+            .filter(|line| !line.trim().is_empty())
+            .take(40)
+            .fold(failure, |failure, line| failure.evidence(escaped(&line).into_owned())))
+    }
+}
+
+/// The configured host with this name.
+pub fn find<'a>(cx: &'a TaskContext, id: &HostId) -> Result<&'a Host, Failure> {
+    cx.estate.host(id).ok_or_else(|| {
+        Failure::new(format!("host `{id}` is not configured"))
+            .means("nothing was done")
+            .next("add it under `[[hosts]]`, or make a new plan")
+    })
+}
+
+/// Runs a command to its end. `Stop::Failed` means that it never began, `Stop::Unknown` that nobody knows.
+pub async fn run(cx: &TaskContext, host: &Host, mut command: Command) -> Result<Said, Stop> {
+    command.argv.splice(0..0, host.run_as.iter().cloned());
+    match &host.via {
+        Via::Ssh(to) => ssh::run(cx, host, to, command).await,
+        Via::Local => {
+            let mut words = command.argv.into_iter();
+            let program = Program::new(words.next().unwrap_or_default()).args(words);
+            let spoken = speak(cx, program, command.stdin, command.within).await?;
+            Ok(Said { status: spoken.status, stdout: spoken.stdout, stderr: spoken.stderr })
+        }
+    }
+}
+
+/// What a local program said until it ended.
+pub(super) struct Spoken {
+    pub status: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<String>,
+    /// Lines with which the far side tells an end.
+    pub marked: Vec<String>,
+}
+
+pub(super) async fn speak(
+    cx: &TaskContext,
+    program: Program,
+    stdin: Option<Vec<u8>>,
+    within: Duration,
+) -> Result<Spoken, Stop> {
+    let name = program.name();
+    let (mut stdout, mut marked) = (Vec::new(), Vec::new());
+    let mut take = |chunk: &[u8]| {
+        let room = KEPT_BYTES.saturating_sub(stdout.len());
+        stdout.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        Ok(())
+    };
+    let mut listen = |line: &str| {
+        if line.starts_with(MARK) {
+            marked.push(line.to_owned());
+        }
+    };
+    let input = stdin.map(|bytes| Input {
+        stream: futures::stream::once(async move { Ok(Bytes::from(bytes)) }).boxed(),
+        whole: false,
+    });
+    let running = process::run_listening(program, input, Output::Chunks(&mut take), &mut listen, cx);
+    let Ok(ended) = tokio::time::timeout(within, running).await else {
+        return Err(Stop::Unknown(
+            Failure::new(format!("`{name}` did not end within {} s", within.as_secs()))
+                .means("it was stopped from here; what it had done by then is not known")
+                .next("look at the world again before anything is repeated"),
+        ));
+    };
+    let ended = ended?;
+    let status = ended.status.code().or_else(|| ended.status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+    Ok(Spoken { status, stdout, stderr: ended.stderr, marked })
+}

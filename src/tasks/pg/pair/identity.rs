@@ -1,0 +1,61 @@
+//! `pg.half`: the live identity of one half of a pair, in facts that change only when it really changes.
+
+use super::look::{Seen, look};
+use crate::model::id::ServerId;
+use crate::model::task::{Effect, TaskOutcome, Values};
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::pg::connect::{self, address};
+use serde::Deserialize;
+use serde_json::json;
+
+pub struct Half;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "pg.half",
+    summary: "Read the live identity of one server of a pair, where it answers; never fails for silence",
+    effect: Effect::Observe,
+    inputs: &[InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" }],
+    outputs: &["title", "facts"],
+    idempotent: true,
+    undo: "nothing to take back",
+    programs: &[],
+};
+
+#[derive(Deserialize)]
+struct Input {
+    server: ServerId,
+}
+
+#[async_trait::async_trait]
+impl Module for Half {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(identify(cx, input).await)
+    }
+}
+
+async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let server = connect::server(cx, &input.server)?;
+    let home = server.home.as_ref().map(|home| format!("{} on host {}", home.data_dir, home.host));
+    let mut facts = vec![("server", server.id.as_str().to_owned()), ("address", address(server))];
+    facts.push(("data folder", home.unwrap_or_else(|| "not configured".to_owned())));
+    match look(cx, server).await? {
+        Seen::Up(live) => facts.extend([
+            ("cluster", live.system_identifier.clone()),
+            ("role", live.role().to_owned()),
+            ("timeline", live.timeline.to_string()),
+            ("version", live.version),
+        ]),
+        // The words of a silence vary from look to look; that it is one does not.
+        Seen::Refused => facts.push(("role", "unknown: it refuses connections".to_owned())),
+        Seen::Closed(_) => facts.push(("role", "unknown: it listens and lets nobody in".to_owned())),
+        Seen::Silent(_) => facts.push(("role", "unknown: it gives no answer".to_owned())),
+    }
+    Ok(values(json!({ "title": format!("server {} at {}", server.id, address(server)), "facts": facts })))
+}
