@@ -193,6 +193,17 @@ pub enum EventKind {
     DebtSettled {
         step: StepId,
     },
+    /// The operator declared that the step goes on without these proofs, at this loss.
+    ProofDeclared {
+        step: StepId,
+        missing: Vec<String>,
+        loss: String,
+    },
+    /// A step that was skipped or done by hand is to run for the proof that another one needs.
+    StepReopened {
+        step: StepId,
+        wanted_by: StepId,
+    },
     /// `status` is `runbook::RunStatus` as data; `leftovers` is what an aborted run left behind.
     RunEnded {
         status: Value,

@@ -1,14 +1,15 @@
 //! A plan in the making: a runbook, its parameters, and what the looks at the world have answered so far.
 
-use super::definition::{Action, Confirm, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
+use super::definition::{Action, Confirm, Declare, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
 use super::drill::Made;
-use super::modules::Modules;
+use super::modules::{InputType, Modules};
 use super::plan::{Mode, Plan, PlannedAction, PlannedStep};
 use super::{digest, drill, template};
 use crate::model::estate::{Asset, Estate};
 use crate::model::id::{AssetId, StepId};
 use crate::model::objective::Objectives;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
+use crate::model::text::escaped;
 use crate::model::time::{Timestamp, name_stamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -214,6 +215,32 @@ impl<'a> Binding<'a> {
         row.is_some_and(|row| row.idempotent || row.effect == Effect::Observe)
     }
 
+    /// The declaration with its texts; the phrase must be one that can be typed.
+    fn declared(&self, step: &Step, place: &str, problems: &mut Vec<String>) -> Option<Declare> {
+        let declare = step.declare.as_ref()?;
+        let context = self.context();
+        let texts = (template::render_text(&declare.loss, &context), template::render_text(&declare.phrase, &context));
+        match texts {
+            (Ok(loss), Ok(phrase)) if template::can_be_typed(&phrase) => {
+                return Some(Declare { loss, phrase: phrase.trim().to_owned() });
+            }
+            (Ok(_), Ok(phrase)) => {
+                problems.push(format!("{place}: the phrase `{}` of its declaration cannot be typed", escaped(&phrase)));
+            }
+            (loss, phrase) => {
+                let failed = [loss.err(), phrase.err()].into_iter().flatten();
+                problems.extend(failed.map(|error| format!("{place}, declare: {error}")));
+            }
+        }
+        None
+    }
+
+    fn takes_proofs(&self, action: &PlannedAction) -> bool {
+        let PlannedAction::Task(task) = action else { return false };
+        let inputs = self.modules.get(&task.module).map(|row| row.inputs.as_slice()).unwrap_or_default();
+        inputs.iter().any(|input| input.name == "proofs" && input.kind == InputType::Table)
+    }
+
     fn step(&self, step: &Step, identity: Option<&TargetIdentity>) -> Result<PlannedStep, Vec<String>> {
         let place = format!("step `{}`", step.id);
         let mut problems = Vec::new();
@@ -253,7 +280,9 @@ impl<'a> Binding<'a> {
         {
             problems.push(format!("{place}: {error}"));
         }
+        let declare = self.declared(step, &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
+        let takes_proofs = !step.proof_in.is_empty() && self.takes_proofs(&action);
         let idempotent = self.may_run_twice(&action);
         let makes = if self.mode == Mode::Drill && omitted.is_none() { self.makes(&action)? } else { None };
         Ok(PlannedStep {
@@ -274,6 +303,10 @@ impl<'a> Binding<'a> {
             omitted,
             makes,
             clears: None,
+            proof_out: step.proof_out.clone(),
+            proof_in: step.proof_in.clone(),
+            takes_proofs,
+            declare,
         })
     }
 }

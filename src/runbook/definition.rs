@@ -121,6 +121,12 @@ pub struct Step {
     /// What takes the step's effect back. Absent means it has none, and the plan says so.
     pub undo: Option<TaskTemplate>,
     pub by_mode: ByMode,
+    /// The proof that its task must give, as `proofs.<name>` in its output, for the step to be done.
+    pub proof_out: Option<String>,
+    /// Proofs without which it does not start.
+    pub proof_in: Vec<String>,
+    /// How it may go on without them.
+    pub declare: Option<Declare>,
 }
 
 /// What becomes of a step where nothing real is at stake.
@@ -136,6 +142,15 @@ pub enum ModeRule {
     #[default]
     Run,
     Omit,
+}
+
+/// A declaration of loss in place of a proof. Templates over what the plan resolves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declare {
+    /// What may be lost, in words.
+    pub loss: String,
+    /// What the operator types; it names the loss.
+    pub phrase: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

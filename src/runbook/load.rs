@@ -1,6 +1,7 @@
 //! Runbook files into runbooks: every problem at once, with its place.
 
 mod params;
+mod proof;
 mod scope;
 mod step;
 
@@ -115,7 +116,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
     let drill = fields.table("drill", |drill| Some(Drill { touches: scope.texts(drill.take("touches")) }));
     let steps_at = fields.key_place("steps");
     let mut seen = Vec::<Located<String>>::new();
-    let steps = fields.tables("steps", |fields| step::read(fields, &scope, &mut seen));
+    let steps = fields.tables("steps", |fields| step::read(fields, &mut scope, &mut seen));
     if seen.is_empty() {
         let place = steps_at.unwrap_or(located::Place::WHOLE);
         fields.report(Problem::at(&place, "a runbook needs at least one step").help("add a [[steps]] table"));

@@ -14,7 +14,7 @@ pub mod state;
 pub mod template;
 
 pub use binding::Binding;
-pub use definition::{Action, AnswerKind, Confirm, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step};
+pub use definition::{Action, AnswerKind, Confirm, Declare, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step};
 pub use drill::{Debt, Made};
 pub use engine::{Engine, Input, Order};
 pub use intent::{Answer, Intent};

@@ -1,6 +1,6 @@
 //! A plan: a runbook bound to resolved values, with a digest. What was approved is what runs.
 
-use super::definition::{AnswerKind, Confirm, SkipRule};
+use super::definition::{AnswerKind, Confirm, Declare, SkipRule};
 use super::digest;
 use super::drill::Made;
 use crate::model::id::{RunbookId, StepId};
@@ -83,6 +83,18 @@ pub struct PlannedStep {
     /// It looks whether what this step made is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clears: Option<StepId>,
+    /// The proof that its task must give for the step to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_out: Option<String>,
+    /// Proofs without which it does not start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proof_in: Vec<String>,
+    /// Its module takes them, as the table `proofs` of its input.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_proofs: bool,
+    /// How it may go on without them, rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declare: Option<Declare>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -182,6 +182,8 @@ pub struct StepRecord {
     pub identity: Option<TargetIdentity>,
     /// The identity that an operator accepted in place of the plan's.
     pub accepted: Option<TargetIdentity>,
+    /// Proofs without which it may go on, because an operator declared the loss.
+    pub declared: Vec<String>,
     /// What the last look at the world said about the last attempt.
     pub reality: Option<Reality>,
     /// What the state machine keeps in mind for its next decision; of no interest to a screen.
@@ -200,6 +202,7 @@ impl StepRecord {
             why: None,
             identity: None,
             accepted: None,
+            declared: Vec::new(),
             reality: None,
             notes: StepNotes::default(),
         }
@@ -328,6 +331,16 @@ pub enum QuestionKind {
     },
     /// Nobody knows whether a step took effect: look again, done by hand with evidence, abort.
     Unknown,
+    /// A proof is missing: run the step that gives it, or declare the loss by its phrase where the runbook
+    /// allows it.
+    Proof {
+        missing: Vec<String>,
+        /// What a declaration says.
+        loss: Option<String>,
+        phrase: Option<String>,
+        /// The step that can be run for it.
+        from: Option<StepId>,
+    },
     /// The target is not what the plan saw.
     Drift,
     /// The run is read-only: it must be armed to go on.

@@ -105,6 +105,11 @@ pub fn identity_code(identity: &TargetIdentity) -> String {
     hex::encode(hash.finalize())[..4].to_owned()
 }
 
+/// Whether a person can type this text as it stands.
+pub fn can_be_typed(text: &str) -> bool {
+    !text.trim().is_empty() && matches!(crate::model::text::escaped(text), std::borrow::Cow::Borrowed(_))
+}
+
 /// The confirmation phrase for a live target: only `target.title`, `target.<fact>` and `target.code` are
 /// in reach. Facts come from a server: a phrase with characters that cannot be typed is refused.
 pub fn render_phrase(phrase: &str, identity: &TargetIdentity) -> Result<String, TemplateError> {
@@ -113,7 +118,7 @@ pub fn render_phrase(phrase: &str, identity: &TargetIdentity) -> Result<String, 
     target.insert("title".to_owned(), Value::String(identity.title.clone()));
     target.insert("code".to_owned(), Value::String(identity_code(identity)));
     let text = render_text(phrase, &json!({ "target": target }))?.trim().to_owned();
-    if text.is_empty() || matches!(crate::model::text::escaped(&text), std::borrow::Cow::Owned(_)) {
+    if !can_be_typed(&text) {
         let problem = "the phrase is empty or holds characters that cannot be typed".to_owned();
         return Err(TemplateError { template: phrase.to_owned(), problem });
     }

@@ -6,6 +6,7 @@ mod full_disk;
 mod journal;
 mod loading;
 mod promises;
+mod proofs;
 mod properties;
 mod rig;
 mod scenarios;

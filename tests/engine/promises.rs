@@ -27,6 +27,7 @@ pub fn hold(events: &[Event]) {
         follow(&mut seen, event);
         if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
             may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
+            was_proven(&plan, plan.step(step).unwrap(), &events[..index]);
         }
     }
 }
@@ -77,6 +78,35 @@ fn may_run(seen: &Seen, step: &PlannedStep, before: &[Event], at: Timestamp) {
         assert!(step.idempotent && step.retry > 0 && step.confirm < Confirm::Phrase, "{} was repeated", step.id);
     } else if step.confirm > Confirm::None {
         was_confirmed(step, before, at);
+    }
+}
+
+/// Every proof that the step needs was given by a step that stands, or its absence declared.
+fn was_proven(plan: &Plan, step: &PlannedStep, before: &[Event]) {
+    for name in &step.proof_in {
+        let declared = before.iter().any(|e| {
+            matches!(&e.kind, EventKind::ProofDeclared { step: s, missing, .. } if s == &step.id && missing.contains(name))
+        });
+        let given = plan.steps.iter().filter(|s| s.proof_out.as_ref() == Some(name)).any(|giver| {
+            let about = |e: &&Event| serde_json::to_value(&e.kind).unwrap()["step"] == giver.id.as_str();
+            let says = |e: &Event| {
+                let value = serde_json::to_value(&e.kind).unwrap();
+                ["outcome", "reality"].iter().find_map(|at| {
+                    let detail = value.get(*at)?;
+                    let output = detail.get("output").or_else(|| detail.get("detail"))?;
+                    Some(output["proofs"][name.as_str()].as_object().is_some_and(|fields| !fields.is_empty()))
+                })
+            };
+            let last = before.iter().rev().filter(about).find_map(|e| match &e.kind {
+                EventKind::StepDone { .. } => Some(true),
+                EventKind::StepUndone { .. } | EventKind::StepSkipped { .. } | EventKind::StepDoneByHand { .. } => {
+                    Some(false)
+                }
+                _ => None,
+            });
+            last == Some(true) && before.iter().rev().filter(about).find_map(says) == Some(true)
+        });
+        assert!(declared || given, "{} started without the proof `{name}`", step.id);
     }
 }
 

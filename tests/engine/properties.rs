@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use relight::event::{EventKind, Purpose};
 use relight::runbook::{Mode, Order, StepState};
 
-const WORDS: [(&str, &str); 34] = [
+const WORDS: [(&str, &str); 37] = [
     ("start", ""),
     ("arm", ""),
     ("arm", "5"),
@@ -32,6 +32,8 @@ const WORDS: [(&str, &str); 34] = [
     ("undo", ""),
     ("done", ""),
     ("done", ""),
+    ("proof", ""),
+    ("proof", "empty"),
     ("identity", "orders"),
     ("identity", "orders"),
     ("identity", "other"),
@@ -39,6 +41,7 @@ const WORDS: [(&str, &str); 34] = [
     ("unknown", ""),
     ("cancelled", "deadline"),
     ("look", "done"),
+    ("look", "proof"),
     ("look", "not-done"),
     ("look", "unknown"),
     ("look", "partial"),
@@ -52,7 +55,7 @@ fn fits(rig: &Rig, word: &str) -> bool {
     let looks = matches!(purpose, Some(Purpose::Reconcile | Purpose::ReconcileUndo));
     match word {
         "look" => looks,
-        "done" | "identity" | "fail" | "unknown" | "cancelled" => purpose.is_some() && !looks,
+        "done" | "proof" | "identity" | "fail" | "unknown" | "cancelled" => purpose.is_some() && !looks,
         "phrase" => state.question.is_some(),
         _ => true,
     }
@@ -62,7 +65,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_order_of_inputs_keeps_the_promises(words in prop::collection::vec(0..WORDS.len(), 1..50)) {
-        let mut rig = Rig::new(&plan(&["check", "make", "plain", "swap", "fill", "tell"], Mode::Real));
+        let mut rig = Rig::new(&plan(&["check", "make", "plain", "fence", "swap", "fill", "promote", "tell"], Mode::Real));
         rig.play("start", "");
         for index in words {
             let (word, rest) = WORDS[index];

@@ -74,19 +74,39 @@ id = "ask"
 title = "Ask"
 ask = "How many rows?"
 answer = "integer"
+[[steps]]
+id = "fence"
+title = "Fence the old primary"
+use = "test.fence"
+phrase = "fence {{ target.database }}"
+target = { use = "test.identity" }
+skip = "with-reason"
+proof_out = "receipt"
+[[steps]]
+id = "promote"
+title = "Promote"
+use = "test.promote"
+phrase = "promote {{ target.database }}"
+target = { use = "test.identity" }
+proof_in = ["receipt"]
+declare = { loss = "up to 5 MB of {{ param.db }}", phrase = "lose up to 5 MB of {{ param.db }}" }
+[[steps]]
+id = "strict"
+title = "Promote, by proof alone"
+use = "test.promote"
+phrase = "promote {{ target.database }}"
+target = { use = "test.identity" }
+proof_in = ["receipt"]
 "#;
 
 fn row(name: &str, effect: Effect, idempotent: bool, inputs: &[&str]) -> ModuleRow {
     let input = |name: &&str| InputRow { name: (*name).to_owned(), kind: InputType::Text, required: true };
-    let outputs = if name == "test.look" { vec!["seen".to_owned()] } else { vec![] };
-    ModuleRow {
-        name: name.to_owned(),
-        effect,
-        idempotent,
-        inputs: inputs.iter().map(input).collect(),
-        outputs,
-        makes: None,
+    let outputs = if name == "test.look" { vec!["seen".to_owned()] } else { vec!["proofs".to_owned()] };
+    let mut inputs: Vec<InputRow> = inputs.iter().map(input).collect();
+    if name == "test.promote" {
+        inputs.push(InputRow { name: "proofs".to_owned(), kind: InputType::Table, required: false });
     }
+    ModuleRow { name: name.to_owned(), effect, idempotent, inputs, outputs, makes: None }
 }
 
 pub fn modules() -> Modules {
@@ -97,6 +117,8 @@ pub fn modules() -> Modules {
         row("test.unmake", Effect::Reversible, true, &["name"]),
         row("test.fill", Effect::Costly, true, &[]),
         row("test.swap", Effect::Irreversible, false, &[]),
+        row("test.fence", Effect::Fence, true, &[]),
+        row("test.promote", Effect::Irreversible, false, &[]),
         row("test.swap-back", Effect::Irreversible, false, &[]),
     ]
     .into_iter()
@@ -114,6 +136,12 @@ pub fn at(seconds: i64) -> Timestamp {
 fn identity_output(database: &str) -> Values {
     let output = json!({ "title": format!("database {database}"), "facts": [["database", database], ["oid", 7]] });
     output.as_object().unwrap().clone()
+}
+
+/// What a fence gives: a receipt, or with `empty` one that says nothing.
+fn receipt(rest: &str) -> Values {
+    let receipt = if rest == "empty" { json!({}) } else { json!({ "port": "refused", "at": "now" }) };
+    json!({ "proofs": { "receipt": receipt } }).as_object().unwrap().clone()
 }
 
 fn identity(database: &str) -> TargetIdentity {
@@ -245,7 +273,11 @@ impl Rig {
             "late" => self.wish(Intent::Answer { question: self.engine.state().asked - 1, answer: Answer::Yes }),
             "phrase" => {
                 let text = match &self.engine.state().question.as_ref().unwrap().kind {
-                    QuestionKind::Phrase { phrase } if rest.is_empty() => phrase.clone(),
+                    QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. }
+                        if rest.is_empty() =>
+                    {
+                        phrase.clone()
+                    }
                     _ => text,
                 };
                 self.answer(Answer::Phrase { text });
@@ -258,6 +290,7 @@ impl Rig {
             "again" => self.answer(Answer::LookAgain),
             "undo" => self.answer(Answer::Undo),
             "done" => self.end(End::Task(TaskOutcome::Done { output: Values::new() })),
+            "proof" => self.end(End::Task(TaskOutcome::Done { output: receipt(rest) })),
             "identity" => self.end(End::Task(TaskOutcome::Done { output: identity_output(rest) })),
             "fail" => self.end(End::Task(TaskOutcome::Failed { failure: failure() })),
             "unknown" => self.end(End::Task(TaskOutcome::Unknown { failure: failure() })),
@@ -266,6 +299,7 @@ impl Rig {
                 self.end(End::Task(TaskOutcome::Cancelled { reason }));
             }
             "look" => self.end(End::Look(match rest {
+                "proof" => Reality::Done(receipt("")),
                 "done" => Reality::Done([("rows".to_owned(), json!(3))].into_iter().collect()),
                 "not-done" => Reality::NotDone("nothing is there".to_owned()),
                 "partial" => Reality::Partial("half of it is there".to_owned()),

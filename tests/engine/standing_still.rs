@@ -148,18 +148,21 @@ pub fn lead_to_the_end(rig: &mut Rig) {
         }
         let (word, rest) = if let Some(working) = &state.working {
             match working.purpose {
+                Purpose::Reconcile if working.step.as_str() == "fence" => ("look", "proof"),
                 Purpose::Reconcile | Purpose::ReconcileUndo => ("look", "done"),
                 Purpose::IdentifyToAsk | Purpose::IdentifyToAct => ("identity", "orders"),
+                Purpose::Run if working.step.as_str() == "fence" => ("proof", ""),
                 Purpose::Run | Purpose::Undo => ("done", ""),
             }
         } else if let Some(question) = &state.question {
             match &question.kind {
                 QuestionKind::Key => ("yes", ""),
-                QuestionKind::Phrase { .. } => ("phrase", ""),
+                QuestionKind::Phrase { .. } | QuestionKind::Proof { from: None, .. } => ("phrase", ""),
                 QuestionKind::Answer { .. } => ("value", "12"),
                 QuestionKind::Attest { .. } => ("value", "\"told them\""),
                 QuestionKind::Failed { .. } => ("hand", "did it"),
                 QuestionKind::Unknown => ("again", ""),
+                QuestionKind::Proof { from: Some(_), .. } => ("retry", ""),
                 QuestionKind::Drift => ("accept", "known"),
                 QuestionKind::Arm => ("arm", ""),
             }

@@ -52,6 +52,9 @@ pub fn runbooks() -> Vec<Runbook> {
         skip: SkipRule::Forbidden,
         undo: None,
         by_mode: ByMode::default(),
+        proof_out: None,
+        proof_in: vec![],
+        declare: None,
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
@@ -156,6 +159,10 @@ pub fn plan() -> Plan {
                 omitted: None,
                 makes: None,
                 clears: None,
+                proof_out: None,
+                proof_in: vec![],
+                takes_proofs: false,
+                declare: None,
             })
             .to_vec(),
         digest: "c0ffee5eed1234567890abcdef0123456789abcdef0123456789abcdef012345".into(),

@@ -18,7 +18,11 @@ pub enum Said {
 /// What a line means where the run stands now. Reasons may be empty: the runner refuses those, and says so.
 pub fn understand(line: &str, state: &RunState, options: &Options, now: Timestamp) -> Said {
     let question = state.question.as_ref();
-    if let Some(Question { number, kind: QuestionKind::Phrase { phrase }, .. }) = question
+    if let Some(Question {
+        number,
+        kind: QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. },
+        ..
+    }) = question
         && line == phrase
     {
         return answer(*number, Answer::Phrase { text: line.to_owned() });
@@ -54,11 +58,11 @@ fn answer(question: u64, answer: Answer) -> Said {
 }
 
 fn to_question(question: &Question, line: &str, word: &str, rest: String) -> Said {
-    use QuestionKind::{Arm, Attest, Drift, Failed, Key, Phrase, Unknown};
+    use QuestionKind::{Arm, Attest, Drift, Failed, Key, Phrase, Proof, Unknown};
     let said = match (word, &question.kind) {
         ("skip", _) => Answer::Skip { reason: rest },
         ("by-hand", Failed { .. } | Unknown | Attest { .. }) => Answer::DoneByHand { evidence: rest },
-        ("retry", Failed { .. } | Unknown) if rest.is_empty() => Answer::Retry,
+        ("retry", Failed { .. } | Unknown | Proof { .. }) if rest.is_empty() => Answer::Retry,
         ("undo", Failed { .. }) if rest.is_empty() => Answer::Undo,
         ("look", Failed { .. } | Unknown | Drift) if rest.is_empty() => Answer::LookAgain,
         ("accept", Drift) => Answer::AcceptDrift { reason: rest },
@@ -73,9 +77,9 @@ fn to_question(question: &Question, line: &str, word: &str, rest: String) -> Sai
         ("answer", QuestionKind::Answer { answer, .. }) => value(*answer, &rest),
         (_, QuestionKind::Answer { answer, .. }) => value(*answer, line),
         // What was typed at such a question is evidence, so the runner refuses it and keeps it.
-        (_, Phrase { .. }) => Answer::Phrase { text: line.to_owned() },
+        (_, Phrase { .. } | Proof { phrase: Some(_), .. }) => Answer::Phrase { text: line.to_owned() },
         (_, Attest { .. }) => Answer::Value { value: Value::String(line.to_owned()) },
-        (_, Key | Failed { .. } | Unknown | Drift | Arm) => {
+        (_, Key | Failed { .. } | Unknown | Drift | Arm | Proof { .. }) => {
             return Said::Unclear("that is none of the answers: nothing was sent".to_owned());
         }
     };

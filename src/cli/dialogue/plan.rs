@@ -44,11 +44,29 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     }
     table.print(out)?;
     for step in &plan.steps {
+        proofs(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
         if let Some(phrase) = shown.and_then(|(phrase, identity)| render_phrase(phrase, identity).ok()) {
             let place = escaped(step.id.as_str());
             out.line(&format!("{place} will ask for: {}", escaped(&phrase)))?;
         }
+    }
+    Ok(())
+}
+
+/// What a step proves, and what it does not start without.
+fn proofs(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
+    let id = escaped(step.id.as_str());
+    if let Some(name) = &step.proof_out {
+        out.line(&format!("{id} gives the proof {}", escaped(name)))?;
+    }
+    if !step.proof_in.is_empty() {
+        let names = step.proof_in.join(", ");
+        out.line(&format!("{id} starts only with the proof {}", escaped(&names)))?;
+    }
+    if let Some(declare) = &step.declare {
+        let (loss, phrase) = (escaped(&declare.loss), escaped(&declare.phrase));
+        out.line(&format!("{id} may go on without it by the declaration “{phrase}”: {loss}"))?;
     }
     Ok(())
 }

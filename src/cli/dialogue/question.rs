@@ -54,7 +54,7 @@ fn question(asked: &Question, state: &RunState, now: Timestamp, out: &mut Output
     out.line(&format!("  yes:     {}", escaped(&asked.if_yes)))?;
     out.line(&format!("  no:      {}", escaped(&asked.if_no)))?;
     out.line(&format!("  nothing: {}", escaped(&asked.if_nothing)))?;
-    if let QuestionKind::Phrase { phrase } = &asked.kind {
+    if let QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. } = &asked.kind {
         out.line(&format!("  phrase:  {}", out.toned(Tone::Strong, &escaped(phrase))))?;
     }
     let skip = step.map(|step| step.skip).unwrap_or_default();
@@ -92,6 +92,10 @@ fn answers(kind: &QuestionKind, skip: SkipRule) -> Vec<&'static str> {
             ways.iter().filter_map(|(may, word)| may.then_some(*word)).collect()
         }
         QuestionKind::Unknown => vec!["look", "by-hand EVIDENCE"],
+        QuestionKind::Proof { phrase, from, .. } => {
+            let ways = [(from.is_some(), "retry"), (phrase.is_some(), "the phrase itself"), (true, "no")];
+            ways.iter().filter_map(|(may, word)| may.then_some(*word)).collect()
+        }
         QuestionKind::Drift => vec!["accept REASON", "look", "no"],
         QuestionKind::Arm => vec![],
     };

@@ -99,6 +99,12 @@ fn step_sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         EventKind::StepUndone { step } => (Tone::Good, step, "undone".to_owned()),
         EventKind::StepUndoFailed { step, why } => (Tone::Critical, step, format!("UNDO FAILED: {why}")),
         EventKind::DriftAccepted { step, reason } => (Tone::Warning, step, format!("drift accepted: {reason}")),
+        EventKind::ProofDeclared { step, missing, loss } => {
+            (Tone::Critical, step, format!("DECLARED, without {}: {loss}", missing.join(", ")))
+        }
+        EventKind::StepReopened { step, wanted_by } => {
+            (Tone::Plain, step, format!("to run for the proof that {wanted_by} needs"))
+        }
         _ => return None,
     };
     let at = plan.steps.iter().position(|planned| &planned.id == step)?;

@@ -17,16 +17,31 @@ pub fn check(question: &Question, skip: SkipRule, answer: &Answer) -> Result<(),
     }
     match (&question.kind, answer) {
         (QuestionKind::Key, Answer::Yes | Answer::No)
-        | (QuestionKind::Phrase { .. } | QuestionKind::Attest { .. } | QuestionKind::Drift, Answer::No)
+        | (
+            QuestionKind::Phrase { .. }
+            | QuestionKind::Attest { .. }
+            | QuestionKind::Drift
+            | QuestionKind::Proof { .. },
+            Answer::No,
+        )
         | (QuestionKind::Drift, Answer::AcceptDrift { .. } | Answer::LookAgain)
         | (QuestionKind::Attest { .. }, Answer::DoneByHand { .. })
-        | (QuestionKind::Failed { may_retry: true, .. }, Answer::Retry)
+        | (QuestionKind::Failed { may_retry: true, .. } | QuestionKind::Proof { from: Some(_), .. }, Answer::Retry)
         | (QuestionKind::Failed { may_undo: true, .. }, Answer::Undo)
         | (QuestionKind::Failed { may_look: true, .. }, Answer::LookAgain)
         | (QuestionKind::Failed { .. }, Answer::DoneByHand { .. })
         | (QuestionKind::Unknown, Answer::DoneByHand { .. } | Answer::LookAgain) => Ok(()),
-        (QuestionKind::Phrase { phrase }, Answer::Phrase { text }) if text.trim() == phrase => Ok(()),
-        (QuestionKind::Phrase { .. }, Answer::Phrase { .. }) => {
+        (
+            QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. },
+            Answer::Phrase { text },
+        ) if text.trim() == phrase => Ok(()),
+        (QuestionKind::Proof { phrase: None, .. }, Answer::Phrase { .. }) => {
+            Err("the runbook allows no declaration in place of this proof".to_owned())
+        }
+        (QuestionKind::Proof { from: None, .. }, Answer::Retry) => {
+            Err("no earlier step can be run again for this proof".to_owned())
+        }
+        (QuestionKind::Phrase { .. } | QuestionKind::Proof { .. }, Answer::Phrase { .. }) => {
             Err("the phrase does not match; nothing was started".to_owned())
         }
         (QuestionKind::Answer { answer: kind, .. }, answer) => check_value(*kind, answer),
@@ -82,6 +97,7 @@ fn wanted(kind: &QuestionKind) -> &'static str {
         QuestionKind::Attest { .. } => "a note of what you did, or no",
         QuestionKind::Failed { .. } => "choose one of the ways that it offers, or abort",
         QuestionKind::Unknown => "look again, done by hand with evidence, or abort",
+        QuestionKind::Proof { .. } => "get the proof, type the declaration where there is one, no, or abort",
         QuestionKind::Drift => "accept with a reason, look again, no, or abort",
         QuestionKind::Arm => "arm the run with a reason, or abort",
     }

@@ -1,7 +1,7 @@
 //! Questions, in words: what it is about, what yes, no and silence lead to.
 
 use super::advance::At;
-use super::words;
+use super::{proof, words};
 use crate::event::EventKind;
 use crate::model::task::{Effect, Reality};
 use crate::runbook::definition::{AnswerKind, SkipRule};
@@ -50,7 +50,9 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
         }
         _ => "It starts now.",
     };
-    let if_yes = if at.changes() { format!("{first} {nature} {undo}") } else { format!("{first} {nature}") };
+    let rests = proof::rests_on(at);
+    let if_yes =
+        if at.changes() { format!("{first} {nature} {undo}{rests}") } else { format!("{first} {nature}{rests}") };
     let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));
     put(at, kind, at.planned.title.clone(), if_yes, if_no)
 }
@@ -84,6 +86,31 @@ pub fn drift(at: At<'_>, drift: &[(String, String, String)]) -> EventKind {
     let EventKind::QuestionAsked { step, number, mut question } = asked else { return asked };
     question["drift"] = words::data(&drift);
     EventKind::QuestionAsked { step, number, question }
+}
+
+/// A proof is missing; `from` is a step that can be run for it.
+pub fn proof(at: At<'_>, missing: &[String], from: Option<At<'_>>) -> EventKind {
+    let title = format!("“{}” starts only with proof that is missing: {}", at.planned.title, missing.join(", "));
+    let again = from.map(|step| format!("Retry runs “{}”, which gives it. ", step.planned.title));
+    let declare = at.planned.declare.as_ref();
+    let declared = declare.map(|declare| {
+        format!(
+            "Typing the phrase declares, on record, that it goes on without: {}. The run then ends with an exception. ",
+            declare.loss
+        )
+    });
+    let mut if_yes = again.unwrap_or_default() + &declared.unwrap_or_default();
+    if if_yes.is_empty() {
+        "The runbook has no other way: a proof cannot be replaced by a word.".clone_into(&mut if_yes);
+    }
+    let if_no = format!("Nothing starts; the run pauses before this step, or is aborted.{}", way_out(at));
+    let kind = QuestionKind::Proof {
+        missing: missing.to_vec(),
+        loss: declare.map(|declare| declare.loss.clone()),
+        phrase: declare.map(|declare| declare.phrase.clone()),
+        from: from.map(|step| step.step()),
+    };
+    put(at, kind, title, if_yes.trim().to_owned(), if_no)
 }
 
 pub fn failed(at: At<'_>) -> EventKind {

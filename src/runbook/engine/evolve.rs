@@ -336,6 +336,11 @@ impl RunState {
             let by = record.notes.answered.as_ref().map_or_else(|| event.actor.clone(), |answered| answered.by.clone());
             self.exceptions.push(Exception { step: id.clone(), at: event.at, by, text });
         }
+        if let EventKind::StepReopened { step, wanted_by } = &event.kind
+            && let Some(waits) = self.record(wanted_by)
+        {
+            waits.stand_back(step);
+        }
         let Some(record) = self.record(&id) else { return };
         match &event.kind {
             EventKind::StepReady { .. } => {
@@ -368,6 +373,12 @@ impl RunState {
                 record.to(StepState::Ready, None);
                 record.notes.answered = None;
             }
+            EventKind::ProofDeclared { missing, .. } => {
+                record.declared.extend(missing.iter().cloned());
+                record.to(StepState::Ready, None);
+                record.notes.answered = None;
+            }
+            EventKind::StepReopened { .. } => record.reopen(),
             EventKind::StepUndone { .. } if !aborting => {
                 record.to(StepState::Ready, Some("taken back; it may run again"));
                 record.outcome = None;
@@ -386,6 +397,9 @@ fn exception(kind: &EventKind, record: &StepRecord) -> Option<String> {
         EventKind::StepSkipped { reason, .. } => Some(format!("skipped ({}): {reason}", record.state)),
         EventKind::StepDoneByHand { evidence, .. } => Some(format!("done by hand: {evidence}")),
         EventKind::DriftAccepted { reason, .. } => Some(format!("drift accepted: {reason}")),
+        EventKind::ProofDeclared { missing, loss, .. } => {
+            Some(format!("declared, without {}: {loss}", missing.join(", ")))
+        }
         _ => None,
     }
 }
@@ -408,6 +422,8 @@ fn step_of(kind: &EventKind) -> Option<&StepId> {
         | EventKind::StepDoneByHand { step, .. }
         | EventKind::StepUndone { step }
         | EventKind::StepUndoFailed { step, .. }
+        | EventKind::ProofDeclared { step, .. }
+        | EventKind::StepReopened { step, .. }
         | EventKind::DriftAccepted { step, .. } => Some(step),
         _ => None,
     }

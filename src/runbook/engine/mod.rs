@@ -15,6 +15,7 @@ mod evolve;
 mod identity;
 mod machine;
 mod prepare;
+mod proof;
 mod record;
 mod settle;
 mod words;

@@ -1,7 +1,7 @@
 //! What a step needs next so that it can run, or be decided about.
 
 use super::advance::At;
-use super::{ask, identity};
+use super::{ask, identity, proof};
 use crate::event::{EventKind, Purpose};
 use crate::runbook::definition::Confirm;
 use crate::runbook::plan::{Mode, PlannedAction};
@@ -63,7 +63,7 @@ fn read_only(at: At<'_>) -> Option<EventKind> {
 }
 
 /// First the block with its reason, then the question about it.
-fn blocked_then(at: At<'_>, why: String, ask: impl FnOnce() -> EventKind) -> EventKind {
+pub fn blocked_then(at: At<'_>, why: String, ask: impl FnOnce() -> EventKind) -> EventKind {
     if at.record.state == StepState::Blocked && at.record.why.as_deref() == Some(why.as_str()) {
         ask()
     } else {
@@ -73,6 +73,9 @@ fn blocked_then(at: At<'_>, why: String, ask: impl FnOnce() -> EventKind) -> Eve
 
 fn prepare(at: At<'_>) -> Option<EventKind> {
     if let Some(kind) = read_only(at) {
+        return Some(kind);
+    }
+    if let Some(kind) = proof::missing(at) {
         return Some(kind);
     }
     match &at.planned.action {

@@ -37,7 +37,7 @@ fn run_ended(at: At<'_>, outcome: &TaskOutcome) -> Option<EventKind> {
         && at.state.paused.is_none()
         && (!at.changes() || at.state.is_armed(at.now));
     match outcome {
-        TaskOutcome::Done { .. } => Some(EventKind::StepDone { step: at.step() }),
+        TaskOutcome::Done { output } => Some(at.done(output)),
         TaskOutcome::Failed { .. } if again => at.intend(Purpose::Run),
         TaskOutcome::Failed { failure } => Some(at.failed(&failure.what)),
         TaskOutcome::Unknown { failure } => Some(at.unknown(&failure.what)),
@@ -51,7 +51,7 @@ fn run_ended(at: At<'_>, outcome: &TaskOutcome) -> Option<EventKind> {
 
 fn looked(at: At<'_>, reality: &Reality) -> EventKind {
     match reality {
-        Reality::Done(_) => EventKind::StepDone { step: at.step() },
+        Reality::Done(output) => at.done(output),
         Reality::NotDone(why) if at.state.abort.is_some() => {
             EventKind::StepCancelled { step: at.step(), why: format!("it took no effect: {why}") }
         }
@@ -138,6 +138,12 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
         (QuestionKind::Answer { .. } | QuestionKind::Attest { .. }, _) => EventKind::StepDone { step },
         (_, Answer::DoneByHand { evidence }) => EventKind::StepDoneByHand { step, evidence: evidence.clone() },
         (_, Answer::AcceptDrift { reason }) => EventKind::DriftAccepted { step, reason: reason.clone() },
+        (QuestionKind::Proof { missing, loss: Some(loss), .. }, Answer::Phrase { .. }) => {
+            EventKind::ProofDeclared { step, missing: missing.clone(), loss: loss.clone() }
+        }
+        (QuestionKind::Proof { from: Some(from), .. }, Answer::Retry) => {
+            EventKind::StepReopened { step: from.clone(), wanted_by: step }
+        }
         (QuestionKind::Drift, Answer::LookAgain) | (_, Answer::Retry) => EventKind::StepReady { step },
         (_, Answer::LookAgain) => return at.intend(Purpose::Reconcile),
         (_, Answer::Undo) => return at.intend(Purpose::Undo),

@@ -64,7 +64,11 @@ impl At<'_> {
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => self.planned.target.as_ref(),
         }?;
         let attempt = self.record.attempt + u32::from(purpose == Purpose::Run);
-        Some(EventKind::TaskIntended { step: self.step(), attempt, purpose, task: task.clone() })
+        let task = match purpose {
+            Purpose::Run | Purpose::Reconcile => self.with_proofs(task.clone()),
+            _ => task.clone(),
+        };
+        Some(EventKind::TaskIntended { step: self.step(), attempt, purpose, task })
     }
 
     pub fn failed(&self, why: impl Into<String>) -> EventKind {
@@ -89,7 +93,9 @@ impl At<'_> {
                     | StepState::Skipped
                     | StepState::Cancelled
             );
-        let begun = self.record.attempt > 0 || matches!(self.record.state, StepState::Done | StepState::DoneByHand);
+        let begun = self.record.attempt > 0
+            || matches!(self.record.state, StepState::Done | StepState::DoneByHand)
+            || matches!(self.record.reality, Some(Reality::Partial(_)));
         self.changes()
             && begun
             && !untouched

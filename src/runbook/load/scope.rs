@@ -12,11 +12,13 @@ pub struct Scope<'m> {
     /// Looks so far, with the names of their outputs (empty: not known).
     pub looks: Vec<(String, Vec<String>)>,
     pub names: Vec<String>,
+    /// Proofs that the steps so far give.
+    pub proofs: Vec<String>,
 }
 
 impl<'m> Scope<'m> {
     pub fn new(modules: &'m Modules) -> Self {
-        Self { modules, params: Vec::new(), looks: Vec::new(), names: Vec::new() }
+        Self { modules, params: Vec::new(), looks: Vec::new(), names: Vec::new(), proofs: Vec::new() }
     }
 
     pub fn module(&self, name: &Located<String>, report: impl FnOnce(Problem)) -> Option<&'m ModuleRow> {

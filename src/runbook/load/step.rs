@@ -1,7 +1,7 @@
 //! The `[[steps]]` tables.
 
-use super::filled;
 use super::scope::Scope;
+use super::{filled, proof};
 use crate::located::{Fields, Item, Located, Problem};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
@@ -27,7 +27,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 /// Most automatic repeats.
 const MAX_RETRY: u32 = 10;
 
-pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<String>>) -> Option<Step> {
+pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Located<String>>) -> Option<Step> {
     let id = fields.required::<Located<String>>("id");
     if let Some(id) = &id {
         super::well_named(id, |problem| fields.report(problem));
@@ -51,6 +51,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<S
         }
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
             let action = human(fields, scope, ask.as_ref(), attest.as_ref());
+            let proofs = proof::needed(fields, scope);
             Some(Step {
                 id: StepId::from(id?.value),
                 title: title?,
@@ -65,10 +66,14 @@ pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &mut Vec<Located<S
                 skip,
                 undo: None,
                 by_mode,
+                proof_out: None,
+                proof_in: proofs.proof_in,
+                declare: proofs.declare,
             })
         }
         _ => {
             fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
+            fields.forbid(&["proof_out", "proof_in", "declare"], "see above");
             let message = "a step has exactly one of `use` (a module), `ask` (a question), `attest` (work by hand)";
             fields.report(Problem::at(&fields.place, message));
             None
@@ -97,7 +102,7 @@ fn human(
 ) -> Option<Action> {
     let answer = fields.take("answer");
     fields.forbid(
-        &["with", "confirm", "phrase", "target", "timeout", "retry", "undo"],
+        &["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "proof_out"],
         "a person does this step; it belongs to steps with `use`",
     );
     if let Some(prompt) = attest {
@@ -116,7 +121,7 @@ fn human(
 
 fn task_step(
     fields: &mut Fields<'_>,
-    scope: &Scope<'_>,
+    scope: &mut Scope<'_>,
     parts: Common,
     module: &Located<String>,
     wanted: Option<&Item<'_>>,
@@ -138,6 +143,8 @@ fn task_step(
     let undo = template(fields, scope, "undo", None);
     let timeout = fields.optional::<Duration>("timeout").unwrap_or(DEFAULT_TIMEOUT);
     let retry = retry(fields, row, effect);
+    let proofs = proof::needed(fields, scope);
+    let proof_out = proof::given(fields, row, scope);
     fields.forbid(&["answer"], "it belongs to `ask`");
     let place = fields.place;
     if confirm == Confirm::Phrase && phrase_item.is_none() {
@@ -168,6 +175,9 @@ fn task_step(
         skip: parts.skip,
         undo,
         by_mode: parts.by_mode,
+        proof_out,
+        proof_in: proofs.proof_in,
+        declare: proofs.declare,
     }
 }
 

@@ -42,11 +42,16 @@ impl QuestionDialog {
             kind => Box::new(Self {
                 number,
                 scope: match kind {
-                    QuestionKind::Failed { .. } | QuestionKind::Unknown | QuestionKind::Drift => Scope::Outcome,
+                    QuestionKind::Failed { .. }
+                    | QuestionKind::Unknown
+                    | QuestionKind::Drift
+                    | QuestionKind::Proof { phrase: None, .. } => Scope::Outcome,
                     _ => Scope::Dialog,
                 },
                 phrase: match kind {
-                    QuestionKind::Phrase { phrase } => Some(phrase.clone()),
+                    QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. } => {
+                        Some(phrase.clone())
+                    }
                     _ => None,
                 },
                 typed: Field::default(),
@@ -95,6 +100,17 @@ impl QuestionDialog {
                 out.push((Act::ByHand, "Done by hand", true));
                 out.push((Act::OutcomeAbort, "Abort run", true));
             }
+            Some(QuestionKind::Proof { phrase, from, .. }) => {
+                if from.is_some() {
+                    out.push((Act::Retry, "Get the proof", false));
+                }
+                if phrase.is_some() {
+                    out.push((Act::Confirm, "Declare the loss", true));
+                    out.push((Act::No, "No", false));
+                } else {
+                    out.push((Act::OutcomeAbort, "Abort run", true));
+                }
+            }
             Some(QuestionKind::Drift) => {
                 out.push((Act::LookAgain, "Look again", false));
                 out.push((Act::AcceptDrift, "Accept change", true));
@@ -107,8 +123,9 @@ impl QuestionDialog {
 
     fn buttons(&self, choices: &[(Act, &'static str, bool)], cx: &Cx) -> Vec<Button> {
         let make = |(act, label, is_danger): &(Act, &'static str, bool)| {
-            // While a phrase is typed, `n` is a letter.
-            let key = if self.phrase.is_some() && *act == Act::No { String::new() } else { cx.keymap.hint(*act) };
+            // While a phrase is typed, `n` and `r` are letters.
+            let letter = self.phrase.is_some() && matches!(act, Act::No | Act::Retry);
+            let key = if letter { String::new() } else { cx.keymap.hint(*act) };
             if *is_danger { danger(*label, key) } else { button(*label, key) }
         };
         choices.iter().map(make).collect()
@@ -155,12 +172,13 @@ impl QuestionDialog {
         Reaction::Handled
     }
 
-    /// Enter: it may cancel or say no, never more.
+    /// Enter: it may cancel, say no, or send for a proof (which asks by itself), never more.
     fn press(&mut self, cx: &Cx) -> Reaction {
         let choices = Self::choices(self.question(cx));
         match choices.get(self.focus).map(|(act, ..)| *act) {
             Some(Act::Cancel) if self.typed.is_empty() => Reaction::Pop,
             Some(Act::No) => self.choose(Act::No, cx),
+            Some(Act::Retry) if self.phrase.is_some() => self.choose(Act::Retry, cx),
             Some(Act::Cancel) | None => {
                 self.hint = Some("Enter confirms nothing: ctrl-y does it, esc leaves the question open.".to_owned());
                 Reaction::Handled
@@ -205,7 +223,11 @@ impl Screen for QuestionDialog {
         let danger = matches!(
             question.map(|question| &question.kind),
             Some(
-                QuestionKind::Phrase { .. } | QuestionKind::Failed { .. } | QuestionKind::Unknown | QuestionKind::Drift
+                QuestionKind::Phrase { .. }
+                    | QuestionKind::Failed { .. }
+                    | QuestionKind::Unknown
+                    | QuestionKind::Drift
+                    | QuestionKind::Proof { .. }
             )
         );
         let title = question.map_or_else(|| "Question".to_owned(), |question| question.title.clone());
@@ -337,7 +359,8 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
         doc.blank();
         doc.text(step.help.clone(), Role::Dim);
     }
-    if whole && let QuestionKind::Phrase { phrase } = &question.kind {
+    if whole && let QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. } = &question.kind
+    {
         doc.blank();
         doc.fact("phrase", phrase.clone(), Role::Strong);
     }
