@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::commands::{
-    attach, catalog, checklist, clean, completions, config, demo, doctor, health, journal, man, metrics, plan, report,
-    resume, run, runner, runs, show, verify, window,
+    attach, catalog, checklist, clean, completions, config, demo, doctor, health, journal, lesson, man, metrics, plan,
+    report, resume, run, runner, runs, show, verify, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -76,6 +76,7 @@ pub enum Command {
     Runs(runs::Args),
     Report(report::Args),
     Clean(clean::Args),
+    Lesson(lesson::Args),
     Checklist(checklist::Args),
     Journal(journal::Args),
     Metrics(metrics::Args),

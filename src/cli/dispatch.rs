@@ -2,8 +2,8 @@
 
 use super::args::{Cli, Command};
 use super::commands::{
-    attach, catalog, checklist, clean, completions, config, console, demo, doctor, health, journal, man, metrics, plan,
-    report, resume, run, runner, runs, show, verify, window,
+    attach, catalog, checklist, clean, completions, config, console, demo, doctor, health, journal, lesson, man,
+    metrics, plan, report, resume, run, runner, runs, show, verify, window,
 };
 use super::log;
 use super::output::Output;
@@ -67,6 +67,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Resume(args)) => resume::run(globals, args, &mut out).await?,
         Some(Command::Runs(args)) => runs::run(globals, args, &mut out).await?,
         Some(Command::Report(args)) => report::run(globals, args, &mut out).await?,
+        Some(Command::Lesson(args)) => lesson::run(globals, args, &mut out).await?,
         Some(Command::Clean(args)) => clean::run(globals, args, &mut out).await?,
         Some(Command::Checklist(args)) => checklist::run(globals, args, &mut out).await?,
         Some(Command::Journal(args)) => journal::run(globals, args, &mut out).await?,

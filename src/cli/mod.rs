@@ -8,6 +8,7 @@ mod dispatch;
 mod doctor;
 mod documents;
 mod log;
+mod measured;
 pub mod output;
 mod planning;
 mod run_document;

@@ -1,5 +1,6 @@
 //! `relight.run/1`: one run as a document, from its journal alone.
 
+use super::measured;
 use super::output::Output;
 use crate::event::Event;
 use crate::journal::{self, HEAD};
@@ -7,8 +8,10 @@ use crate::model::id::{RunId, StepId};
 use crate::model::task::TaskOutcome;
 use crate::model::time::Timestamp;
 use crate::runbook::engine::replay;
-use crate::runbook::{Abort, Exception, Plan, Question, RunState, StepState};
-use crate::runner::{RunFolder, runs};
+use crate::runbook::measure::measure;
+use crate::runbook::{Abort, Debt, Exception, Plan, Question, RunState, StepState};
+use crate::runner::lessons::{self, Lesson};
+use crate::runner::{RunFolder, RunnerError, runs};
 use color_eyre::eyre;
 use serde::Serialize;
 use std::io::Read as _;
@@ -25,8 +28,8 @@ pub struct Told {
 
 pub fn read(folder: &RunFolder) -> eyre::Result<Told> {
     let head = head(folder);
-    let events = journal::read(&folder.path).map_err(crate::runner::RunnerError::from)?;
-    let state = replay(&events).map_err(crate::runner::RunnerError::from)?;
+    let events = journal::read(&folder.path).map_err(RunnerError::from)?;
+    let state = replay(&events).map_err(RunnerError::from)?;
     let word = runs::read(folder).word().to_owned();
     Ok(Told { state, events, word, head })
 }
@@ -56,6 +59,9 @@ struct Body<'a> {
     abort: Option<AbortRow>,
     exceptions: &'a [Exception],
     leftovers: &'a [String],
+    measured: measured::Row<'a>,
+    debts: &'a [Debt],
+    lessons: Vec<Lesson>,
     chain_head: Option<Head<'a>>,
     events: usize,
 }
@@ -87,6 +93,7 @@ struct Head<'a> {
 pub fn print(folder: &RunFolder, now: Timestamp, out: &mut Output) -> eyre::Result<()> {
     let told = read(folder)?;
     let state = &told.state;
+    let measured = measure(&told.events).map_err(RunnerError::from)?;
     let elapsed = state.started_at.map(|began| state.ended_at.unwrap_or(now) - began);
     let steps = state.steps.iter().map(|step| StepRow {
         id: &step.id,
@@ -116,6 +123,9 @@ pub fn print(folder: &RunFolder, now: Timestamp, out: &mut Output) -> eyre::Resu
         abort: state.abort.as_ref().map(abort),
         exceptions: &state.exceptions,
         leftovers: &state.leftovers,
+        measured: measured::Row::new(&measured),
+        debts: &state.debts,
+        lessons: lessons::read(folder)?,
         chain_head: told.head.as_ref().map(|(entry, hash)| Head { entry: *entry, hash }),
         events: told.events.len(),
     };

@@ -7,6 +7,7 @@ pub mod drill;
 pub mod engine;
 pub mod intent;
 pub mod load;
+pub mod measure;
 pub mod modules;
 pub mod params;
 pub mod plan;

@@ -21,6 +21,8 @@ pub enum RunnerError {
     NoRunner { run: String, why: String },
     #[error("run {run} is not over: finish or abort it, its own last steps clear what it made")]
     NotOver { run: String },
+    #[error("run {run} has no open lesson {number}; `relight lesson {run}` lists them")]
+    NoLesson { run: String, number: u32 },
     #[error("the runner speaks a language that this program does not: {0}")]
     Language(String),
     #[error("no run is called `{0}`; `relight runs` lists them")]

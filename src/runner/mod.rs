@@ -9,6 +9,7 @@ pub mod folder;
 mod frontends;
 mod ground;
 pub mod ledger;
+pub mod lessons;
 mod listing;
 mod lock;
 pub mod planner;

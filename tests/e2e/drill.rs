@@ -67,7 +67,24 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
     assert!(proofs.iter().any(|proof| proof.level == Level::L5 && proof.sha256.is_some()), "{proofs:?}");
     relight::journal::verify(&entry.folder.path).unwrap();
     let report = Line::open(&scene, &["report", "latest"]).finish().0;
-    assert!(report.contains("seen gone"), "{report}");
+    let told = ["seen gone", "Measured recovery time", "RTO 1h: met", "RPO 1h: MISSED", "None written down"];
+    assert!(told.iter().all(|words| report.contains(words)), "{report}");
+
+    let add = ["lesson", "latest", "--owner", "ada", "--text", "the roles were missing first"];
+    assert_eq!(Line::open(&scene, &add).finish().1, Some(0));
+    let report = Line::open(&scene, &["report", "latest"]).finish().0;
+    assert!(report.contains("the roles were missing first (owner ada") && report.contains("**open**"), "{report}");
+    let run = document(&scene, &["report", "latest"]);
+    let measured = &run["measured"];
+    let phase = |id: &str| measured["phases"].as_array().unwrap().iter().find(|phase| phase["step"] == id).unwrap();
+    assert!(phase("restore")["machine_seconds"].as_f64().unwrap() > 0.0, "{measured}");
+    assert!(phase("swap")["people_seconds"].as_f64().unwrap() > 0.0, "{measured}");
+    assert!(phase("clean-up-create-side")["clears"] == json!(true), "{measured}");
+    assert!(measured["rto_met"] == json!(true) && measured["rpo_met"] == json!(false), "{measured}");
+    assert!(run["lessons"][0]["owner"] == json!("ada") && run["debts"][0]["gone_at"].is_string(), "{run}");
+    let close = ["lesson", "latest", "--done", "1", "--text", "globals are restored first now"];
+    assert_eq!(Line::open(&scene, &close).finish().1, Some(0));
+    assert_ne!(Line::open(&scene, &close).finish().1, Some(0), "a lesson is learnt once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

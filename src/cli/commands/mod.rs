@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 pub mod health;
 pub mod journal;
+pub mod lesson;
 pub mod man;
 pub mod metrics;
 pub mod plan;

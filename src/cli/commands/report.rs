@@ -2,13 +2,15 @@
 
 use crate::cli::dialogue::{answer_words, elapsed, facts, sentence};
 use crate::cli::run_document::{self, Told};
-use crate::cli::{Globals, Output, words};
+use crate::cli::{Globals, Output, measured, words};
 use crate::event::EventKind;
 use crate::model::task::TaskOutcome;
 use crate::model::text::escaped;
 use crate::model::time::{Timestamp, short_duration};
 use crate::report::Exit;
+use crate::runbook::measure::{measure, recovery_point};
 use crate::runbook::{Mode, Question, RunState};
+use crate::runner::lessons::{self, Lesson};
 use crate::runner::runs;
 use chrono_tz::Tz;
 use color_eyre::eyre;
@@ -37,10 +39,13 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     header(&told, zone, out)?;
     plan(&told.state, out)?;
     objectives(&told.state, now, out)?;
+    section("Phases", out)?;
+    measured::table(&measure(&told.events)?, &told.state.plan, out)?;
     timeline(&told, zone, out)?;
     questions(&told, zone, out)?;
     exceptions(&told.state, zone, out)?;
     debts(&told.state, zone, out)?;
+    taught(&lessons::read(&folder)?, told.state.plan.mode, zone, out)?;
     steps(&told.state, out)?;
     out.line("")?;
     out.line("## Integrity")?;
@@ -119,7 +124,7 @@ fn objectives(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result<
         out.line(&format!("- machine time {}", short_duration(machine)))?;
     }
     let rpo = state.plan.rpo.and_then(|rpo| chrono::Duration::from_std(rpo).ok());
-    match (rpo, recovery_point(state)) {
+    match (rpo, recovery_point(&state.plan)) {
         (None, None) => out.line("- no RPO is set"),
         (Some(rpo), None) => out.line(&format!("- RPO {}: the plan names no recovery point", short_duration(rpo))),
         (rpo, Some(at)) => {
@@ -133,11 +138,6 @@ fn objectives(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result<
             out.line(&format!("- recovery point {point}, {} before the run{judged}", short_duration(gap)))
         }
     }
-}
-
-/// When the backup was taken that the plan resolved.
-fn recovery_point(state: &RunState) -> Option<Timestamp> {
-    state.plan.resolved.values().find_map(|look| look.get("taken_at")?.as_str()?.parse().ok())
 }
 
 fn timeline(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
@@ -224,6 +224,27 @@ fn debts(state: &RunState, zone: Tz, out: &mut Output) -> io::Result<()> {
     }
     if state.debts.is_empty() {
         out.line("It made nothing.")?;
+    }
+    Ok(())
+}
+
+/// Open lessons first; a drill without any says how to write one down.
+fn taught(lessons: &[Lesson], mode: Mode, zone: Tz, out: &mut Output) -> io::Result<()> {
+    if lessons.is_empty() && mode != Mode::Drill {
+        return Ok(());
+    }
+    section("Lessons", out)?;
+    let (open, learnt): (Vec<&Lesson>, Vec<&Lesson>) = lessons.iter().partition(|lesson| lesson.done.is_none());
+    for lesson in open.into_iter().chain(learnt) {
+        let (at, owner) = (words::instant(lesson.at, zone), prose(&lesson.owner));
+        let standing = match &lesson.done {
+            None => "**open**".to_owned(),
+            Some(done) => format!("learnt {}: {}", words::instant(done.at, zone), prose(&done.text)),
+        };
+        out.line(&format!("- {}. {} (owner {owner}, {at}): {standing}", lesson.number, prose(&lesson.text)))?;
+    }
+    if lessons.is_empty() {
+        out.line("None written down: `relight lesson RUN --owner NAME --text TEXT` adds one.")?;
     }
     Ok(())
 }

@@ -1,0 +1,135 @@
+//! What a run took, told from its journal: step by step, machine and people apart, against the objectives.
+
+use super::engine::ReplayError;
+use super::plan::{Plan, PlannedAction, PlannedStep};
+use super::state::{RunState, StepState};
+use crate::event::{Event, EventKind};
+use crate::model::id::StepId;
+use crate::model::time::Timestamp;
+use chrono::Duration;
+
+/// One step's share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    pub step: StepId,
+    pub title: String,
+    pub state: StepState,
+    /// Time in which a task worked for it.
+    pub machine: Duration,
+    /// Time in which it waited for a person.
+    pub people: Duration,
+    /// It clears what a drill made; recovery does not wait for it.
+    pub clears: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    pub phases: Vec<Phase>,
+    /// From the start until everything but the clearing was done; absent before that.
+    pub recovery: Option<Duration>,
+    /// Parts of the time until recovery, or until now: tasks, people, and nobody while the runner was gone.
+    pub machine: Duration,
+    pub people: Duration,
+    pub unattended: Duration,
+    pub rto_met: Option<bool>,
+    /// The instant to which data came back.
+    pub recovery_point: Option<Timestamp>,
+    /// What was written between that and the run is what the restore loses.
+    pub loss: Option<Duration>,
+    pub rpo_met: Option<bool>,
+}
+
+/// Whether the step was added to a drill to clear what another one makes.
+pub fn is_clearing(plan: &Plan, step: &PlannedStep) -> bool {
+    let PlannedAction::Task(task) = &step.action else { return false };
+    step.clears.is_some() || plan.steps.iter().filter_map(|s| s.makes.as_ref()).any(|made| &made.remove == task)
+}
+
+/// When the backup was taken that the plan resolved.
+pub fn recovery_point(plan: &Plan) -> Option<Timestamp> {
+    plan.resolved.values().find_map(|look| look.get("taken_at")?.as_str()?.parse().ok())
+}
+
+enum Share {
+    Machine(StepId),
+    People(Option<StepId>),
+    Unattended,
+}
+
+fn share(state: &RunState, event: &Event) -> Option<Share> {
+    if state.started_at.is_none() || state.status.is_over() {
+        return None;
+    }
+    if matches!(event.kind, EventKind::RunnerStarted { resumed: true, .. }) {
+        return Some(Share::Unattended);
+    }
+    if let Some(working) = &state.working {
+        return Some(Share::Machine(working.step.clone()));
+    }
+    state.awaits_person().then(|| Share::People(state.question.as_ref().map(|question| question.step.clone())))
+}
+
+/// Reads a journal from its beginning.
+pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
+    let mut state = RunState::create(events.first().ok_or(ReplayError::Empty)?)?;
+    let plan = std::sync::Arc::clone(&state.plan);
+    let clearing: Vec<bool> = plan.steps.iter().map(|step| is_clearing(&plan, step)).collect();
+    let mut times = vec![(Duration::zero(), Duration::zero()); plan.steps.len()];
+    let (mut unattended, mut paused, mut recovered_at) = (Duration::zero(), Duration::zero(), None);
+    for event in &events[1..] {
+        let span = event.at.signed_duration_since(state.last_at).max(Duration::zero());
+        let place = |step: &StepId| plan.steps.iter().position(|planned| &planned.id == step);
+        match share(&state, event).filter(|_| recovered_at.is_none() || clearing.contains(&true)) {
+            Some(Share::Machine(step)) => {
+                if let Some(at) = place(&step) {
+                    times[at].0 += span;
+                }
+            }
+            Some(Share::People(step)) => match step.as_ref().and_then(place) {
+                Some(at) => times[at].1 += span,
+                None => paused += span,
+            },
+            Some(Share::Unattended) if recovered_at.is_none() => unattended += span,
+            Some(Share::Unattended) | None => {}
+        }
+        state.apply(event);
+        let settled = |(record, clears): (&super::state::StepRecord, &bool)| *clears || record.state.is_settled();
+        if state.started_at.is_some() && state.abort.is_none() && state.steps.iter().zip(&clearing).all(settled) {
+            recovered_at.get_or_insert(event.at);
+        }
+    }
+    let phases: Vec<Phase> = plan
+        .steps
+        .iter()
+        .zip(&state.steps)
+        .zip(&clearing)
+        .zip(times)
+        .map(|(((planned, record), clears), (machine, people))| Phase {
+            step: planned.id.clone(),
+            title: planned.title.clone(),
+            state: record.state,
+            machine,
+            people,
+            clears: *clears,
+        })
+        .collect();
+    let total = |of: fn(&Phase) -> Duration| {
+        phases.iter().filter(|phase| !phase.clears).map(of).fold(Duration::zero(), |sum, span| sum + span)
+    };
+    let recovery = recovered_at.zip(state.started_at).map(|(end, began)| end - began);
+    let within =
+        |span: Option<Duration>, limit: Option<std::time::Duration>| Some(span?.to_std().unwrap_or_default() <= limit?);
+    let point = recovery_point(&plan);
+    let loss = point.map(|point| state.created_at - point);
+    Ok(Measured {
+        machine: total(|phase| phase.machine),
+        people: total(|phase| phase.people) + paused,
+        unattended,
+        rto_met: within(recovery, plan.rto),
+        rpo_met: within(loss, plan.rpo),
+        recovery,
+        recovery_point: point,
+        loss,
+        phases,
+    })
+}
