@@ -307,6 +307,7 @@ impl<'a> Binding<'a> {
             proof_in: step.proof_in.clone(),
             takes_proofs,
             declare,
+            estimate: None,
         })
     }
 }

@@ -79,5 +79,6 @@ fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedSte
         omitted: None,
         makes: None,
         clears: None,
+        estimate: None,
     }
 }

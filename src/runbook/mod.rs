@@ -5,6 +5,7 @@ pub mod definition;
 pub mod digest;
 pub mod drill;
 pub mod engine;
+pub mod estimate;
 pub mod intent;
 pub mod load;
 pub mod measure;

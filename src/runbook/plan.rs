@@ -3,6 +3,7 @@
 use super::definition::{AnswerKind, Confirm, Declare, SkipRule};
 use super::digest;
 use super::drill::Made;
+use super::estimate::Estimate;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
@@ -95,6 +96,9 @@ pub struct PlannedStep {
     /// How it may go on without them, rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declare: Option<Declare>,
+    /// What it took in earlier runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ mod error;
 pub mod folder;
 mod frontends;
 mod ground;
+mod history;
 pub mod ledger;
 pub mod lessons;
 mod listing;

@@ -1,7 +1,9 @@
 //! From a runbook and parameters to a plan: looks at the world, pins what it sees, fixes the names.
 
 use super::ground::{Ground, module_rows};
+use super::history;
 use crate::model::task::{Failure, TargetIdentity, TaskOutcome, TaskSpec, Values};
+use crate::runbook::estimate;
 use crate::runbook::plan::PlannedAction;
 use crate::runbook::{Binding, Mode, Plan, Runbook, engine, params};
 use crate::tasks::{TaskFeed, production};
@@ -36,12 +38,21 @@ pub async fn make_plan(
             engine::identity_of(&output, ground.clock.now()).map_err(|why| vec![format!("{place}: {why}")])?;
         identities.insert(step, identity);
     }
-    let plan = binding.plan(&ground.estate, &identities)?;
+    let mut plan = binding.plan(&ground.estate, &identities)?;
+    learn(ground, &mut plan).await;
     if mode == Mode::Drill {
         say("Look that no step reaches production");
         apart_from_production(ground, &plan).await?;
     }
     Ok(plan)
+}
+
+/// What earlier runs took. Without any, or where they cannot be read, the plan says nothing of it.
+async fn learn(ground: &Ground, plan: &mut Plan) {
+    let (state_dir, like) = (ground.state_dir.clone(), plan.clone());
+    if let Ok(taken) = tokio::task::spawn_blocking(move || history::of(&state_dir, &like)).await {
+        estimate::learn(plan, &taken);
+    }
 }
 
 /// Every step of a drill, and what takes it back, against what production is. The runner looks again before

@@ -67,7 +67,7 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
     assert!(proofs.iter().any(|proof| proof.level == Level::L5 && proof.sha256.is_some()), "{proofs:?}");
     relight::journal::verify(&entry.folder.path).unwrap();
     let report = Line::open(&scene, &["report", "latest"]).finish().0;
-    let told = ["seen gone", "Measured recovery time", "RTO 1h: met", "RPO 1h: MISSED", "None written down"];
+    let told = ["seen gone", "Measured recovery time", "RTO 1h 00m: met", "RPO 1h 00m: MISSED", "None written down"];
     assert!(told.iter().all(|words| report.contains(words)), "{report}");
 
     let add = ["lesson", "latest", "--owner", "ada", "--text", "the roles were missing first"];
@@ -82,6 +82,8 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
     assert!(phase("clean-up-create-side")["clears"] == json!(true), "{measured}");
     assert!(measured["rto_met"] == json!(true) && measured["rpo_met"] == json!(false), "{measured}");
     assert!(run["lessons"][0]["owner"] == json!("ada") && run["debts"][0]["gone_at"].is_string(), "{run}");
+    let again = Line::open(&scene, &[&["plan"], &arguments[1..]].concat()).finish().0;
+    assert!(again.contains("TAKES") && again.contains("(p50)") && again.contains("of the RTO are left"), "{again}");
     let close = ["lesson", "latest", "--done", "1", "--text", "globals are restored first now"];
     assert_eq!(Line::open(&scene, &close).finish().1, Some(0));
     assert_ne!(Line::open(&scene, &close).finish().1, Some(0), "a lesson is learnt once");

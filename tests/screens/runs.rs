@@ -163,6 +163,7 @@ pub fn plan() -> Plan {
                 proof_in: vec![],
                 takes_proofs: false,
                 declare: None,
+                estimate: None,
             })
             .to_vec(),
         digest: "c0ffee5eed1234567890abcdef0123456789abcdef0123456789abcdef012345".into(),

@@ -1,11 +1,13 @@
 //! A plan as text: everything that starting it would do.
 
 use super::facts::facts;
+use crate::cli::measured::exact;
 use crate::cli::table::{Cell, Table};
 use crate::cli::{Output, Tone, words};
 use crate::model::task::{Effect, Values};
 use crate::model::text::escaped;
 use crate::model::time::short_duration;
+use crate::runbook::estimate::{Estimate, Forecast, whole};
 use crate::runbook::plan::PlannedAction;
 use crate::runbook::template::render_phrase;
 use crate::runbook::{Confirm, Mode, Plan, PlannedStep, SkipRule};
@@ -38,11 +40,23 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     let objective = |span: Option<Duration>| span.map_or("none set".to_owned(), span_text);
     out.line(&format!("Objectives: RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)))?;
     out.line("Steps")?;
-    let mut table = Table::new(&[">#", "STEP", "EFFECT", "ASKS", "UNDO", ">LIMIT", "SKIP", "TITLE"]);
+    let learned = plan.steps.iter().any(|step| step.estimate.is_some());
+    let mut headings = vec![">#", "STEP", "EFFECT", "ASKS", "UNDO", ">LIMIT", "SKIP", "TITLE"];
+    if learned {
+        headings.insert(6, ">TAKES");
+    }
+    let mut table = Table::new(&headings);
     for (at, step) in plan.steps.iter().enumerate() {
-        table.row(row(at, step));
+        let mut cells: Vec<Cell> = row(at, step).into();
+        if learned {
+            cells.insert(6, Cell::from(step.estimate.map(estimate_text).unwrap_or_default()));
+        }
+        table.row(cells);
     }
     table.print(out)?;
+    if let Some(text) = expected(plan) {
+        out.line(&text)?;
+    }
     for step in &plan.steps {
         proofs(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
@@ -71,6 +85,35 @@ fn proofs(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
+/// `12s to 20s`: the middle of earlier runs, and what nine of ten kept to.
+fn estimate_text(estimate: Estimate) -> String {
+    let text = |ms: u64| exact(chrono::Duration::milliseconds(i64::try_from(ms).unwrap_or(i64::MAX)));
+    match (text(estimate.p50_ms), text(estimate.p90_ms)) {
+        (p50, p90) if p50 == p90 => p50,
+        (p50, p90) => format!("{p50} to {p90}"),
+    }
+}
+
+/// What all steps come to, from earlier runs.
+fn expected(plan: &Plan) -> Option<String> {
+    let Forecast { p50, p90, margin, unknown } = whole(plan)?;
+    let margin = match margin {
+        Some(margin) if margin < chrono::Duration::zero() => format!("; the RTO is missed by {}", exact(-margin)),
+        Some(margin) => format!("; {} of the RTO are left then", exact(margin)),
+        None => String::new(),
+    };
+    let unknown = match unknown {
+        0 => String::new(),
+        1 => "; 1 step was never measured".to_owned(),
+        count => format!("; {count} steps were never measured"),
+    };
+    Some(format!(
+        "Takes {} (p50) to {} (p90) of machine time, by earlier runs{margin}{unknown}",
+        exact(p50),
+        exact(p90)
+    ))
+}
+
 pub fn span_text(span: Duration) -> String {
     short_duration(chrono::Duration::from_std(span).unwrap_or(chrono::Duration::MAX))
 }
@@ -96,6 +139,7 @@ fn row(at: usize, step: &PlannedStep) -> [Cell; 8] {
     };
     let human = !matches!(step.action, PlannedAction::Task(_));
     let asks = match (&step.action, step.confirm) {
+        _ if step.omitted.is_some() => "left out",
         (PlannedAction::Question { .. }, _) => "a question",
         (PlannedAction::Attest { .. }, _) => "work by hand",
         (_, Confirm::None) => "nothing",

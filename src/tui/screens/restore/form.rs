@@ -237,10 +237,7 @@ impl Screen for Form {
         match (self.focus, act) {
             (_, Act::FormPlan) => return self.plan(),
             (_, Act::FormMode) => {
-                self.mode = match self.mode {
-                    Mode::DryRun => Mode::Real,
-                    Mode::Drill | Mode::Real => Mode::DryRun,
-                };
+                self.mode = self.next_mode(cx);
             }
             (Focus::Typing | Focus::Choices, Act::Back) | (Focus::Typing, Act::Open) => self.focus = Focus::Fields,
             (Focus::Choices, Act::Open) => self.pick(cx),
@@ -345,10 +342,12 @@ impl Form {
         let (word, role) = format::mode(self.mode);
         let key = cx.keymap.hint(Act::FormMode);
         let about = match self.mode {
-            Mode::Real => format!("every step runs; {key}: dry-run"),
-            Mode::DryRun | Mode::Drill => format!("nothing is changed; {key}: real"),
+            Mode::Real => "every step runs",
+            Mode::DryRun => "nothing is changed",
+            Mode::Drill => "works in a scratch place and clears it",
         };
-        let mode = [span(format!(" {word} "), role), span(format!("  {about}"), Role::Dim)];
+        let about = format!("  {about}; {key}: {}", self.next_mode(cx));
+        let mode = [span(format!(" {word} "), role), span(about, Role::Dim)];
         canvas.line(area.x + 2, last.saturating_sub(1), area.width.saturating_sub(2), &mode);
         let plan = cx.keymap.hint(Act::FormPlan);
         let (text, role) = match () {
@@ -357,6 +356,18 @@ impl Form {
             () => (format!("{plan} makes the plan and changes nothing."), Role::Dim),
         };
         canvas.text(area.x + 2, last, area.width.saturating_sub(2), &text, role);
+    }
+
+    /// Drills are offered where the chosen asset has a place for them.
+    fn next_mode(&self, cx: &Cx) -> Mode {
+        let chosen = |id: &str| self.values.iter().any(|value| value.text() == id);
+        let mut assets = cx.view.estate.assets.iter();
+        let has_place = assets.any(|asset| asset.drill.is_some() && chosen(asset.id.as_str()));
+        match self.mode {
+            Mode::DryRun if has_place => Mode::Drill,
+            Mode::DryRun | Mode::Drill => Mode::Real,
+            Mode::Real => Mode::DryRun,
+        }
     }
 
     fn draw_about(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {

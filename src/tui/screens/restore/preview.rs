@@ -31,7 +31,8 @@ impl Preview {
         let (word, role) = format::mode(plan.mode);
         let about = match plan.mode {
             Mode::DryRun => "  steps that change something are left out",
-            Mode::Drill | Mode::Real => "",
+            Mode::Drill => "  restores to a scratch place and clears it; production is not touched",
+            Mode::Real => "",
         };
         doc.facts("mode", vec![span(format!(" {word} "), role), span(about, Role::Dim)]);
         doc.fact("on", format!("{} ({})", plan.estate, plan.environment), Role::Strong);
@@ -90,6 +91,9 @@ fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep) {
         format!("{how} · {confirm} · at most {}", format::brief(step.timeout.as_secs() as i64)),
         Role::Dim,
     );
+    if let Some(why) = &step.omitted {
+        doc.marked(indent(), format!("left out: {why}"), Role::Warning);
+    }
     if let Some(identity) = &step.identity {
         doc.marked(indent(), format!("target: {}", identity.title), Role::Base);
     }

@@ -1,6 +1,7 @@
 //! The parts of a run's screen: head, and what is known about a step.
 
 use crate::model::task::TaskOutcome;
+use crate::runbook::estimate::{Estimate, Forecast, forecast};
 use crate::runbook::{RunStatus, StepRecord};
 use crate::session::RunView;
 use crate::session::view::Link;
@@ -23,6 +24,10 @@ pub fn head(canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) -> u16 {
     canvas.line_right(area.x, area.y, area.width, &status);
     canvas.line(area.x + 1, area.y + 1, area.width.saturating_sub(2), &clockwork(run, cx, area.width));
     let mut rows = 2;
+    if let Some(line) = expected(run, cx).filter(|_| rows < area.height) {
+        canvas.line(area.x + 1, area.y + rows, area.width.saturating_sub(2), &line);
+        rows += 1;
+    }
     for (text, role) in remarks(run, cx) {
         if rows >= area.height {
             break;
@@ -67,6 +72,29 @@ fn elapsed(run: &RunView, elapsed: chrono::Duration, width: u16, cx: &Cx) -> Lin
     let cells = if width >= 60 { 20 } else { 8 };
     line.extend(gauge::budget(elapsed.num_seconds().max(0) as u64, rto.as_secs(), cells, cx.glyphs));
     line
+}
+
+/// When recovery is expected by earlier runs, and what that leaves of the RTO.
+fn expected(run: &RunView, cx: &Cx) -> Option<Line> {
+    let Forecast { p50, p90, margin, unknown } = forecast(&run.state, cx.now)?;
+    let mut line = vec![
+        span("expected after ", Role::Dim),
+        span(format::stopwatch(p50), Role::Strong),
+        span(" (p50) to ", Role::Dim),
+        span(format::stopwatch(p90), Role::Strong),
+        span(" (p90)", Role::Dim),
+    ];
+    match margin {
+        Some(margin) if margin < chrono::Duration::zero() => {
+            line.push(span(format!("   RTO missed by {}", format::stopwatch(-margin)), Role::Critical));
+        }
+        Some(margin) => line.push(span(format!("   margin {}", format::stopwatch(margin)), Role::Ok)),
+        None => {}
+    }
+    if unknown > 0 {
+        line.push(span(format!("   {} never measured", format::counted(unknown as u64, "step", "steps")), Role::Dim));
+    }
+    Some(line)
 }
 
 /// What must not be overlooked: lost runner, pause, exceptions, leftovers, frozen screen.
@@ -127,6 +155,12 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
     let word = record.state.word();
     doc.facts("state", vec![span(format!("{} ", cx.glyphs.step(record.state)), role), span(word, role)]);
     doc.fact("effect", step.effect.to_string(), format::effect_role(step.effect));
+    if let Some(Estimate { p50_ms, p90_ms, runs }) = step.estimate {
+        let text = |ms: u64| format::stopwatch(chrono::Duration::milliseconds(i64::try_from(ms).unwrap_or(i64::MAX)));
+        let (p50, p90) = (text(p50_ms), text(p90_ms));
+        let from = format::counted(u64::from(runs), "run", "runs");
+        doc.fact("takes", format!("{p50} (p50), {p90} (p90) in {from}"), Role::Base);
+    }
     if let Some(why) = &record.why {
         doc.fact("because", why.clone(), role);
     }
