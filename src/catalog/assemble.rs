@@ -33,7 +33,7 @@ pub(super) fn assemble(estate: &Estate, mut parts: Vec<Part>, scanned_at: Option
     let mut groups: BTreeMap<Key, Vec<Sighting>> = BTreeMap::new();
     for part in &mut parts {
         for sighting in part.sightings.drain(..) {
-            let captures = sighting.captures.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let captures = sighting.captures.clone();
             let at = whole_seconds(sighting.reading.first());
             let key = (sighting.asset.clone(), sighting.kind, at, captures, sighting.tag.clone());
             groups.entry(key).or_default().push(sighting);
@@ -159,6 +159,7 @@ fn join(sightings: Vec<Sighting>, alone: bool, taken: &mut HashSet<BackupId>) ->
         backup.content = backup.content.or(sighting.content);
         backup.chain = backup.chain.or(sighting.chain);
         backup.sidecars.extend(sighting.sidecars);
+        backup.labels.extend(sighting.captures);
         backup.labels.extend(sighting.labels);
         if sighting.time_source == TimeSource::Name {
             backup.time_source = TimeSource::Name;
@@ -171,7 +172,7 @@ fn join(sightings: Vec<Sighting>, alone: bool, taken: &mut HashSet<BackupId>) ->
 /// `<asset>-<kind>-<instant>`, with captured parts, the artefact's word, and a mark where two still differ.
 fn identity(first: &Sighting, alone: bool, taken: &mut HashSet<BackupId>) -> BackupId {
     let mut id = format!("{}-{}-{}", first.asset, first.kind, first.reading.first().format("%Y%m%dT%H%M%SZ"));
-    for part in first.captures.values().map(|v| word(v)).chain([first.tag.clone()]).filter(|p| !p.is_empty()) {
+    for part in first.captures.iter().map(|(_, part)| word(part)).chain([first.tag.clone()]).filter(|p| !p.is_empty()) {
         id.push('-');
         id.push_str(&part);
     }

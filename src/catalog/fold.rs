@@ -282,9 +282,10 @@ fn sight(
     time: (Reading, TimeSource),
     copy: Copy,
 ) -> Sighting {
-    let captures: BTreeMap<String, String> =
+    let mut captures: Vec<(String, String)> =
         matched.captures.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let mut labels = captures.clone();
+    captures.sort();
+    let mut labels = BTreeMap::new();
     if let Some(other) = matched.other_stamp {
         labels.insert("other-time-in-name".to_owned(), other.to_owned());
     }

@@ -22,7 +22,8 @@ pub(super) struct Sighting {
     pub reading: Reading,
     pub time_source: TimeSource,
     pub stamp: Option<String>,
-    pub captures: BTreeMap<String, String>,
+    /// Captured parts of the name, by name.
+    pub captures: Vec<(String, String)>,
     /// The moving part of the name, if it is a moving one.
     pub alias: Option<String>,
     pub copy: Copy,
@@ -33,6 +34,7 @@ pub(super) struct Sighting {
     pub encrypted: Option<bool>,
     pub chain: Option<ChainLink>,
     pub sidecars: Vec<Sidecar>,
+    /// Marks beside the captured parts.
     pub labels: BTreeMap<String, String>,
 }
 

@@ -7,6 +7,7 @@ use crate::checklist::Notes;
 use crate::model::id::RunId;
 use crate::proof::Proofs;
 use crate::runner::Listing;
+use std::sync::Arc;
 
 pub(super) enum News {
     /// The catalog of the last session, if there is one.
@@ -16,7 +17,7 @@ pub(super) enum News {
     /// The answers to checklists, read anew; `trouble` is why the last one was not kept.
     Answers { answers: Result<Notes, String>, trouble: Option<String> },
     /// A scan's result; `trouble` is why it could not be kept on disk.
-    Scanned { catalog: Box<Catalog>, trouble: Option<String> },
+    Scanned { catalog: Arc<Catalog>, trouble: Option<String> },
     /// The runs folder, read anew; with what could not be read of it.
     Runs { rows: Vec<RunRow>, trouble: Vec<String>, listing: Listing },
     /// A runner was brought back, or not.

@@ -9,6 +9,7 @@ use crate::checklist::Log;
 use crate::health::Severity;
 use crate::model::task::{CancelReason, TaskOutcome};
 use crate::proof::Ledger;
+use std::sync::Arc;
 
 impl State {
     pub fn request(&mut self, request: Request) {
@@ -46,7 +47,7 @@ impl State {
             News::Proofs(proofs) => self.proofs_read(*proofs),
             News::Answers { answers, trouble } => self.answers_read(answers, trouble.as_deref()),
             News::Scanned { catalog, trouble } => {
-                self.scanned(*catalog);
+                self.scanned(Arc::unwrap_or_clone(catalog));
                 match trouble {
                     Some(why) => self.stands(
                         "keeping the catalog",

@@ -174,10 +174,11 @@ impl Work {
             catalog = scanned => catalog,
             reason = cancel.cancelled() => return TaskOutcome::Cancelled { reason },
         };
-        let trouble = keep(&self.parts, &catalog).await.err();
+        let catalog = Arc::new(catalog);
+        let trouble = keep(&self.parts, Arc::clone(&catalog)).await.err();
         let detail = format!("{} backups in {} stores", catalog.backups.len(), catalog.stores.len());
         // The loop is gone only when the program ends.
-        let _ = self.news.send(News::Scanned { catalog: Box::new(catalog), trouble }).await;
+        let _ = self.news.send(News::Scanned { catalog, trouble }).await;
         let mut output = Values::new();
         output.insert("detail".to_owned(), detail.into());
         TaskOutcome::Done { output }
@@ -185,8 +186,8 @@ impl Work {
 }
 
 /// Keeps the catalog for the next start.
-async fn keep(parts: &Parts, catalog: &Catalog) -> Result<(), String> {
-    let (catalog, file) = (catalog.clone(), parts.catalog_file());
+async fn keep(parts: &Parts, catalog: Arc<Catalog>) -> Result<(), String> {
+    let file = parts.catalog_file();
     let saved = tokio::task::spawn_blocking(move || cache::save(&file, &catalog)).await;
     saved.map_err(|lost| lost.to_string())?.map_err(|error| error.to_string())
 }
@@ -212,14 +213,15 @@ pub async fn scan_once(parts: &Parts, progress: &(dyn Fn(&StoreId, u64) + Sync))
     let previous = previous.map_or_else(|| nothing_seen(parts), |catalog| of_this_estate(catalog, parts));
     let stores = parts.to_scan();
     let scan = Scan { estate: &parts.estate, stores: &stores, previous: &previous, clock: &*parts.clock, progress };
-    let catalog = scan.all().await;
-    problems.extend(keep(parts, &catalog).await.err());
+    let catalog = Arc::new(scan.all().await);
+    drop(previous);
+    problems.extend(keep(parts, Arc::clone(&catalog)).await.err());
     let ledger = Ledger::in_state(&parts.state_dir).read().unwrap_or_else(|error| {
         problems.push(error.to_string());
         crate::proof::Proofs::default()
     });
     problems.extend(super::proofs::unread_lines(&ledger));
-    let catalog = catalog.with_proofs(&ledger.records);
+    let catalog = Arc::unwrap_or_clone(catalog).with_proofs(&ledger.records);
     let health = health::assess(&catalog, &parts.estate, parts.clock.now());
     let proofs = super::proofs::shown(&catalog, &ledger.records);
     Scanned { catalog, health, proofs, problems }
