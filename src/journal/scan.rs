@@ -62,7 +62,7 @@ pub fn scan(bytes: &[u8], head: Option<&Head>) -> Scan {
     while at < bytes.len() {
         number += 1;
         let rest = &bytes[at..];
-        let Some(length) = rest.iter().position(|b| *b == b'\n') else {
+        let Some(length) = memchr::memchr(b'\n', rest) else {
             scan.torn = true;
             break;
         };

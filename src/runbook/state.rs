@@ -2,6 +2,7 @@
 
 use super::definition::AnswerKind;
 use super::drill::Debt;
+use super::engine::Now;
 use super::intent::Answer;
 use super::plan::Plan;
 use crate::event::Purpose;
@@ -218,7 +219,9 @@ pub struct StepNotes {
     /// Confirmed by an answer to this question, or 0: by the approved plan alone.
     pub confirmed: Option<u64>,
     /// When that was.
-    pub confirmed_at: Option<Timestamp>,
+    pub confirmed_at: Option<Now>,
+    /// When the identity was read, in milliseconds of the runner's own clock.
+    pub read_mono_ms: u64,
     /// Read again after the answer, and the same as shown.
     pub verified: bool,
     /// A task of it ended, and what follows from that is not written yet.
@@ -237,7 +240,9 @@ pub struct StepNotes {
 pub struct Ended {
     pub purpose: Purpose,
     pub end: End,
-    pub at: Timestamp,
+    pub at: Now,
+    /// It ended under an earlier runner: nothing is repeated by itself on its account.
+    pub earlier: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -251,7 +256,7 @@ pub struct Answered {
     pub kind: QuestionKind,
     pub answer: Answer,
     pub by: Actor,
-    pub at: Timestamp,
+    pub at: Now,
 }
 
 /// The task in flight.

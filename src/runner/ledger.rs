@@ -2,9 +2,11 @@
 //! anyone acts on it. It knows neither clock nor socket nor task, so that a simulation drives the very same
 //! piece as the runner.
 
-use crate::event::Event;
+use crate::event::{Event, Purpose};
 use crate::journal::{Journal, JournalError};
+use crate::model::task::{Failure, TaskOutcome};
 use crate::runbook::engine::{Decision, Now};
+use crate::runbook::state::End;
 use crate::runbook::{Engine, Input, Order, RunState};
 use std::collections::VecDeque;
 
@@ -91,7 +93,7 @@ impl<J: Journal> Ledger<J> {
             waiting.push_back(Input::Continue);
         }
         while let Some(input) = waiting.pop_front() {
-            self.tell(input, now, heed)?;
+            self.tell(aged(input), now, heed)?;
             if self.full.is_some() {
                 self.late.extend(waiting);
                 break;
@@ -99,4 +101,13 @@ impl<J: Journal> Ledger<J> {
         }
         Ok(())
     }
+}
+
+/// What an identity was while nothing could be written says nothing about the target as it is now.
+fn aged(mut input: Input) -> Input {
+    if let Input::TaskEnded { purpose: Purpose::IdentifyToAsk | Purpose::IdentifyToAct, end, .. } = &mut input {
+        let failure = Failure::new("it was read while the journal could not be written, and may have changed since");
+        *end = End::Task(TaskOutcome::Unknown { failure });
+    }
+    input
 }

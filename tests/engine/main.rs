@@ -3,6 +3,7 @@
 
 mod debts;
 mod full_disk;
+mod held_up;
 mod journal;
 mod loading;
 mod promises;

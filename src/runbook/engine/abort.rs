@@ -1,13 +1,13 @@
 //! The way out: learn what is unsettled, take back what can be taken back, name what remains.
 
 use super::advance::At;
+use super::machine::Now;
 use super::{settle, words};
 use crate::event::{EventKind, Purpose};
 use crate::model::task::Effect;
-use crate::model::time::Timestamp;
 use crate::runbook::state::{RunState, RunStatus, StepState};
 
-pub fn next(state: &RunState, now: Timestamp) -> EventKind {
+pub fn next(state: &RunState, now: Now) -> EventKind {
     let taken_back = || state.abort.as_ref().filter(|abort| abort.undo).and_then(|_| undo(state, now));
     state
         .walk(now)
@@ -38,7 +38,7 @@ fn look(at: At<'_>) -> Option<EventKind> {
 
 /// The undo of the last step that took effect. An undo builds on those after it: where one failed, or a
 /// step beyond return has none, everything before it stays.
-fn undo(state: &RunState, now: Timestamp) -> Option<EventKind> {
+fn undo(state: &RunState, now: Now) -> Option<EventKind> {
     for at in state.walk(now).rev().filter(At::took_effect) {
         let by_hand = at.record.state == StepState::DoneByHand;
         if at.record.state == StepState::CompensationFailed {
@@ -54,7 +54,7 @@ fn undo(state: &RunState, now: Timestamp) -> Option<EventKind> {
     None
 }
 
-fn end(state: &RunState, now: Timestamp) -> EventKind {
+fn end(state: &RunState, now: Now) -> EventKind {
     let leftovers: Vec<String> = state.walk(now).filter(At::took_effect).map(leftover).collect();
     let status = if leftovers.is_empty() { RunStatus::AbortedClean } else { RunStatus::AbortedDirty };
     EventKind::RunEnded { status: words::data(&status), leftovers }

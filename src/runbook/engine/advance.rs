@@ -1,8 +1,8 @@
 //! What follows from a state alone: the next event, or none while the run waits for the world.
 
+use super::machine::Now;
 use super::{abort, debt, prepare, settle, words};
 use crate::event::EventKind;
-use crate::model::time::Timestamp;
 use crate::runbook::plan::PlannedStep;
 use crate::runbook::state::{QuestionKind, RunState, RunStatus, StepRecord};
 
@@ -12,30 +12,30 @@ pub struct At<'a> {
     pub state: &'a RunState,
     pub planned: &'a PlannedStep,
     pub record: &'a StepRecord,
-    pub now: Timestamp,
+    pub now: Now,
 }
 
 impl RunState {
     /// Steps with their part of the plan, in order.
-    pub(super) fn walk(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = At<'_>> {
+    pub(super) fn walk(&self, now: Now) -> impl DoubleEndedIterator<Item = At<'_>> {
         self.plan.steps.iter().zip(&self.steps).map(move |(planned, record)| At { state: self, planned, record, now })
     }
 }
 
-pub fn next(state: &RunState, now: Timestamp) -> Option<EventKind> {
+pub fn next(state: &RunState, now: Now) -> Option<EventKind> {
     if state.status.is_over() || state.working.is_some() {
         return None;
     }
     debt::settled(state).or_else(|| following(state, now).map(|kind| debt::owed_first(state, kind)))
 }
 
-fn following(state: &RunState, now: Timestamp) -> Option<EventKind> {
+fn following(state: &RunState, now: Now) -> Option<EventKind> {
     if let Some(question) = &state.question {
         let why = if let Some(abort) = &state.abort {
             format!("the run is being aborted: {}", abort.reason)
         } else if let Some(cause) = &state.paused {
             format!("the run was paused: {cause}")
-        } else if question.kind == QuestionKind::Arm && state.is_armed(now) {
+        } else if question.kind == QuestionKind::Arm && state.is_armed(now.at) {
             "the run is armed now".to_owned()
         } else {
             return None;

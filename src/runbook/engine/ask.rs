@@ -22,7 +22,7 @@ fn put(at: At<'_>, kind: QuestionKind, title: String, if_yes: String, if_no: Str
         if_nothing: SILENCE.to_owned(),
         target: at.record.identity.clone(),
         drift: Vec::new(),
-        asked_at: at.now,
+        asked_at: at.now.at,
     };
     EventKind::QuestionAsked { step: at.step(), number, question: words::data(&question) }
 }

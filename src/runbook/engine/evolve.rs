@@ -1,6 +1,6 @@
 //! Events made true: the only place where a run's state changes.
 
-use super::machine::Order;
+use super::machine::{Now, Order};
 use crate::event::{Event, EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
@@ -191,7 +191,7 @@ impl RunState {
             }
             _ => {}
         }
-        record.notes.ended = Some(Ended { purpose, end, at: event.at });
+        record.notes.ended = Some(Ended { purpose, end, at: moment(event), earlier: false });
     }
 
     /// A task that works for the step is told to stop; looks and undos finish, because the end of the run
@@ -255,7 +255,10 @@ impl RunState {
                 self.paused = None;
                 self.forget_confirmations();
             }
-            EventKind::RunnerStarted { .. } => self.forget_confirmations(),
+            EventKind::RunnerStarted { .. } => {
+                self.forget_confirmations();
+                self.age();
+            }
             _ => {}
         }
     }
@@ -284,6 +287,19 @@ impl RunState {
         }
     }
 
+    /// The clock by which something was a moment ago is gone with its runner.
+    fn age(&mut self) {
+        if self.status.is_over() {
+            return;
+        }
+        for record in &mut self.steps {
+            record.notes.fresh = false;
+            if let Some(ended) = &mut record.notes.ended {
+                ended.earlier = true;
+            }
+        }
+    }
+
     fn question_event(&mut self, event: &Event) {
         match &event.kind {
             EventKind::QuestionAsked { step, number, question } => {
@@ -303,7 +319,7 @@ impl RunState {
             EventKind::Answered { step, number, answer, refused: None } => {
                 let Some(question) = self.question.take_if(|question| question.number == *number) else { return };
                 let Ok(answer) = serde_json::from_value::<Answer>(answer.clone()) else { return };
-                let (by, at) = (event.actor.clone(), event.at);
+                let (by, at) = (event.actor.clone(), moment(event));
                 if let Some(record) = self.record(step) {
                     record.notes.answered = Some(Answered { kind: question.kind, answer, by, at });
                 }
@@ -350,7 +366,8 @@ impl RunState {
                 record.notes = StepNotes::default();
             }
             EventKind::IdentityRead { identity, .. } => {
-                record.notes.ended = None;
+                let ended = record.notes.ended.take();
+                record.notes.read_mono_ms = ended.map_or(event.mono_ms, |ended| ended.at.mono_ms);
                 record.identity = Some(identity.clone());
                 record.notes.verified = record.state == StepState::Armed;
                 record.notes.fresh = !record.notes.verified;
@@ -389,6 +406,10 @@ impl RunState {
             kind => record.settle(kind, event, aborting),
         }
     }
+}
+
+fn moment(event: &Event) -> Now {
+    Now { at: event.at, mono_ms: event.mono_ms }
 }
 
 /// What the event adds to the run's exceptions.

@@ -135,7 +135,7 @@ impl Engine {
         if !self.closing && !matches!(input, Input::Stopping { .. }) {
             // Every step takes only a handful of events; the bound turns a mistake into a halt.
             for _ in 0..64 + draft.steps.len() * 16 {
-                let Some(kind) = advance::next(&draft, now.at) else { break };
+                let Some(kind) = advance::next(&draft, now) else { break };
                 push(&mut draft, kind);
             }
         }

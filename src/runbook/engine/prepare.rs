@@ -48,7 +48,7 @@ fn left_out(at: At<'_>) -> Option<EventKind> {
 
 /// `Some` while the run is read-only and the step would change something.
 fn read_only(at: At<'_>) -> Option<EventKind> {
-    if !at.changes() || at.state.is_armed(at.now) {
+    if !at.changes() || at.state.is_armed(at.now.at) {
         return None;
     }
     let why = match &at.state.armed {

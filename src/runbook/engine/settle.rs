@@ -16,26 +16,30 @@ pub fn ended(at: At<'_>) -> Option<EventKind> {
         (purpose, End::Task(TaskOutcome::Cancelled { reason: CancelReason::Shutdown })) => {
             Some(EventKind::StepInterrupted { step: at.step(), purpose })
         }
-        (Purpose::Run, End::Task(outcome)) => run_ended(at, outcome),
+        (Purpose::Run, End::Task(outcome)) => run_ended(at, outcome, !ended.earlier && at.is_now(ended.at)),
         (Purpose::Reconcile, End::Look(reality)) => Some(looked(at, reality)),
         (Purpose::Reconcile, End::Task(_)) => Some(at.unknown("the look at the world did not finish")),
         (Purpose::Undo, End::Task(outcome)) => undo_ended(at, outcome),
         (Purpose::ReconcileUndo, End::Look(reality)) => undo_looked(at, reality),
         (Purpose::IdentifyToAsk | Purpose::IdentifyToAct, End::Task(outcome)) => {
-            Some(identified(at, outcome, ended.at))
+            Some(identified(at, outcome, ended.at.at))
         }
         (Purpose::ReconcileUndo, End::Task(_)) => Some(undo_failed(at, "nobody knows whether the undo took effect")),
         (_, End::Look(_)) => Some(at.unknown("a task ended in a way that its purpose does not have")),
     }
 }
 
-fn run_ended(at: At<'_>, outcome: &TaskOutcome) -> Option<EventKind> {
-    let again = at.planned.idempotent
+/// `now` says that nothing stood still since it ended.
+fn run_ended(at: At<'_>, outcome: &TaskOutcome, now: bool) -> Option<EventKind> {
+    let again = now
+        && at.planned.idempotent
+        // A target is identified before every act; only asking anew does that.
+        && at.planned.target.is_none()
         && at.record.attempt <= at.planned.retry
         && at.planned.confirm < Confirm::Phrase
         && at.state.abort.is_none()
         && at.state.paused.is_none()
-        && (!at.changes() || at.state.is_armed(at.now));
+        && (!at.changes() || at.state.is_armed(at.now.at));
     match outcome {
         TaskOutcome::Done { output } => Some(at.done(output)),
         TaskOutcome::Failed { .. } if again => at.intend(Purpose::Run),

@@ -1,6 +1,7 @@
 //! Small conversions that the machine's files share: values as event data, tasks of a step.
 
 use super::advance::At;
+use super::machine::Now;
 use crate::event::{EventKind, Purpose};
 use crate::model::task::{Effect, Reality, TaskOutcome, TaskSpec};
 use crate::runbook::plan::PlannedAction;
@@ -46,14 +47,28 @@ impl At<'_> {
     /// disk or the end of a runner came between.
     pub fn is_stale(&self) -> bool {
         let read = self.record.identity.as_ref().map(|identity| identity.read_at);
-        self.planned.target.is_some() && read.is_none_or(|read| self.now.signed_duration_since(read) > FRESH)
+        let read = read.map(|at| Now { at, mono_ms: self.record.notes.read_mono_ms });
+        self.planned.target.is_some() && read.is_none_or(|read| !self.within(FRESH, read))
+    }
+
+    /// Whether what follows from this moment may still be done without asking.
+    pub fn is_now(&self, then: Now) -> bool {
+        self.within(YES_HOLDS, then)
     }
 
     /// Whether a yes was given so long ago that it does not speak of now.
     pub fn yes_is_late(&self) -> bool {
         let answered = self.record.notes.answered.as_ref().filter(|answered| answered.is_confirmation());
         let given = answered.map(|answered| answered.at).or(self.record.notes.confirmed_at);
-        given.is_some_and(|given| self.now.signed_duration_since(given) > YES_HOLDS)
+        given.is_some_and(|given| !self.within(YES_HOLDS, given))
+    }
+
+    /// Whether both clocks agree that this was so short a time ago. The wall clock may have been set, forth or
+    /// back; the runner's own stands still while the machine sleeps.
+    fn within(&self, span: chrono::Duration, then: Now) -> bool {
+        let passed = self.now.at.signed_duration_since(then.at);
+        let counted = self.now.mono_ms.saturating_sub(then.mono_ms);
+        passed.abs() <= span && i128::from(counted) <= i128::from(span.num_milliseconds())
     }
 
     /// The intent to run a task for the step; `None` where the step has no such task.

@@ -1,0 +1,277 @@
+//! What a runner does with events and orders, and what must hold at each of them.
+
+use crate::dice::Dice;
+use crate::disk::Shared;
+use crate::world::{Amount, Flight, World};
+use relight::event::{Event, EventKind, Purpose};
+use relight::model::id::StepId;
+use relight::model::task::{CancelReason, TargetIdentity, TaskOutcome};
+use relight::model::time::Timestamp;
+use relight::runbook::plan::PlannedAction;
+use relight::runbook::{Confirm, Mode, Order, Plan, Question};
+use relight::runner::ledger::Heed;
+use std::sync::Arc;
+
+/// How long a task that was told to stop is waited for.
+const PATIENCE: u64 = 45_000;
+/// How long ago, by a clock that never jumps, a yes or an identity may be when its act starts. The identity
+/// is read in between, which takes up to a minute and may hang.
+const YES_HOLDS: u64 = 125_000;
+const FRESH: u64 = 15_000;
+
+/// The task in flight, as the runner keeps it.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub step: StepId,
+    pub attempt: u32,
+    pub purpose: Purpose,
+    pub flight: Flight,
+    pub told: Option<CancelReason>,
+    pub deadline: u64,
+    pub late: bool,
+    pub cut_off_at: Option<u64>,
+}
+
+pub struct Hands {
+    pub world: World,
+    pub disk: Shared,
+    pub dice: Dice,
+    pub plan: Arc<Plan>,
+    pub work: Option<Work>,
+    pub finished: bool,
+    /// Milliseconds since the beginning, on a clock that never jumps.
+    pub mono: u64,
+    /// Orders until the runner dies right before one; the order is on disk and never obeyed.
+    pub dies_before: Option<usize>,
+    /// The disk lied and lost something: what the journal says may be less than what was done.
+    pub misled: bool,
+    pub broken: Option<String>,
+    pub trace: Option<Vec<String>>,
+    seen: u64,
+    last: Option<EventKind>,
+    before: Option<EventKind>,
+    armed_until: Option<Timestamp>,
+    undoing: bool,
+    shown: Option<(StepId, Option<TargetIdentity>)>,
+    yes: Option<(StepId, u64)>,
+    read: Option<(StepId, TargetIdentity, u64)>,
+    at: Timestamp,
+    /// When the last identity was read in the world, which may be long before anyone could write it down.
+    pub answered: u64,
+}
+
+impl Hands {
+    pub fn new(world: World, disk: Shared, dice: Dice, plan: Arc<Plan>, at: Timestamp) -> Self {
+        Self {
+            world,
+            disk,
+            dice,
+            plan,
+            work: None,
+            finished: false,
+            mono: 0,
+            dies_before: None,
+            misled: false,
+            broken: None,
+            trace: None,
+            seen: 1,
+            last: None,
+            before: None,
+            armed_until: None,
+            undoing: false,
+            shown: None,
+            yes: None,
+            read: None,
+            at,
+            answered: 0,
+        }
+    }
+
+    /// The journal now ends there.
+    pub fn lost(&mut self, seq: u64) {
+        self.seen = self.seen.min(seq);
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line());
+        }
+    }
+
+    /// What a lying disk lost was done all the same: of such a run only its honest refusal can be asked.
+    pub fn wrong(&mut self, what: String) {
+        if self.misled {
+            return;
+        }
+        self.note(|| format!("!! {what}"));
+        self.broken.get_or_insert(what);
+    }
+
+    fn place(&self, step: &StepId) -> usize {
+        self.plan.steps.iter().position(|planned| &planned.id == step).unwrap()
+    }
+
+    /// An event that is on disk, seen for the first time: by the runner that wrote it, or by the next one.
+    pub fn observe(&mut self, event: &Event) {
+        if event.seq <= self.seen {
+            return;
+        }
+        self.seen = event.seq;
+        self.at = event.at;
+        self.note(|| format!("   {} {} {:?}", event.seq, event.actor.name, event.kind));
+        match &event.kind {
+            EventKind::Armed { until, .. } => self.armed_until = Some(*until),
+            EventKind::Disarmed { .. } => self.armed_until = None,
+            EventKind::AbortRequested { undo, .. } => self.undoing = *undo,
+            EventKind::RunnerStarted { .. } | EventKind::Resumed => self.yes = None,
+            EventKind::QuestionAsked { step, question, .. } => {
+                let question: Question = serde_json::from_value(question.clone()).unwrap();
+                self.shown = Some((step.clone(), question.target));
+            }
+            EventKind::Answered { step, answer, refused: None, .. } => {
+                let yes = answer["answer"] == "yes" || answer["answer"] == "phrase";
+                self.yes = yes.then(|| (step.clone(), self.mono));
+            }
+            EventKind::IdentityRead { step, identity, .. } => {
+                self.read = Some((step.clone(), identity.clone(), self.answered));
+            }
+            EventKind::StepDone { step } => self.is_done(step),
+            EventKind::StepDoneByHand { step, .. } => {
+                let place = self.place(step);
+                if self.world.places[place].changes {
+                    self.world.places[place].amount = Amount::Whole;
+                }
+            }
+            EventKind::StepUndone { step } => {
+                let place = self.place(step);
+                if self.world.remains(place) && !self.misled {
+                    self.wrong(format!("{step} counts as undone, and something of it remains"));
+                }
+            }
+            _ => {}
+        }
+        self.before = self.last.replace(event.kind.clone());
+    }
+
+    fn is_done(&mut self, step: &StepId) {
+        let place = self.place(step);
+        if !self.world.places[place].changes {
+            return;
+        }
+        if matches!(self.plan.steps[place].action, PlannedAction::Task(_)) {
+            let amount = self.world.places[place].amount;
+            if amount != Amount::Whole && !self.misled {
+                self.wrong(format!("{step} counts as done, and the world holds {amount:?} of it"));
+            }
+        } else {
+            self.world.places[place].amount = Amount::Whole;
+        }
+    }
+
+    fn start(&mut self, step: &StepId, attempt: u32, purpose: Purpose, timeout: u64) {
+        let place = self.place(step);
+        let intended = matches!(&self.last, Some(EventKind::TaskIntended { step: s, attempt: a, purpose: p, .. })
+            if s == step && *a == attempt && *p == purpose);
+        let (safe, lies) = {
+            let platter = self.disk.look();
+            (platter.safe_lines(), platter.lies)
+        };
+        if !intended || (safe < self.seen && !lies) {
+            self.wrong(format!("{purpose:?} of {step} starts without its intent on disk"));
+        }
+        if self.work.is_some() {
+            self.wrong(format!("{purpose:?} of {step} starts while another task runs"));
+        }
+        self.may_start(place, purpose);
+        let flight = match self.world.start(&mut self.dice, place, purpose) {
+            Ok(flight) => flight,
+            Err(_) if self.misled => return self.finished = true,
+            Err(what) => return self.wrong(what),
+        };
+        self.note(|| format!("   -> {flight:?}"));
+        let (step, deadline) = (step.clone(), self.mono + timeout);
+        self.work = Some(Work { step, attempt, purpose, flight, told: None, deadline, late: false, cut_off_at: None });
+    }
+
+    fn may_start(&mut self, place: usize, purpose: Purpose) {
+        let plan = Arc::clone(&self.plan);
+        let planned = &plan.steps[place];
+        let id = &planned.id;
+        let changes = self.world.places[place].changes && matches!(purpose, Purpose::Run | Purpose::Undo);
+        let armed = self.armed_until.is_some_and(|until| until > self.at);
+        if changes && !armed && !(purpose == Purpose::Undo && self.undoing) {
+            self.wrong(format!("{purpose:?} of {id} changes something while the run is read-only"));
+        }
+        if changes && plan.mode == Mode::DryRun {
+            self.wrong(format!("{purpose:?} of {id} changes something in a dry run"));
+        }
+        if purpose != Purpose::Run {
+            return;
+        }
+        let repeated = planned.retry > 0
+            && matches!(&self.before, Some(EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Failed { .. }, .. })
+                if step == id);
+        if planned.confirm > Confirm::None && !repeated {
+            match self.yes.clone() {
+                Some((step, at)) if &step == id => {
+                    if self.mono - at > YES_HOLDS {
+                        self.wrong(format!("{id} starts on a yes of {} s ago", (self.mono - at) / 1000));
+                    }
+                }
+                _ => self.wrong(format!("{id} starts without a yes")),
+            }
+        }
+        if planned.target.is_some() {
+            let read = self.read.clone().filter(|(step, _, _)| step == id);
+            let shown = self.shown.clone().filter(|(step, _)| step == id).and_then(|(_, target)| target);
+            match (read, shown) {
+                (None, _) => self.wrong(format!("{id} starts on a target that nobody identified")),
+                (Some((_, _, at)), _) if self.mono - at > FRESH => {
+                    self.wrong(format!("{id} starts on an identity read {} s ago", (self.mono - at) / 1000));
+                }
+                (Some((_, read, _)), Some(shown)) if planned.confirm > Confirm::None && read.facts != shown.facts => {
+                    self.wrong(format!("{id} starts on another target than its question showed"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The runner is gone.
+    pub fn die(&mut self) {
+        if let Some(work) = self.work.take() {
+            self.world.orphan(work.flight);
+        }
+        self.dies_before = None;
+    }
+}
+
+impl Heed for Hands {
+    fn event(&mut self, event: &Event) {
+        self.observe(event);
+    }
+
+    fn order(&mut self, order: Order) {
+        if let Some(left) = &mut self.dies_before {
+            if *left == 0 {
+                self.disk.look().dead = true;
+                self.note(|| "   the runner dies before it obeys".to_owned());
+                return;
+            }
+            *left -= 1;
+        }
+        match order {
+            Order::StartTask { step, attempt, purpose, timeout, .. } => {
+                self.start(&step, attempt, purpose, timeout.as_millis() as u64);
+            }
+            Order::CancelTask { reason } => {
+                let patience = self.mono + PATIENCE;
+                if let Some(work) = &mut self.work {
+                    work.told = work.told.max(Some(reason));
+                    work.cut_off_at.get_or_insert(patience);
+                }
+            }
+            Order::Finish => self.finished = true,
+        }
+    }
+}

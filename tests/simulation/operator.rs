@@ -1,0 +1,99 @@
+//! What people do: at random, or willing to bring the run to its end.
+
+use crate::dice::Dice;
+use relight::model::time::Timestamp;
+use relight::runbook::definition::AnswerKind;
+use relight::runbook::{Answer, Intent, QuestionKind, RunState};
+use serde_json::json;
+
+const TEXT: &str = "because";
+
+fn arm(until: Timestamp) -> Intent {
+    Intent::Arm { reason: TEXT.to_owned(), incident: None, until }
+}
+
+/// Anything; what would be sensible is more likely than the rest.
+pub fn random(dice: &mut Dice, state: &RunState, now: Timestamp) -> Intent {
+    let armed_for = chrono::Duration::seconds(dice.pick(&[5, 60, 3600, 3600, 36_000]));
+    if dice.percent(30)
+        && let Some(intent) = willing(state, now + armed_for)
+    {
+        return intent;
+    }
+    let text = TEXT.to_owned();
+    match dice.below(20) {
+        0 => Intent::Start { plan_digest: state.plan.digest.clone() },
+        1 => Intent::Start { plan_digest: "0".repeat(64) },
+        2..5 => arm(now + armed_for),
+        5 => Intent::Disarm,
+        6 => Intent::Pause { reason: text },
+        7 | 8 => Intent::Resume,
+        9 if dice.percent(30) => Intent::Abort { reason: text, undo: dice.percent(70) },
+        10 => Intent::Note { text },
+        _ => {
+            let stale = dice.percent(15);
+            let number = state.question.as_ref().map_or(state.asked, |question| question.number);
+            let question = if stale { number.saturating_sub(1) } else { number };
+            Intent::Answer { question, answer: answer(dice, state) }
+        }
+    }
+}
+
+fn answer(dice: &mut Dice, state: &RunState) -> Answer {
+    let text = TEXT.to_owned();
+    match (state.question.as_ref().map(|question| &question.kind), dice.below(10)) {
+        (_, 0) => Answer::No,
+        (_, 1) => Answer::Skip { reason: text },
+        (_, 2) => Answer::LookAgain,
+        (Some(QuestionKind::Key), _) => Answer::Yes,
+        (Some(QuestionKind::Phrase { phrase }), 3..9) => Answer::Phrase { text: phrase.clone() },
+        (Some(QuestionKind::Phrase { .. }), _) => Answer::Phrase { text },
+        (Some(QuestionKind::Answer { answer, .. }), _) => value(*answer),
+        (Some(QuestionKind::Attest { .. }), _) => Answer::Value { value: json!(text) },
+        (Some(QuestionKind::Failed { .. }), 3..6) => Answer::Retry,
+        (Some(QuestionKind::Failed { .. }), 6..8) => Answer::Undo,
+        (Some(QuestionKind::Failed { .. }), 8) => Answer::DoneByHand { evidence: text },
+        (Some(QuestionKind::Unknown), 8) => Answer::DoneByHand { evidence: text },
+        (Some(QuestionKind::Drift), 3..8) => Answer::AcceptDrift { reason: text },
+        (Some(QuestionKind::Failed { .. } | QuestionKind::Unknown), _) => Answer::LookAgain,
+        (_, 3) => Answer::Retry,
+        (_, 4) => Answer::Undo,
+        (_, 5) => Answer::DoneByHand { evidence: text },
+        _ => Answer::Yes,
+    }
+}
+
+fn value(kind: AnswerKind) -> Answer {
+    match kind {
+        AnswerKind::YesNo => Answer::Yes,
+        AnswerKind::Text => Answer::Value { value: json!("text") },
+        AnswerKind::Integer => Answer::Value { value: json!(12) },
+    }
+}
+
+/// What brings the run on; `None` where it does not wait for anyone.
+pub fn willing(state: &RunState, armed_until: Timestamp) -> Option<Intent> {
+    let text = TEXT.to_owned();
+    let Some(question) = &state.question else {
+        return if state.started_at.is_none() && state.abort.is_none() {
+            Some(Intent::Start { plan_digest: state.plan.digest.clone() })
+        } else {
+            state.paused.as_ref().map(|_| Intent::Resume)
+        };
+    };
+    let answer = match &question.kind {
+        QuestionKind::Key => Answer::Yes,
+        QuestionKind::Phrase { phrase } => Answer::Phrase { text: phrase.clone() },
+        QuestionKind::Answer { answer, .. } => value(*answer),
+        QuestionKind::Attest { .. } => Answer::Value { value: json!(text) },
+        QuestionKind::Failed { may_retry: true, .. } => Answer::Retry,
+        QuestionKind::Failed { may_undo: true, .. } if state.is_armed(state.last_at) => Answer::Undo,
+        QuestionKind::Failed { may_skip: true, .. } => Answer::Skip { reason: text },
+        QuestionKind::Failed { .. } => Answer::DoneByHand { evidence: text },
+        QuestionKind::Unknown => Answer::LookAgain,
+        QuestionKind::Drift => Answer::AcceptDrift { reason: text },
+        QuestionKind::Proof { .. } => return Some(Intent::Abort { reason: text, undo: true }),
+        QuestionKind::Arm => return Some(arm(armed_until)),
+    };
+    Some(Intent::Answer { question: question.number, answer })
+}

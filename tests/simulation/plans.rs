@@ -1,0 +1,92 @@
+//! Random plans: every class of effect, every way to confirm, with and without undo, idempotent or not.
+
+use crate::dice::Dice;
+use relight::event::Event;
+use relight::model::actor::Actor;
+use relight::model::id::RunId;
+use relight::model::time::Timestamp;
+use relight::runbook::engine::Now;
+use relight::runbook::{Engine, Plan, RunState};
+use serde_json::{Value, json};
+
+/// A plan with the first entry of its run's journal and the state after it.
+pub struct Prepared {
+    pub plan: Plan,
+    pub first: Event,
+    pub state: RunState,
+}
+
+pub fn epoch() -> Timestamp {
+    Timestamp::UNIX_EPOCH + chrono::Duration::seconds(1_790_000_000)
+}
+
+pub fn actor(name: &str) -> Actor {
+    Actor { name: name.to_owned(), host: "here".to_owned(), pid: 1 }
+}
+
+/// Identity of a target that has changed `drift` times since the plan was made.
+pub fn identity(step: &str, drift: u32) -> Value {
+    json!({ "title": format!("database {step}"), "facts": [["database", step], ["oid", drift.to_string()]] })
+}
+
+pub fn prepare(seed: u64) -> Prepared {
+    let mut dice = Dice::new(seed ^ 0x00c0_ffee);
+    let mode = dice.pick(&["real", "real", "real", "real", "real", "real", "real", "drill", "dry-run"]);
+    let count = 2 + dice.below(7);
+    let steps: Vec<Value> = (0..count).map(|number| step(&mut dice, &format!("s{number}"))).collect();
+    let at = epoch();
+    let mut plan: Plan = serde_json::from_value(json!({
+        "runbook": "random", "title": "Random", "runbook_digest": "0", "estate": "test", "environment": "test",
+        "mode": mode, "made_at": at, "params": {}, "resolved": {}, "names": {}, "touches": [], "rpo": null,
+        "rto": null, "steps": steps, "digest": "",
+    }))
+    .unwrap();
+    plan.digest = plan.compute_digest();
+    let first = Engine::creation(RunId::from("r1"), &plan, actor("ada"), Now { at, mono_ms: 0 });
+    let state = RunState::create(&first).unwrap();
+    Prepared { plan, first, state }
+}
+
+fn step(dice: &mut Dice, id: &str) -> Value {
+    let effect = dice.pick(&[
+        "observe",
+        "reversible",
+        "reversible",
+        "reversible",
+        "costly",
+        "fence",
+        "irreversible",
+        "irreversible",
+    ]);
+    let human = dice.percent(18);
+    let changes = effect != "observe";
+    let confirm = match effect {
+        "observe" => dice.pick(&["none", "none", "none", "key"]),
+        "reversible" => dice.pick(&["none", "key", "phrase"]),
+        "costly" => dice.pick(&["key", "phrase"]),
+        _ => "phrase",
+    };
+    let idempotent = !changes || dice.percent(50);
+    let retry = if idempotent && matches!(effect, "observe" | "reversible" | "costly") { dice.below(3) } else { 0 };
+    let with_target = !human && changes && (confirm == "phrase" || dice.percent(20));
+    let task = |what: &str| json!({ "module": format!("world.{what}"), "input": { "step": id } });
+    let action = match (human, dice.below(3)) {
+        (false, _) => json!({ "do": "task", "module": "world.run", "input": { "step": id } }),
+        (true, 0) => json!({ "do": "attest", "prompt": "Do it" }),
+        (true, 1) => json!({ "do": "question", "prompt": "Is it so?", "answer": "yes-no" }),
+        (true, _) => json!({ "do": "question", "prompt": "How many?", "answer": "integer" }),
+    };
+    let mut seen = identity(id, 0);
+    seen["read_at"] = json!(epoch());
+    json!({
+        "id": id, "title": format!("Step {id}"), "help": "", "action": action, "effect": effect,
+        "confirm": if human { "none" } else { confirm },
+        "phrase": (!human && confirm == "phrase").then_some("do {{ target.database }} {{ target.oid }}"),
+        "target": with_target.then(|| task("identity")),
+        "identity": with_target.then_some(seen),
+        "timeout": 600, "retry": retry,
+        "skip": dice.pick(&["forbidden", "with-reason"]),
+        "undo": (!human && changes && dice.percent(55)).then(|| task("undo")),
+        "idempotent": idempotent,
+    })
+}

@@ -1,0 +1,564 @@
+//! One run under a seeded scheduler: runners that come and go, people, a world, a disk, a clock.
+
+use crate::dice::Dice;
+use crate::disk::{Kept, Platter, Shared};
+use crate::hands::{Hands, Work};
+use crate::operator;
+use crate::plans::{Prepared, actor, epoch};
+use crate::world::{Amount, Place, World};
+use relight::event::{Event, EventKind, Purpose};
+use relight::journal::{ChainedJournal, Head, Journal as _, JournalError};
+use relight::model::task::{CancelReason, Effect, TaskOutcome, Values};
+use relight::model::time::Timestamp;
+use relight::runbook::engine::{Now, replay};
+use relight::runbook::plan::PlannedAction;
+use relight::runbook::state::End;
+use relight::runbook::{Engine, Input, Intent, RunState, RunStatus, StepState};
+use relight::runner::ledger::Ledger;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+pub struct Sim<'a> {
+    prepared: &'a Prepared,
+    dice: Dice,
+    hands: Hands,
+    journal: Kept,
+    /// The living runner. `None`: nobody has taken the run up.
+    runner: Option<Ledger<Kept>>,
+    /// Entries on disk.
+    events: Vec<Event>,
+    born: u64,
+    skew: i64,
+    /// Reads the whole journal back after every action.
+    thorough: bool,
+    past: Vec<(relight::model::id::StepId, u32, Purpose)>,
+    /// The runner only records any more.
+    leaving: bool,
+    /// The disk lied, and the journal was refused as cut off: the honest end of such a run.
+    refused: bool,
+}
+
+pub type Held = Result<(), String>;
+
+impl<'a> Sim<'a> {
+    pub fn new(prepared: &'a Prepared, seed: u64, traced: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut platter = Platter::new(Dice::new(dice.throw()));
+        platter.lies = dice.percent(2);
+        let disk = Shared(Arc::new(Mutex::new(platter)));
+        let mut journal = ChainedJournal::begin(disk.clone(), Path::new("simulated")).unwrap();
+        journal.append(&prepared.first).unwrap();
+        let place = |planned: &relight::runbook::PlannedStep| Place {
+            name: planned.id.to_string(),
+            changes: planned.effect != Effect::Observe,
+            idempotent: planned.idempotent,
+            amount: Amount::Nothing,
+            drift: 0,
+        };
+        let world = World { places: prepared.plan.steps.iter().map(place).collect(), orphans: vec![], calm: false };
+        let plan = Arc::clone(&prepared.state.plan);
+        let mut hands = Hands::new(world, disk, Dice::new(dice.throw()), plan, epoch());
+        hands.trace = traced.then(Vec::new);
+        Self {
+            prepared,
+            thorough: seed % 256 == 0,
+            dice,
+            hands,
+            journal: Kept(Arc::new(Mutex::new(journal))),
+            runner: None,
+            events: vec![prepared.first.clone()],
+            born: 0,
+            skew: 0,
+            past: vec![],
+            leaving: false,
+            refused: false,
+        }
+    }
+
+    pub fn trace(&mut self) -> Vec<String> {
+        self.hands.trace.take().unwrap_or_default()
+    }
+
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    fn now(&self) -> Now {
+        let at = epoch() + chrono::Duration::milliseconds(self.hands.mono as i64 + self.skew);
+        Now { at, mono_ms: self.hands.mono - self.born }
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.now().at
+    }
+
+    /// `horizon` random actions, then no more faults and a willing operator until the run is over.
+    pub fn play(&mut self, horizon: usize) -> Held {
+        for _ in 0..horizon {
+            if self.is_over() {
+                break;
+            }
+            self.act()?;
+        }
+        self.hands.world.calm = true;
+        self.hands.dies_before = None;
+        {
+            let mut platter = self.hands.disk.look();
+            platter.power_for = None;
+            platter.flush_fails = false;
+            platter.full = false;
+        }
+        for _ in 0..400 {
+            if self.is_over() {
+                return self.check_end();
+            }
+            self.go_on()?;
+        }
+        let state = self.runner.as_ref().map(|runner| format!("{:?}", runner.state().steps));
+        Err(format!("the run does not come to its end with a willing operator and no faults: {state:?}"))
+    }
+
+    fn is_over(&self) -> bool {
+        self.refused || self.hands.finished
+    }
+
+    fn act(&mut self) -> Held {
+        self.hands.mono += match self.dice.below(20) {
+            0 => self.dice.below(900_000) as u64,
+            1..4 => self.dice.below(70_000) as u64,
+            _ => self.dice.below(2_000) as u64,
+        };
+        if self.runner.is_none() {
+            return self.take_up();
+        }
+        match self.dice.below(100) {
+            0..45 if self.hands.work.is_some() => self.work(),
+            0..66 => self.person(),
+            66..69 => {
+                let hours = self.dice.pick(&[-36_000, -3_600, -120, -30, 30, 120, 3_600, 90_000]);
+                self.skew += hours * 1000;
+                self.hands.note(|| format!("the clock jumps by {hours} s"));
+                Ok(())
+            }
+            69..72 => {
+                self.hands.note(|| "the runner is killed".to_owned());
+                self.killed(false)
+            }
+            72..74 => {
+                self.hands.note(|| "the power goes".to_owned());
+                self.killed(true)
+            }
+            74..76 => self.leave(),
+            76..79 => {
+                let after = self.dice.below(12);
+                self.hands.note(|| format!("the power will go after {after} operations of the disk"));
+                self.hands.disk.look().power_for = Some(after);
+                Ok(())
+            }
+            79..82 => {
+                let after = self.dice.below(2);
+                self.hands.note(|| format!("the runner will die before order {after} from here"));
+                self.hands.dies_before = Some(after);
+                Ok(())
+            }
+            82..85 => {
+                let full = !self.hands.disk.look().full;
+                self.hands.note(|| format!("the disk is full: {full}"));
+                self.hands.disk.look().full = full;
+                Ok(())
+            }
+            85 => {
+                self.hands.note(|| "the next flush will fail".to_owned());
+                self.hands.disk.look().flush_fails = true;
+                Ok(())
+            }
+            86..89 => {
+                let place = self.dice.below(self.hands.world.places.len());
+                self.hands.world.places[place].drift += 1;
+                self.hands.note(|| format!("the target of step {place} changes"));
+                Ok(())
+            }
+            89..92 => self.ghost(),
+            92..95 => {
+                let mut dice = Dice::new(self.dice.throw());
+                if self.hands.world.stir(&mut dice) {
+                    self.hands.note(|| "something without a runner comes to its end".to_owned());
+                }
+                Ok(())
+            }
+            _ => self.catch_up(),
+        }
+    }
+
+    /// One step towards the end, by people and a world that mean well.
+    fn go_on(&mut self) -> Held {
+        self.hands.mono += 1_000;
+        let Some(runner) = &self.runner else { return self.take_up() };
+        if runner.is_full() {
+            return self.catch_up();
+        }
+        if self.hands.work.is_some() {
+            return self.work();
+        }
+        let until = self.wall() + chrono::Duration::hours(10);
+        match operator::willing(runner.state(), until) {
+            Some(intent) => self.wish("ada", intent),
+            None => self.tell(Input::Continue).map(|_| ()),
+        }
+    }
+
+    fn catch_up(&mut self) -> Held {
+        let now = self.now();
+        let Some(runner) = &mut self.runner else { return Ok(()) };
+        if !runner.is_full() {
+            return self.tell(Input::Continue).map(|_| ());
+        }
+        self.hands.note(|| "the runner tries to write again".to_owned());
+        let told = runner.catch_up(now, &mut self.hands).map(|()| None);
+        self.after(told).map(|_| ())
+    }
+
+    fn person(&mut self) -> Held {
+        let Some(runner) = &self.runner else { return Ok(()) };
+        let now = self.wall();
+        let intent = operator::random(&mut self.dice, runner.state(), now);
+        let name = self.dice.pick(&["ada", "grace"]);
+        // Two consoles may send the same in the same instant.
+        if self.dice.percent(10) {
+            self.wish("grace", intent.clone())?;
+        }
+        self.wish(name, intent)
+    }
+
+    fn wish(&mut self, name: &str, intent: Intent) -> Held {
+        if self.runner.is_none() {
+            return Ok(());
+        }
+        let from = self.events.len();
+        let input = Input::Intent { actor: actor(name), intent };
+        let Some(refused) = self.tell(input)? else { return Ok(()) };
+        let come_true = self.events.get(from..).unwrap_or_default().iter().any(|event| {
+            use EventKind::{AbortRequested, Answered, Armed, Disarmed, NoteAdded, Paused, Resumed, RunStarted};
+            event.actor.name == name
+                && match &event.kind {
+                    Answered { refused, .. } => refused.is_none(),
+                    AbortRequested { .. } | Armed { .. } | Disarmed { .. } | NoteAdded { .. } => true,
+                    Paused { .. } | Resumed | RunStarted => true,
+                    _ => false,
+                }
+        });
+        if come_true { Err(format!("a wish was refused ({refused}) and came true")) } else { Ok(()) }
+    }
+
+    /// The task in flight goes on, ends, meets its time limit, or is given up.
+    fn work(&mut self) -> Held {
+        let mono = self.hands.mono;
+        let calm = self.hands.world.calm;
+        let Some(mut work) = self.hands.work.take() else { return Ok(()) };
+        if self.dice.percent(15) {
+            self.hands.world.land(&mut work.flight);
+        }
+        let stops = work.told.is_some() && !work.flight.is_deaf();
+        if stops || (work.flight.speaks() && (calm || self.dice.percent(70))) {
+            let mut dice = Dice::new(self.dice.throw());
+            let end = self.hands.world.end(&mut dice, &mut work.flight, work.told);
+            return self.ended(work, end);
+        }
+        if calm || self.dice.percent(30) {
+            // Nothing else happens until its alarm rings.
+            self.hands.mono = mono.max(work.cut_off_at.unwrap_or(work.deadline));
+        }
+        if work.cut_off_at.is_some_and(|at| at <= self.hands.mono) {
+            let end = cut_off(work.purpose);
+            self.hands.world.orphan(work.flight.clone());
+            return self.ended(work, end);
+        }
+        let late = work.cut_off_at.is_none() && !work.late && work.deadline <= self.hands.mono;
+        work.late |= late;
+        let (step, attempt, purpose) = (work.step.clone(), work.attempt, work.purpose);
+        self.hands.work = Some(work);
+        if late { self.tell(Input::Deadline { step, attempt, purpose }).map(|_| ()) } else { Ok(()) }
+    }
+
+    fn ended(&mut self, work: Work, end: End) -> Held {
+        let Work { step, attempt, purpose, .. } = work;
+        self.past.push((step.clone(), attempt, purpose));
+        self.hands.answered = self.hands.mono;
+        self.tell(Input::TaskEnded { step, attempt, purpose, end }).map(|_| ())
+    }
+
+    /// The end, or the time limit, of a task that is not in flight any more, told once more.
+    fn ghost(&mut self) -> Held {
+        let waits = self.runner.as_ref().is_none_or(Ledger::is_full);
+        if self.past.is_empty() || waits {
+            return Ok(());
+        }
+        let (step, attempt, purpose) = self.past[self.dice.below(self.past.len())].clone();
+        let same = |work: &Work| work.step == step && work.attempt == attempt && work.purpose == purpose;
+        if self.hands.work.as_ref().is_some_and(same) {
+            return Ok(());
+        }
+        let from = self.events.len();
+        if self.dice.percent(50) {
+            self.tell(Input::Deadline { step, attempt, purpose })?;
+        } else {
+            let end = End::Task(TaskOutcome::Done { output: Values::new() });
+            self.tell(Input::TaskEnded { step, attempt, purpose, end })?;
+        }
+        let believed = self.events[from..]
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::TaskEnded { .. } | EventKind::DeadlinePassed { .. }));
+        if believed { Err("the late end of a task that was given up was believed".to_owned()) } else { Ok(()) }
+    }
+
+    /// SIGTERM: the task is stopped, its end recorded, the next runner goes on.
+    fn leave(&mut self) -> Held {
+        self.hands.note(|| "the runner is told to leave".to_owned());
+        let Some(runner) = &mut self.runner else { return Ok(()) };
+        runner.close();
+        self.leaving = true;
+        if let Some(mut work) = self.hands.work.take() {
+            let told = work.told.max(Some(CancelReason::Shutdown));
+            let end = if work.flight.is_deaf() {
+                self.hands.world.orphan(work.flight.clone());
+                cut_off(work.purpose)
+            } else {
+                let mut dice = Dice::new(self.dice.throw());
+                self.hands.world.end(&mut dice, &mut work.flight, told)
+            };
+            self.ended(work, end)?;
+        }
+        if self.runner.is_some() && !self.hands.finished {
+            self.tell(Input::Stopping { why: "told to end".to_owned() })?;
+        }
+        self.killed(false)
+    }
+
+    fn killed(&mut self, power: bool) -> Held {
+        self.runner = None;
+        self.leaving = false;
+        self.hands.die();
+        let mut platter = self.hands.disk.look();
+        // A lie costs only what it hid: from then on the journal may know less than the world.
+        if power && platter.lose_power() {
+            drop(platter);
+            self.hands.misled = true;
+            return Ok(());
+        }
+        platter.power_for = None;
+        Ok(())
+    }
+
+    fn tell(&mut self, input: Input) -> Result<Option<String>, String> {
+        let now = self.now();
+        let Some(runner) = &mut self.runner else { return Ok(None) };
+        self.hands.note(|| format!("{} <- {input:?}", now.at.format("%H:%M:%S")));
+        let told = runner.tell(input, now, &mut self.hands);
+        self.after(told)
+    }
+
+    fn after(&mut self, told: Result<Option<String>, JournalError>) -> Result<Option<String>, String> {
+        if let Ok(Some(refused)) = &told {
+            self.hands.note(|| format!("   refused: {refused}"));
+        }
+        if let Some(broken) = self.hands.broken.take() {
+            return Err(broken);
+        }
+        let Some(runner) = &self.runner else { return Ok(None) };
+        if self.events.len() < runner.events().len() {
+            self.events.extend_from_slice(&runner.events()[self.events.len()..]);
+        }
+        let dead = self.hands.disk.look().dead;
+        if dead || told.is_err() {
+            self.hands.note(|| format!("   the runner ends: {:?}", told.as_ref().err().map(ToString::to_string)));
+            let power = self.hands.disk.look().power_for.is_some() || self.dice.percent(30);
+            self.killed(power)?;
+            return Ok(None);
+        }
+        self.check()?;
+        told.map_err(|error| error.to_string())
+    }
+
+    /// A new runner comes.
+    fn take_up(&mut self) -> Held {
+        let (unsure, bytes, head) = {
+            let platter = self.hands.disk.look();
+            (platter.unsure, platter.bytes.clone(), Head::decode(&platter.head))
+        };
+        self.hands.disk.look().opened();
+        self.hands.note(|| format!("a runner takes the run up; reads the journal: {unsure}"));
+        let mut engine_state = None;
+        if unsure || self.thorough {
+            let disk = self.hands.disk.clone();
+            // A full disk does not hinder reading and cutting.
+            match ChainedJournal::take_up(Path::new("simulated"), &bytes, head.as_ref(), || Ok(disk)) {
+                Ok(opened) => {
+                    self.journal = Kept(Arc::new(Mutex::new(opened.journal)));
+                    self.know(opened.events)?;
+                    if self.refused {
+                        return Ok(());
+                    }
+                }
+                Err(JournalError::Damaged { .. }) if self.hands.misled => {
+                    self.refused = true;
+                    return Ok(());
+                }
+                Err(error) => {
+                    if self.hands.disk.look().unsure {
+                        return Ok(());
+                    }
+                    return Err(format!("the journal cannot be taken up: {error}"));
+                }
+            }
+            if self.thorough {
+                engine_state = Some(replay(&self.events).map_err(|error| error.to_string())?);
+            }
+        }
+        let state = engine_state.unwrap_or_else(|| self.replayed());
+        if state.status.is_over() {
+            self.hands.finished = true;
+            return Ok(());
+        }
+        self.born = self.hands.mono;
+        let engine = Engine::new(state, actor("relight"));
+        self.runner = Some(Ledger::new(engine, self.journal.clone(), self.events.clone()));
+        self.tell(Input::Recovered { pid: 1, version: "t".to_owned() }).map(|_| ())
+    }
+
+    /// What is on disk; only a line that nobody was told of may be new, and only a lie may have lost one.
+    fn know(&mut self, events: Vec<Event>) -> Held {
+        let common = self.events.iter().zip(&events).all(|(known, read)| known == read);
+        if !common || (events.len() < self.events.len() && !self.hands.misled) {
+            return Err(format!("of {} entries {} are read back", self.events.len(), events.len()));
+        }
+        if events.is_empty() {
+            self.refused = true;
+            return Ok(());
+        }
+        self.hands.lost(events.len() as u64);
+        for event in &events {
+            self.hands.observe(event);
+        }
+        self.events = events;
+        self.hands.broken.take().map_or(Ok(()), Err)
+    }
+
+    fn replayed(&self) -> RunState {
+        let mut state = self.prepared.state.clone();
+        for event in &self.events[1..] {
+            state.apply(event);
+        }
+        state
+    }
+
+    fn check(&mut self) -> Held {
+        let Some(runner) = &self.runner else { return Ok(()) };
+        let state = runner.state();
+        if state.seq != self.events.len() as u64 {
+            return Err(format!("the state stands at entry {} and the disk at {}", state.seq, self.events.len()));
+        }
+        let here = state.working.as_ref().map(|w| (&w.step, w.attempt, w.purpose));
+        let there = self.hands.work.as_ref().map(|w| (&w.step, w.attempt, w.purpose));
+        if here != there && !runner.is_full() && !self.hands.finished {
+            return Err(format!("the state says that {here:?} is in flight, the runner has {there:?}"));
+        }
+        let waits = state.question.is_some() || state.paused.is_some() || state.started_at.is_none();
+        if !state.status.is_over()
+            && here.is_none()
+            && (!waits || state.abort.is_some())
+            && !runner.is_full()
+            && !self.leaving
+        {
+            let steps: Vec<String> = state.steps.iter().map(|step| format!("{} {}", step.id, step.state)).collect();
+            return Err(format!("the run waits for nothing and nobody: {steps:?}"));
+        }
+        if self.thorough {
+            let (bytes, head) = {
+                let platter = self.hands.disk.look();
+                (platter.bytes.clone(), Head::decode(&platter.head))
+            };
+            let copy = Shared(Arc::new(Mutex::new(Platter::new(Dice::new(0)))));
+            let read = ChainedJournal::take_up(Path::new("copy"), &bytes, head.as_ref(), || Ok(copy));
+            let read = read.map_err(|error| format!("the journal on disk cannot be read: {error}"))?;
+            if &replay(&read.events).map_err(|error| error.to_string())? != state {
+                return Err("what is read back from disk leads to another state than the live one".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&mut self) -> Held {
+        if self.refused || self.hands.misled {
+            return Ok(());
+        }
+        let state = self.replayed();
+        let exceptions = !state.exceptions.is_empty();
+        match &state.status {
+            RunStatus::Completed if exceptions => return Err("exceptions are passed over".to_owned()),
+            RunStatus::CompletedWithExceptions if !exceptions => return Err("no exceptions are named".to_owned()),
+            RunStatus::Completed | RunStatus::CompletedWithExceptions => self.completed(&state)?,
+            RunStatus::AbortedClean | RunStatus::AbortedDirty => self.aborted(&state)?,
+            other => return Err(format!("the run is over and {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn completed(&self, state: &RunState) -> Held {
+        for (index, record) in state.steps.iter().enumerate() {
+            let place = &self.hands.world.places[index];
+            let amount = place.amount;
+            let stirs = self.hands.world.orphans.iter().any(|orphan| orphan.place == index);
+            let wanted = match record.state {
+                StepState::Done | StepState::DoneByHand if place.changes => Amount::Whole,
+                StepState::Done | StepState::DoneByHand | StepState::NotRun => Amount::Nothing,
+                StepState::Skipped => continue,
+                other => return Err(format!("the run completed, and {} is {other}", record.id)),
+            };
+            if amount != wanted {
+                return Err(format!(
+                    "the run completed, {} is {}, the world holds {amount:?}",
+                    record.id, record.state
+                ));
+            }
+            if stirs && record.state == StepState::Done {
+                return Err(format!("the run completed, and something of {} is still under way", record.id));
+            }
+            let skipped_silently = record.state != StepState::Done && record.state != StepState::NotRun;
+            if skipped_silently && state.status == RunStatus::Completed {
+                return Err(format!("{} is {}, and the run ended without an exception", record.id, record.state));
+            }
+        }
+        Ok(())
+    }
+
+    fn aborted(&self, state: &RunState) -> Held {
+        for (index, record) in state.steps.iter().enumerate() {
+            let named = state.leftovers.iter().any(|line| line.contains(&format!("({})", record.id)));
+            if self.hands.world.remains(index) && !named {
+                return Err(format!(
+                    "the run ended {:?}, something of {} ({}) remains, and only {:?} are named",
+                    state.status, record.id, record.state, state.leftovers
+                ));
+            }
+            let human = !matches!(self.prepared.plan.steps[index].action, PlannedAction::Task(_));
+            if named && record.attempt == 0 && !human && record.state != StepState::DoneByHand {
+                return Err(format!("{} never began and is named as left behind", record.id));
+            }
+        }
+        let clean = state.status == RunStatus::AbortedClean;
+        if clean == state.leftovers.is_empty() {
+            Ok(())
+        } else {
+            Err("clean, with leftovers, or the reverse".to_owned())
+        }
+    }
+}
+
+fn cut_off(purpose: Purpose) -> End {
+    let failure = relight::model::task::Failure::new("it did not stop");
+    if matches!(purpose, Purpose::Reconcile | Purpose::ReconcileUndo) {
+        End::Look(relight::model::task::Reality::Unknown(failure))
+    } else {
+        End::Task(TaskOutcome::Unknown { failure })
+    }
+}
