@@ -3,6 +3,7 @@
 use super::asset::{Scope, asset, proof};
 use super::names::{Line, Names, Zone, path_below};
 use super::server::{Around, host, server};
+use super::shared::{Shared, shared};
 use super::store::store;
 use super::ui::{UiSettings, ui};
 use crate::located::{self, Fields, Place, Problem, Problems};
@@ -18,6 +19,8 @@ pub struct Config {
     pub ui: UiSettings,
     /// Folders of the estate's own checklists.
     pub checklist_dirs: Vec<PathBuf>,
+    /// Where leases and mirrors of journals lie; without it runs keep apart on this machine alone.
+    pub shared: Option<Shared>,
 }
 
 /// Reads the file at `path`. Relative paths in it begin at its folder.
@@ -25,14 +28,22 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     let absolute = std::path::absolute(path)
         .map_err(|error| Problems::unreadable(&path.display().to_string(), error.to_string(), "name a file"))?;
     let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-    let (estate, ui, checklist_dirs) = located::read_file(path, |root| file(root, &base))?;
-    Ok(Config { path: absolute, estate, ui, checklist_dirs })
+    let Read { estate, ui, checklist_dirs, shared } = located::read_file(path, |root| file(root, &base))?;
+    Ok(Config { path: absolute, estate, ui, checklist_dirs, shared })
 }
 
 /// Reads `text` as if it were the file `name` in the folder `base`.
 pub fn parse(name: &str, text: &str, base: &Path) -> Result<Config, Problems> {
-    let (estate, ui, checklist_dirs) = located::read(name, text, |root| file(root, base))?;
-    Ok(Config { path: base.join(name), estate, ui, checklist_dirs })
+    let Read { estate, ui, checklist_dirs, shared } = located::read(name, text, |root| file(root, base))?;
+    Ok(Config { path: base.join(name), estate, ui, checklist_dirs, shared })
+}
+
+/// All tables of the file.
+struct Read {
+    estate: Estate,
+    ui: UiSettings,
+    checklist_dirs: Vec<PathBuf>,
+    shared: Option<Shared>,
 }
 
 /// `[estate]` without its parts.
@@ -42,7 +53,7 @@ struct Head {
     time_zone: chrono_tz::Tz,
 }
 
-fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings, Vec<PathBuf>)> {
+fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let head = root.need("estate").is_some().then(|| root.table("estate", head)).flatten();
     let mut store_names = Names::new("store");
     let mut server_names = Names::new("server");
@@ -68,6 +79,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings, Vec<P
     let assets = root.tables("assets", |fields| asset(fields, &mut asset_names, &scope));
     let runbook_dirs = root.table("runbooks", |fields| dirs(fields, base)).unwrap_or_default();
     let checklist_dirs = root.table("checklists", |fields| dirs(fields, base)).unwrap_or_default();
+    let shared = root.table("shared", |fields| shared(fields, &store_names, base));
     let ui = root.table("ui", ui).unwrap_or_default();
 
     for table in ["stores", "assets"] {
@@ -79,7 +91,8 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<(Estate, UiSettings, Vec<P
         }
     }
     let Head { name, environment, time_zone } = head?;
-    Some((Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs }, ui, checklist_dirs))
+    let estate = Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs };
+    Some(Read { estate, ui, checklist_dirs, shared })
 }
 
 fn head(fields: &mut Fields<'_>) -> Option<Head> {

@@ -54,7 +54,8 @@ impl S3Server {
     /// Listens on 127.0.0.1. Fails if the folder is missing or the port is taken.
     pub async fn start(settings: S3ServerSettings) -> io::Result<Self> {
         let files = s3s_fs::FileSystem::new(&settings.root).map_err(|e| io::Error::other(format!("{e:?}")))?;
-        let mut service = S3ServiceBuilder::new(Folder { files, root: settings.root });
+        let mut service =
+            S3ServiceBuilder::new(Folder { files, writes: tokio::sync::Mutex::default(), root: settings.root });
         if let Some(keys) = settings.keys {
             service.set_auth(SimpleAuth::from_single(keys.access_key_id, keys.secret_access_key.expose()));
         }
@@ -110,11 +111,13 @@ async fn serve(listener: TcpListener, service: S3Service) {
 }
 
 /// `s3s_fs` with what it lacks: entity tags that listings have too and that cost no reading, conditions on
-/// reads, and names in listings that XML cannot hold.
+/// reads and on writes that hold for these tags, and names in listings that XML cannot hold.
 #[derive(Debug)]
 struct Folder {
     files: s3s_fs::FileSystem,
     root: PathBuf,
+    /// Held from the look at a condition to the end of the write that it guards.
+    writes: tokio::sync::Mutex<()>,
 }
 
 impl Folder {
@@ -150,7 +153,8 @@ fn plain(key: &str) -> bool {
 /// In the form of a multipart upload's tag, so that nobody takes it for an MD5; another after each write.
 fn tag(found: &std::fs::Metadata) -> ETag {
     let nanos = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
-    ETag::Strong(format!("{nanos:016x}{:016x}-1", found.len()))
+    // Two writes within one tick of the clock still make two files.
+    ETag::Strong(format!("{nanos:016x}{:016x}{:016x}-1", found.ino(), found.len()))
 }
 
 fn broken(error: io::Error) -> S3Error {
@@ -208,10 +212,22 @@ impl S3 for Folder {
         }))
     }
 
-    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
         if !plain(&key) {
             return Err(s3_error!(InvalidArgument, "this server cannot hold such a key"));
+        }
+        let _alone = self.writes.lock().await;
+        let now = self.tag(&bucket, &key).await;
+        let (new, still) = (request.input.if_none_match.take(), request.input.if_match.take());
+        let holds = match (new, still) {
+            (Some(_), _) => now.is_none(),
+            (None, Some(ETagCondition::Any)) => now.is_some(),
+            (None, Some(ETagCondition::ETag(wanted))) => now.is_some_and(|now| now.strong_cmp(&wanted)),
+            (None, None) => true,
+        };
+        if !holds {
+            return Err(s3_error!(PreconditionFailed));
         }
         let mut response = self.files.put_object(request).await?;
         response.output.e_tag = self.tag(&bucket, &key).await;

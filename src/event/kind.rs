@@ -2,6 +2,7 @@
 
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, StepId};
+use crate::model::lease::TakenFrom;
 use crate::model::task::{Reality, TargetIdentity, TaskOutcome, TaskSpec};
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,25 @@ pub enum EventKind {
         why: String,
     },
     RunStarted,
+    /// The run holds its lock scopes; with `taken_from` because someone took it over.
+    LeaseAcquired {
+        epoch: u64,
+        scopes: Vec<String>,
+        /// Where the lease lies, for people.
+        place: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken_from: Option<TakenFrom>,
+    },
+    /// The lease could not be renewed before it expired. Nobody else may act, and neither may this run.
+    LeaseLapsed {
+        why: String,
+    },
+    /// A lapsed lease is renewed; the run stays paused until someone resumes it.
+    LeaseRenewed,
+    /// Someone else holds the lock scope: this copy of the run is fenced off for good.
+    LeaseLost {
+        why: String,
+    },
     Armed {
         reason: String,
         incident: Option<String>,
@@ -86,6 +106,9 @@ pub enum EventKind {
         attempt: u32,
         purpose: Purpose,
         task: TaskSpec,
+        /// Of the lease under which it starts; 0 where the run needs none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        epoch: u64,
     },
     TaskEnded {
         step: StepId,
@@ -209,4 +232,9 @@ pub enum EventKind {
         status: Value,
         leftovers: Vec<String>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_zero(epoch: &u64) -> bool {
+    *epoch == 0
 }

@@ -26,6 +26,7 @@
 mod chained;
 mod error;
 mod file;
+pub mod lease;
 mod line;
 mod memory;
 mod scan;

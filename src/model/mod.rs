@@ -5,6 +5,7 @@ pub mod backup;
 pub mod content;
 pub mod estate;
 pub mod id;
+pub mod lease;
 pub mod objective;
 pub mod proof;
 pub mod secret;

@@ -14,6 +14,9 @@ use crate::model::time::{Timestamp, name_stamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// Longest name of a lock scope, in bytes.
+const MAX_SCOPE: usize = 1024;
+
 #[derive(Clone, Debug)]
 pub struct Binding<'a> {
     runbook: &'a Runbook,
@@ -135,6 +138,10 @@ impl<'a> Binding<'a> {
                 Err(error) => problems.push(format!("touches: {error}")),
             }
         }
+        let lock_scope = self.lock_scope(&context).unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -154,6 +161,7 @@ impl<'a> Binding<'a> {
             resolved: self.resolved,
             names: self.names,
             touches,
+            lock_scope,
             rpo: objectives.rpo,
             rto: objectives.rto,
             steps,
@@ -161,6 +169,28 @@ impl<'a> Binding<'a> {
         };
         plan.digest = plan.compute_digest();
         Ok(plan)
+    }
+
+    /// What the run locks: what the runbook says, else the asset that it works on.
+    fn lock_scope(&self, context: &Value) -> Result<Vec<String>, Vec<String>> {
+        let params = self.runbook.params.iter().filter(|param| matches!(param.kind, ParamKind::Asset { .. }));
+        let assets = || params.filter_map(|param| Some(format!("asset {}", self.params.get(&param.name)?.as_str()?)));
+        let (mut scope, mut problems) = (Vec::new(), Vec::new());
+        for text in &self.runbook.lock {
+            match template::render_text(text, context) {
+                Ok(name) if name.trim().is_empty() || name.len() > MAX_SCOPE => {
+                    problems.push(format!("lock: `{text}` gives a name that is empty or too long"));
+                }
+                Ok(name) => scope.push(name.trim().to_owned()),
+                Err(error) => problems.push(format!("lock: {error}")),
+            }
+        }
+        if self.runbook.lock.is_empty() {
+            scope.extend(assets());
+        }
+        scope.sort();
+        scope.dedup();
+        if problems.is_empty() { Ok(scope) } else { Err(problems) }
     }
 
     /// Objectives of the first asset that the parameters name.

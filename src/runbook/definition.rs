@@ -26,6 +26,8 @@ pub struct Runbook {
     pub touches: Vec<String>,
     /// How a drill of it differs. Absent: it cannot be drilled where it changes anything.
     pub drill: Option<Drill>,
+    /// What one run at a time may work on: templates. Empty: the asset that the parameters name.
+    pub lock: Vec<String>,
     pub steps: Vec<Step>,
 }
 

@@ -114,6 +114,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
     let names = names.into_iter().filter_map(|(name, item)| scope.text(&item).map(|text| (name.value, text))).collect();
     let touches = fields.table("plan", |plan| Some(scope.texts(plan.take("touches")))).unwrap_or_default();
     let drill = fields.table("drill", |drill| Some(Drill { touches: scope.texts(drill.take("touches")) }));
+    let lock = scope.texts(fields.take("lock"));
     let steps_at = fields.key_place("steps");
     let mut seen = Vec::<Located<String>>::new();
     let steps = fields.tables("steps", |fields| step::read(fields, &mut scope, &mut seen));
@@ -133,6 +134,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
         names,
         touches,
         drill,
+        lock,
         steps,
     })
 }

@@ -22,4 +22,6 @@ pub use engine::{Engine, Input, Order};
 pub use intent::{Answer, Intent};
 pub use modules::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 pub use plan::{Mode, Plan, PlannedStep};
-pub use state::{Abort, Armed, Exception, Question, QuestionKind, RunState, RunStatus, StepRecord, StepState, Working};
+pub use state::{
+    Abort, Armed, Exception, Question, QuestionKind, RunState, RunStatus, Standing, StepRecord, StepState, Working,
+};

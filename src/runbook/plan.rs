@@ -46,6 +46,9 @@ pub struct Plan {
     /// Generated names, by name.
     pub names: Values,
     pub touches: Vec<String>,
+    /// What no other run may work on meanwhile, sorted; empty where nothing is locked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_scope: Vec<String>,
     #[serde(with = "optional_seconds", default)]
     pub rpo: Option<Duration>,
     #[serde(with = "optional_seconds", default)]
@@ -124,6 +127,12 @@ impl Plan {
     pub fn verify_digest(&self) -> Result<(), DigestMismatch> {
         let found = self.compute_digest();
         if found == self.digest { Ok(()) } else { Err(DigestMismatch { stated: self.digest.clone(), found }) }
+    }
+
+    /// Whether the run must hold a lease on its lock scope before it begins. A dry run changes nothing, so it
+    /// keeps nobody away.
+    pub fn needs_lease(&self) -> bool {
+        self.mode != Mode::DryRun && !self.lock_scope.is_empty()
     }
 
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {

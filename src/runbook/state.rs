@@ -8,6 +8,7 @@ use super::plan::Plan;
 use crate::event::Purpose;
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, StepId};
+use crate::model::lease::TakenFrom;
 use crate::model::task::{Reality, TargetIdentity, TaskOutcome};
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,8 @@ pub struct RunState {
     pub abort: Option<Abort>,
     /// Why no further step starts, until someone resumes.
     pub paused: Option<String>,
+    /// How the run stands to its lock scopes, once it has held them.
+    pub lease: Option<Standing>,
     /// Number of the last question that was put.
     pub asked: u64,
     /// Sequence number of the last applied event.
@@ -210,6 +213,18 @@ impl StepRecord {
     }
 }
 
+/// A run's standing towards its lock scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub epoch: u64,
+    pub place: String,
+    pub taken_from: Option<TakenFrom>,
+    /// Why it could not be renewed in time, while that lasts.
+    pub lapsed: Option<String>,
+    /// Who holds the scopes now instead: nothing more happens in this copy of the run.
+    pub lost: Option<String>,
+}
+
 /// Facts between two events that belong together: the journal may end after the first, and the next
 /// runner must come to the same second.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -234,6 +249,8 @@ pub struct StepNotes {
     pub looked: bool,
     /// An undo was cut off by the end of a runner.
     pub undo_cut_off: bool,
+    /// The run was taken over: its old holder may have begun or done the step without the new one's knowledge.
+    pub unseen: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -3,15 +3,18 @@
 use super::folder::RunFolder;
 use super::frontends::{Call, Frontends};
 use super::ground::Ground;
+use super::lease::Bond;
 use super::ledger::{Heed, Ledger};
 use super::protocol::FromRunner;
 use super::work::Work;
 use crate::event::Event;
+use crate::journal::lease::Leases;
 use crate::journal::{FileJournal, JournalError};
 use crate::model::task::CancelReason;
 use crate::runbook::engine::Now;
 use crate::runbook::state::End;
 use crate::runbook::{Engine, Input, Mode, Order};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -25,15 +28,16 @@ const FAREWELL: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub struct Drive {
-    ledger: Ledger<FileJournal>,
-    hands: Hands,
+    pub(super) ledger: Ledger<FileJournal>,
+    pub(super) hands: Hands,
     started: Instant,
 }
 
 /// What the events are told to, and what the orders move.
-struct Hands {
-    ground: Ground,
-    folder: RunFolder,
+pub(super) struct Hands {
+    pub ground: Ground,
+    pub folder: RunFolder,
+    pub bond: Bond,
     mode: Mode,
     frontends: Frontends,
     work: Option<Work>,
@@ -48,8 +52,10 @@ impl Heed for Hands {
     fn order(&mut self, order: Order) {
         match order {
             Order::StartTask { step, attempt, purpose, task, timeout } => {
+                let guard = self.bond.guard(&step, purpose);
                 let turn = (step, attempt, purpose);
-                self.work = Some(Work::start(&self.ground, &self.folder, turn, task, timeout, self.mode));
+                let limits = (timeout, self.mode, guard);
+                self.work = Some(Work::start(&self.ground, &self.folder, turn, task, limits));
             }
             Order::CancelTask { reason } => {
                 if let Some(work) = &mut self.work {
@@ -62,11 +68,18 @@ impl Heed for Hands {
 }
 
 impl Drive {
-    pub fn new(engine: Engine, journal: FileJournal, events: Vec<Event>, ground: Ground, folder: RunFolder) -> Self {
+    pub fn new(
+        engine: Engine,
+        (journal, events): (FileJournal, Vec<Event>),
+        ground: Ground,
+        leases: Leases,
+        folder: RunFolder,
+    ) -> Self {
+        let bond = Bond::new(leases, Arc::clone(&engine.state().plan));
         let mode = engine.state().plan.mode;
         Self {
             ledger: Ledger::new(engine, journal, events),
-            hands: Hands { ground, folder, mode, frontends: Frontends::default(), work: None, finished: false },
+            hands: Hands { ground, folder, bond, mode, frontends: Frontends::default(), work: None, finished: false },
             started: Instant::now(),
         }
     }
@@ -81,6 +94,9 @@ impl Drive {
         mut calls: mpsc::Receiver<Call>,
         mut stop: mpsc::Receiver<String>,
     ) -> Result<(), JournalError> {
+        if let Some(why) = self.take_up_lease().await? {
+            return self.leave(why).await;
+        }
         let hello = Input::Recovered { pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
         self.tell_engine(hello)?;
         let mut beat = tokio::time::interval(BEAT);
@@ -92,6 +108,16 @@ impl Drive {
             tokio::select! {
                 biased;
                 Some(why) = stop.recv() => return self.leave(why).await,
+                Some(news) = self.hands.bond.news.recv() => {
+                    if let Some(why) = self.lease_news(news)? {
+                        return self.leave(why).await;
+                    }
+                }
+                Some(asked) = self.hands.bond.granted.recv() => {
+                    if let Some(why) = self.lease_granted(asked)? {
+                        return self.leave(why).await;
+                    }
+                }
                 end = ended(&mut self.hands.work) => self.work_ended(end)?,
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,
@@ -102,13 +128,14 @@ impl Drive {
                 }
             }
         }
+        let kept = self.give_back().await.map(|why| format!("; {why}")).unwrap_or_default();
         let status = self.ledger.state().status.word().to_owned();
-        self.hands.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}") });
+        self.hands.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}{kept}") });
         self.hands.frontends.part(LAST_WORDS).await;
         Ok(())
     }
 
-    fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {
+    pub(super) fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {
         let now = self.now();
         self.ledger.tell(input, now, &mut self.hands)
     }
@@ -118,6 +145,9 @@ impl Drive {
             Call::Join { after, answer } => {
                 // A frontend that left at once is noticed when it is told something.
                 let _ = answer.send(self.hands.frontends.join(self.ledger.events(), after));
+            }
+            Call::Intent { actor, intent, answer } if self.needs_lease_first(&intent) => {
+                self.ask_for_lease(actor, intent, answer);
             }
             Call::Intent { actor, intent, answer } => {
                 let refused = self.tell_engine(Input::Intent { actor, intent })?;

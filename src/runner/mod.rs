@@ -9,6 +9,8 @@ pub mod folder;
 mod frontends;
 mod ground;
 mod history;
+mod keeper;
+mod lease;
 pub mod ledger;
 pub mod lessons;
 mod listing;

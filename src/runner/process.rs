@@ -6,6 +6,7 @@ use super::folder::RunFolder;
 use super::frontends;
 use super::ground::Ground;
 use super::{lock, socket};
+use crate::journal::lease::Leases;
 use crate::journal::{FileJournal, Opened};
 use crate::model::actor::Actor;
 use crate::runbook::Engine;
@@ -14,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Takes the run up and serves it until it is over or the process is told to go.
-pub async fn run(folder: RunFolder, ground: Ground) -> Result<(), RunnerError> {
+pub async fn run(folder: RunFolder, ground: Ground, leases: Leases) -> Result<(), RunnerError> {
     // Leaves the session of whoever started it; fails only where it leads one already.
     let _ = rustix::process::setsid();
     let _lock = lock::take(&folder)?;
@@ -24,15 +25,17 @@ pub async fn run(folder: RunFolder, ground: Ground) -> Result<(), RunnerError> {
         tracing::warn!(path = %torn.display(), "a half-written last line was set aside");
     }
     let state = replay(&events)?;
-    if state.status.is_over() {
+    let me = Actor { name: "relight".to_owned(), ..ground.actor.clone() };
+    let mut drive = Drive::new(Engine::new(state, me), (journal, events), ground, leases, folder.clone());
+    if drive.ledger.state().status.is_over() {
+        drive.tidy_up().await;
         return Ok(());
     }
     let listener =
         socket::listen(&folder.socket()).map_err(|error| RunnerError::io("listened on", &folder.socket(), error))?;
-    let me = Actor { name: "relight".to_owned(), ..ground.actor.clone() };
     let (calls, called) = mpsc::channel(64);
     let accepting = tokio::spawn(frontends::accept(listener, calls));
-    let driven = Drive::new(Engine::new(state, me), journal, events, ground, folder.clone()).run(called, stop).await;
+    let driven = drive.run(called, stop).await;
     accepting.abort();
     // A socket that stays behind is replaced by the next runner.
     let _ = std::fs::remove_file(folder.socket());

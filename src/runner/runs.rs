@@ -21,13 +21,20 @@ pub struct RunEntry {
 impl RunEntry {
     /// Not over, and nobody drives it.
     pub fn is_lost(&self) -> bool {
-        self.runner.is_none() && self.state.as_ref().is_ok_and(|state| !state.status.is_over())
+        let lost = |state: &RunState| !state.status.is_over() && state.fenced_off().is_none();
+        self.runner.is_none() && self.state.as_ref().is_ok_and(lost)
+    }
+
+    /// Who holds the run's lock instead of this copy, as far as it knows.
+    pub fn fenced_off(&self) -> Option<&str> {
+        self.state.as_ref().ok()?.fenced_off()
     }
 
     /// Word of its status, with `runner lost` where its runner died.
     pub fn word(&self) -> &str {
         match &self.state {
             Err(_) => "unreadable",
+            Ok(_) if self.fenced_off().is_some() => "fenced off",
             Ok(_) if self.is_lost() => "runner lost",
             Ok(state) => state.status.word(),
         }

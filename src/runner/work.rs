@@ -2,6 +2,7 @@
 
 use super::folder::RunFolder;
 use super::ground::Ground;
+use super::keeper::Keeper;
 use crate::event::Purpose;
 use crate::model::id::StepId;
 use crate::model::task::{CancelReason, Failure, Progress, Reality, TaskOutcome, TaskSpec, Values};
@@ -40,8 +41,7 @@ impl Work {
         folder: &RunFolder,
         (step, attempt, purpose): (StepId, u32, Purpose),
         task: TaskSpec,
-        timeout: Duration,
-        mode: Mode,
+        (timeout, mode, guard): (Duration, Mode, Option<Keeper>),
     ) -> Self {
         let (feed, progress, lines) = TaskFeed::new(LINES);
         let cancel = Cancel::default();
@@ -51,6 +51,9 @@ impl Work {
         let handle = tokio::spawn(async move {
             let looks = matches!(purpose, Purpose::Reconcile | Purpose::ReconcileUndo);
             let work = async {
+                if let Some(why) = unproved(guard).await {
+                    return never_started(&why);
+                }
                 match module {
                     None => no_module(&task.module, looks),
                     Some(module) if looks => End::Look(module.reconcile(&cx, &task.input).await),
@@ -125,6 +128,18 @@ async fn act(cx: &TaskContext, module: &dyn Module, input: &Values, mode: Mode) 
         return TaskOutcome::Failed { failure };
     }
     module.run(cx, input).await
+}
+
+/// Why the lease under which the task would start is not certainly held.
+async fn unproved(guard: Option<Keeper>) -> Option<String> {
+    guard?.prove().await.err()
+}
+
+fn never_started(why: &str) -> End {
+    let failure = Failure::new(format!("it was not started: {why}"))
+        .means("nothing was changed by it; this run may not hold its lock any more")
+        .next("see who holds the lock with `relight runs`");
+    End::Task(TaskOutcome::Failed { failure })
 }
 
 fn unknown(what: &str, looks: bool) -> End {

@@ -5,11 +5,13 @@ pub mod local;
 pub mod memory;
 mod name;
 mod open;
+pub mod place;
 pub mod port;
 pub mod s3;
 pub mod wrap;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use name::MAX_NAME;
-pub use open::{Opened, Patience, open, open_with};
+pub use open::{Opened, Patience, open, open_place, open_with};
+pub use place::SharedPlace;
 pub use port::{ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, Store, SumKind, WritableStore};

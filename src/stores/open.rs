@@ -1,11 +1,12 @@
 //! From a store's configuration to a store that waits, retries and limits sensibly.
 
 use super::error::StoreError;
-use super::local::LocalStore;
+use super::local::{FolderPlace, LocalStore};
+use super::place::SharedPlace;
 use super::port::{Store, WritableStore};
 use super::s3::{S3Store, Waits};
 use super::wrap::{Deadline, Limit, Retry, RetryPolicy};
-use crate::model::estate::{S3Credentials, StoreConfig, StorePlace};
+use crate::model::estate::{S3Credentials, S3Place, StoreConfig, StorePlace};
 use crate::model::secret::SecretSource;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,27 @@ pub async fn open_with(
             let wrapped = wrapped(store, patience, retry);
             let unsigned = place.credentials == S3Credentials::Anonymous;
             Ok(Opened { read: wrapped.clone(), write: (!unsigned).then_some(wrapped) })
+        }
+    }
+}
+
+/// Prepares `prefix` of the store (empty, or ending in `/`) as a shared place. There is nothing around it that
+/// tries again: whether a conditional write that broke off took effect is for its caller to find out.
+pub async fn open_place(
+    config: &StoreConfig,
+    prefix: &str,
+    secrets: &dyn SecretSource,
+    patience: Patience,
+) -> Result<Arc<dyn SharedPlace>, StoreError> {
+    match &config.place {
+        StorePlace::Local { path } => {
+            Ok(Arc::new(FolderPlace::new(LocalStore::new(config.id.clone(), path.join(prefix)))))
+        }
+        StorePlace::S3(place) => {
+            let place = S3Place { prefix: format!("{}{prefix}", place.prefix), ..place.clone() };
+            let waits = Waits { connect: patience.connect, attempt: patience.attempt };
+            let store = S3Store::connect(&config.id, &place, secrets, waits, RetryPolicy::default()).await?;
+            Ok(Arc::new(store))
         }
     }
 }

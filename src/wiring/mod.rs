@@ -7,6 +7,7 @@ mod identity;
 mod parts;
 mod runbooks;
 mod setup;
+mod shared;
 mod unopened;
 
 pub use actor::actor;

@@ -10,6 +10,7 @@ mod files;
 mod forms;
 mod home;
 mod keyboard;
+mod lease;
 mod leaving;
 mod line;
 mod loading;

@@ -5,6 +5,7 @@ mod debts;
 mod full_disk;
 mod held_up;
 mod journal;
+mod lease;
 mod loading;
 mod promises;
 mod proofs;

@@ -142,41 +142,46 @@ fn a_yes_whose_act_the_disk_held_up_is_asked_again() {
 /// Everything that an operator and the world may do about `rig`, until it ends.
 pub fn lead_to_the_end(rig: &mut Rig) {
     for _ in 0..400 {
-        let state = rig.engine.state();
-        if state.status.is_over() {
+        if rig.engine.state().status.is_over() {
             return;
         }
-        let (word, rest) = if let Some(working) = &state.working {
-            match working.purpose {
-                Purpose::Reconcile if working.step.as_str() == "fence" => ("look", "proof"),
-                Purpose::Reconcile | Purpose::ReconcileUndo => ("look", "done"),
-                Purpose::IdentifyToAsk | Purpose::IdentifyToAct => ("identity", "orders"),
-                Purpose::Run if working.step.as_str() == "fence" => ("proof", ""),
-                Purpose::Run | Purpose::Undo => ("done", ""),
-            }
-        } else if let Some(question) = &state.question {
-            match &question.kind {
-                QuestionKind::Key => ("yes", ""),
-                QuestionKind::Phrase { .. } | QuestionKind::Proof { from: None, .. } => ("phrase", ""),
-                QuestionKind::Answer { .. } => ("value", "12"),
-                QuestionKind::Attest { .. } => ("value", "\"told them\""),
-                QuestionKind::Failed { .. } => ("hand", "did it"),
-                QuestionKind::Unknown => ("again", ""),
-                QuestionKind::Proof { from: Some(_), .. } => ("retry", ""),
-                QuestionKind::Drift => ("accept", "known"),
-                QuestionKind::Arm => ("arm", ""),
-            }
-        } else if state.started_at.is_none() {
-            ("start", "")
-        } else if state.paused.is_some() {
-            ("resume", "")
-        } else {
-            panic!("the run waits for nothing and nobody: {:?}", state.steps)
-        };
-        rig.play(word, rest);
-        assert!(rig.refused.is_none(), "`{word}` was refused: {:?}", rig.refused);
+        one_step(rig);
     }
     panic!("the run does not come to an end: {:?}", rig.engine.state());
+}
+
+/// The next thing that a good world, or a patient operator, does about it.
+pub fn one_step(rig: &mut Rig) {
+    let state = rig.engine.state();
+    let (word, rest) = if let Some(working) = &state.working {
+        match working.purpose {
+            Purpose::Reconcile if working.step.as_str() == "fence" => ("look", "proof"),
+            Purpose::Reconcile | Purpose::ReconcileUndo => ("look", "done"),
+            Purpose::IdentifyToAsk | Purpose::IdentifyToAct => ("identity", "orders"),
+            Purpose::Run if working.step.as_str() == "fence" => ("proof", ""),
+            Purpose::Run | Purpose::Undo => ("done", ""),
+        }
+    } else if let Some(question) = &state.question {
+        match &question.kind {
+            QuestionKind::Key => ("yes", ""),
+            QuestionKind::Phrase { .. } | QuestionKind::Proof { from: None, .. } => ("phrase", ""),
+            QuestionKind::Answer { .. } => ("value", "12"),
+            QuestionKind::Attest { .. } => ("value", "\"told them\""),
+            QuestionKind::Failed { .. } => ("hand", "did it"),
+            QuestionKind::Unknown => ("again", ""),
+            QuestionKind::Proof { from: Some(_), .. } => ("retry", ""),
+            QuestionKind::Drift => ("accept", "known"),
+            QuestionKind::Arm => ("arm", ""),
+        }
+    } else if state.started_at.is_none() {
+        ("start", "")
+    } else if state.paused.is_some() {
+        ("resume", "")
+    } else {
+        panic!("the run waits for nothing and nobody: {:?}", state.steps)
+    };
+    rig.play(word, rest);
+    assert!(rig.refused.is_none(), "`{word}` was refused: {:?}", rig.refused);
 }
 
 /// The run as a new runner finds it when the journal ends after `count` events.

@@ -96,6 +96,7 @@ pub fn runbooks() -> Vec<Runbook> {
         names: Vec::new(),
         touches: Vec::new(),
         drill: None,
+        lock: Vec::new(),
         steps: steps.to_vec(),
     };
     let mut files = postgres.clone();
@@ -137,6 +138,7 @@ pub fn plan() -> Plan {
             "renames database orders to orders_before_20261120_135000 (kept)".into(),
             "renames database orders_restore_20261120_135000 to orders".into(),
         ],
+        lock_scope: Vec::new(),
         rpo: Some(Span::from_hours(24)),
         rto: Some(Span::from_hours(1)),
         steps: STEPS
@@ -195,6 +197,7 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
     let steps = (0..STEPS.len()).map(|at| record(at, turn, state)).collect();
     RunView {
         state: RunState {
+            lease: None,
             id: "20261120T135000Z-restore-postgres".into(),
             plan: Arc::new(plan()),
             status,
@@ -340,6 +343,7 @@ fn events() -> Vec<Event> {
             attempt: 1,
             purpose: Purpose::Run,
             task: TaskSpec { module: "backup.verify".into(), input: Values::new() },
+            epoch: 0,
         },
         EventKind::StepDone { step: "prove".into() },
         EventKind::Armed {

@@ -10,6 +10,7 @@ mod contract;
 mod faults;
 mod folder;
 mod listing;
+mod place;
 mod subjects;
 mod sums;
 mod wrappers;

@@ -22,6 +22,8 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub enum Fault {
     /// Forwards untouched.
     Pass,
+    /// Forwards without this header. Signatures cover headers: only unsigned requests survive it.
+    Without(&'static str),
     /// Answers with an S3 error instead of the server.
     Error(u16, &'static str),
     /// Answers with this body and these headers instead of the server.
@@ -161,6 +163,11 @@ async fn answer(
         Fault::Hang => std::future::pending().await,
         Fault::Drop => Err(io::Error::other("dropped by the script")),
         Fault::Pass => forward(request, upstream).await,
+        Fault::Without(header) => {
+            let mut request = request;
+            request.headers_mut().remove(header);
+            forward(request, upstream).await
+        }
         Fault::CutAfter(bytes) => Ok(forward(request, upstream).await?.map(|body| cut(body, bytes, false))),
         Fault::StallAfter(bytes) => Ok(forward(request, upstream).await?.map(|body| cut(body, bytes, true))),
         Fault::Trickle(bytes, pause) => Ok(forward(request, upstream).await?.map(|body| trickle(body, bytes, pause))),

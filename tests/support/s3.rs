@@ -39,10 +39,19 @@ pub struct S3Fixture {
 impl S3Fixture {
     /// A server with one empty bucket.
     pub async fn start() -> Self {
+        let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
+        Self::with(Some(keys)).await
+    }
+
+    /// The same, for requests that nobody signs.
+    pub async fn open_to_all() -> Self {
+        Self::with(None).await
+    }
+
+    async fn with(keys: Option<S3Keys>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
-        let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys: Some(keys) };
+        let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys };
         Self { server: S3Server::start(settings).await.unwrap(), folder }
     }
 
@@ -83,4 +92,13 @@ pub fn config_at(endpoint: &str, id: &str, prefix: &str) -> StoreConfig {
         medium: "object".to_owned(),
         time_zone: chrono_tz::UTC,
     }
+}
+
+/// The same without signatures.
+pub fn unsigned_at(endpoint: &str, id: &str, prefix: &str) -> StoreConfig {
+    let mut config = config_at(endpoint, id, prefix);
+    if let StorePlace::S3(place) = &mut config.place {
+        place.credentials = S3Credentials::Anonymous;
+    }
+    config
 }

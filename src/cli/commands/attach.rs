@@ -4,7 +4,7 @@ use super::run::Arming;
 use crate::cli::dialogue::{self, Lines};
 use crate::cli::{Globals, Output, run_document};
 use crate::report::{Exit, Fault};
-use crate::runner::{RunFolder, runs};
+use crate::runner::{RunEntry, RunFolder, runs};
 use crate::wiring::Setup;
 use color_eyre::eyre;
 use std::collections::VecDeque;
@@ -24,11 +24,22 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     let setup = globals.setup().await?;
     let folder = runs::choose(&setup.state_dir, &args.run)?;
     let entry = runs::read(&folder);
+    fenced(&entry)?;
     if entry.is_lost() {
         let fault = Fault::new(Exit::Unknown, format!("run {} has lost its runner: nothing goes on", folder.run));
         return Err(fault.hint(format!("relight resume {}", folder.run)).into());
     }
     join(&setup, &folder, &args.arming, out).await
+}
+
+/// A copy of a run that someone else took over does nothing any more.
+pub fn fenced(entry: &RunEntry) -> Result<(), Fault> {
+    let Some(why) = entry.fenced_off() else { return Ok(()) };
+    let run = &entry.folder.run;
+    let fault = Fault::new(Exit::Unknown, format!("this copy of run {run} is fenced off: {why}"));
+    Err(fault.hint(format!(
+        "it goes on where it was taken to; to bring it back here: relight runs --take-over {run} --reason WHY"
+    )))
 }
 
 /// The dialogue with a run whose runner lives, or the verdict of one that is over.

@@ -1,6 +1,6 @@
 //! `relight resume`: brings back the runner of a run that lost it.
 
-use super::attach::join;
+use super::attach::{fenced, join};
 use super::run::Arming;
 use crate::cli::{Globals, Output};
 use crate::report::Exit;
@@ -22,7 +22,11 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     let setup = globals.setup().await?;
     let folder = runs::choose(&setup.state_dir, &args.run)?;
     args.arming.options()?;
-    if runs::read(&folder).is_lost() {
+    let entry = runs::read(&folder);
+    fenced(&entry)?;
+    // One that is over may still have to give back its lock.
+    let ended = entry.state.as_ref().is_ok_and(|state| state.status.is_over());
+    if entry.is_lost() || (ended && entry.runner.is_none()) {
         spawn::start(&folder, &setup.state_dir).await?;
     }
     join(&setup, &folder, &args.arming, out).await

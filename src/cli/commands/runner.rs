@@ -25,6 +25,7 @@ pub async fn run(globals: &Globals, args: &Args) -> eyre::Result<Exit> {
             Catalog::default()
         }
     };
-    runner::run(folder, setup.ground(Arc::new(catalog))).await?;
+    let leases = setup.leases().await?;
+    runner::run(folder, setup.ground(Arc::new(catalog)), leases).await?;
     Ok(Exit::Fine)
 }

@@ -79,6 +79,13 @@ fn last_words(
             out.line("You left; the run goes on in its own process, to its next question at the most.")?;
             out.line(&format!("  next: relight attach {run}"))?;
         }
+        Ended::Lost(why) if runs::read(folder).fenced_off().is_some() => {
+            let word = out.toned(Tone::Critical, "FENCED OFF");
+            out.line("")?;
+            out.line(&format!("{word}: {}", escaped(why)))?;
+            out.line("  Someone else holds the lock of this run: nothing more happens here.")?;
+            out.line("  next: relight runs")?;
+        }
         Ended::Lost(why) => {
             let word = out.toned(Tone::Unknown, "RUNNER LOST");
             out.line("")?;

@@ -37,6 +37,9 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     if plan.touches.is_empty() {
         out.line("  the runbook names nothing")?;
     }
+    for scope in &plan.lock_scope {
+        out.line(&format!("Locked against other runs: {}", escaped(scope)))?;
+    }
     let objective = |span: Option<Duration>| span.map_or("none set".to_owned(), span_text);
     out.line(&format!("Objectives: RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)))?;
     out.line("Steps")?;

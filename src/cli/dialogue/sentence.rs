@@ -20,6 +20,16 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         EventKind::RunnerStarted { pid, .. } => (Tone::Plain, format!("a runner took the run up (process {pid})")),
         EventKind::RunnerStopped { why } => (Tone::Warning, format!("the runner stopped: {why}")),
         EventKind::RunStarted => (Tone::Plain, format!("the run was started by {by}")),
+        EventKind::LeaseAcquired { epoch, scopes, taken_from: None, .. } => {
+            (Tone::Quiet, format!("holds {} alone (epoch {epoch})", scopes.join(", ")))
+        }
+        EventKind::LeaseAcquired { epoch, taken_from: Some(from), .. } => (
+            Tone::Warning,
+            format!("{by} took the run over from {} (epoch {} to {epoch}): {}", from.holder, from.epoch, from.reason),
+        ),
+        EventKind::LeaseLapsed { why } => (Tone::Warning, format!("the lease lapsed: {why}")),
+        EventKind::LeaseRenewed => (Tone::Plain, "the lease is renewed".to_owned()),
+        EventKind::LeaseLost { why } => (Tone::Critical, format!("fenced off: {why}")),
         EventKind::Armed { reason, incident, until } => {
             let incident = incident.as_ref().map(|id| format!(", incident {id}")).unwrap_or_default();
             let until = until.format("%Y-%m-%d %H:%M:%S UTC");

@@ -29,6 +29,7 @@ fn look(at: At<'_>) -> Option<EventKind> {
         {
             at.intend(Purpose::Reconcile)
         }
+        _ if at.record.notes.unseen => at.look_after_takeover(),
         StepState::TimedOut if at.changes() && !at.planned.idempotent && !at.record.notes.looked => {
             at.intend(Purpose::Reconcile)
         }

@@ -1,7 +1,7 @@
 //! What follows from a state alone: the next event, or none while the run waits for the world.
 
 use super::machine::Now;
-use super::{abort, debt, prepare, settle, words};
+use super::{abort, debt, lease, prepare, settle, words};
 use crate::event::EventKind;
 use crate::runbook::plan::PlannedStep;
 use crate::runbook::state::{QuestionKind, RunState, RunStatus, StepRecord};
@@ -23,10 +23,11 @@ impl RunState {
 }
 
 pub fn next(state: &RunState, now: Now) -> Option<EventKind> {
-    if state.status.is_over() || state.working.is_some() {
+    if state.status.is_over() || state.working.is_some() || state.fenced_off().is_some() {
         return None;
     }
-    debt::settled(state).or_else(|| following(state, now).map(|kind| debt::owed_first(state, kind)))
+    let following = || following(state, now).filter(|next| !lease::holds_back(state, next));
+    debt::settled(state).or_else(|| following().map(|kind| debt::owed_first(state, kind)))
 }
 
 fn following(state: &RunState, now: Now) -> Option<EventKind> {
@@ -35,6 +36,8 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
             format!("the run is being aborted: {}", abort.reason)
         } else if let Some(cause) = &state.paused {
             format!("the run was paused: {cause}")
+        } else if state.step(&question.step).is_some_and(|record| record.notes.unseen) {
+            "the run was taken over: the step is looked at first".to_owned()
         } else if question.kind == QuestionKind::Arm && state.is_armed(now.at) {
             "the run is armed now".to_owned()
         } else {

@@ -1,6 +1,7 @@
 //! Inputs into first events, or a refusal that says why.
 
 use super::answer;
+use super::lease;
 use super::machine::Input;
 use super::words;
 use crate::event::{EventKind, Purpose};
@@ -38,8 +39,25 @@ pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
             First::one(EventKind::DeadlinePassed { step: step.clone(), attempt: *attempt, purpose: *purpose })
         }
         Input::Recovered { pid, version } => recovered(state, *pid, version),
+        Input::Leased { epoch, scopes, place } => leased(state, *epoch, scopes, place),
+        Input::TakenOver { epoch, scopes, place, from, .. } => First::one(EventKind::LeaseAcquired {
+            epoch: *epoch,
+            scopes: scopes.clone(),
+            place: place.clone(),
+            taken_from: Some(from.clone()),
+        }),
+        Input::LeaseLapsed { why } if state.lease.as_ref().is_some_and(|l| l.lapsed.is_none() && l.lost.is_none()) => {
+            First::one(EventKind::LeaseLapsed { why: why.clone() })
+        }
+        Input::LeaseLost { why } if state.lease.as_ref().is_some_and(|lease| lease.lost.is_none()) => {
+            First::one(EventKind::LeaseLost { why: why.clone() })
+        }
         Input::Stopping { why } => First::one(EventKind::RunnerStopped { why: why.clone() }),
-        Input::TaskEnded { .. } | Input::Deadline { .. } | Input::Continue => First::default(),
+        Input::TaskEnded { .. }
+        | Input::Deadline { .. }
+        | Input::LeaseLapsed { .. }
+        | Input::LeaseLost { .. }
+        | Input::Continue => First::default(),
     }
 }
 
@@ -64,7 +82,24 @@ fn recovered(state: &RunState, pid: u32, version: &str) -> First {
     First { events, refused: None }
 }
 
+fn leased(state: &RunState, epoch: u64, scopes: &[String], place: &str) -> First {
+    match &state.lease {
+        Some(lease) if lease.lost.is_some() => First::default(),
+        Some(lease) if lease.epoch == epoch && lease.lapsed.is_some() => First::one(EventKind::LeaseRenewed),
+        Some(lease) if lease.epoch == epoch => First::default(),
+        _ => First::one(EventKind::LeaseAcquired {
+            epoch,
+            scopes: scopes.to_vec(),
+            place: place.to_owned(),
+            taken_from: None,
+        }),
+    }
+}
+
 fn wish(state: &RunState, intent: &Intent, now: Timestamp) -> First {
+    if let Some(why) = lease::forbids(state, intent) {
+        return First::refused(why);
+    }
     if let Intent::Note { text } = intent {
         return match text_of(text, "write a remark") {
             Ok(text) => First::one(EventKind::NoteAdded { text }),

@@ -76,6 +76,7 @@ impl RunState {
             working: None,
             abort: None,
             paused: None,
+            lease: None,
             asked: 0,
             seq: first.seq,
         })
@@ -90,7 +91,7 @@ impl RunState {
         self.last_at = event.at;
         self.seq = event.seq;
         let orders = match &event.kind {
-            EventKind::TaskIntended { step, attempt, purpose, task } => {
+            EventKind::TaskIntended { step, attempt, purpose, task, .. } => {
                 self.task_intended(event, step, *attempt, *purpose, task)
             }
             EventKind::DeadlinePassed { .. } => vec![Order::CancelTask { reason: CancelReason::Deadline }],
@@ -105,6 +106,9 @@ impl RunState {
             EventKind::AbortRequested { reason, undo } => self.abort_requested(&event.actor, reason, *undo),
             EventKind::RunEnded { status, leftovers } => self.run_ended(event, status, leftovers),
             _ => {
+                if let Some(cause) = self.lease_event(event) {
+                    self.pause(&cause);
+                }
                 self.run_event(event);
                 self.debt_event(event);
                 self.question_event(event);
@@ -159,7 +163,14 @@ impl RunState {
                     record.ended_at = None;
                     record.notes = StepNotes::default();
                 }
-                Purpose::Reconcile => record.state = StepState::Reconciling,
+                Purpose::Reconcile => {
+                    if std::mem::take(&mut record.notes.unseen) {
+                        // Without effect its turn simply comes; a failure stays one.
+                        let failed = matches!(record.state, StepState::Failed | StepState::TimedOut);
+                        record.notes.interrupted = !failed;
+                    }
+                    record.state = StepState::Reconciling;
+                }
                 Purpose::Undo => {
                     record.state = StepState::Compensating;
                     record.notes.undo_cut_off = false;
@@ -243,14 +254,7 @@ impl RunState {
                 });
             }
             EventKind::Disarmed { .. } => self.armed = None,
-            EventKind::Paused { cause } => {
-                self.paused = Some(cause.clone());
-                for record in &mut self.steps {
-                    if record.notes.answered.take().is_some() && record.state == StepState::AwaitingAnswer {
-                        record.state = StepState::Ready;
-                    }
-                }
-            }
+            EventKind::Paused { cause } => self.pause(cause),
             EventKind::Resumed => {
                 self.paused = None;
                 self.forget_confirmations();
@@ -260,6 +264,15 @@ impl RunState {
                 self.age();
             }
             _ => {}
+        }
+    }
+
+    fn pause(&mut self, cause: &str) {
+        self.paused = Some(cause.to_owned());
+        for record in &mut self.steps {
+            if record.notes.answered.take().is_some() && record.state == StepState::AwaitingAnswer {
+                record.state = StepState::Ready;
+            }
         }
     }
 
@@ -363,7 +376,7 @@ impl RunState {
                 record.to(StepState::Ready, None);
                 record.started_at.get_or_insert(event.at);
                 record.ended_at = None;
-                record.notes = StepNotes::default();
+                record.notes.clear();
             }
             EventKind::IdentityRead { identity, .. } => {
                 let ended = record.notes.ended.take();

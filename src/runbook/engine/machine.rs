@@ -4,6 +4,7 @@ use super::{advance, decide};
 use crate::event::{Event, EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, StepId};
+use crate::model::lease::TakenFrom;
 use crate::model::task::{CancelReason, TaskSpec};
 use crate::model::time::Timestamp;
 use crate::runbook::intent::Intent;
@@ -42,6 +43,26 @@ pub enum Input {
     Recovered {
         pid: u32,
         version: String,
+    },
+    /// The run holds its lock scopes, for the first time, anew, or again after a lapse.
+    Leased {
+        epoch: u64,
+        scopes: Vec<String>,
+        place: String,
+    },
+    /// Someone took the run over from the holder before.
+    TakenOver {
+        actor: Actor,
+        epoch: u64,
+        scopes: Vec<String>,
+        place: String,
+        from: TakenFrom,
+    },
+    LeaseLapsed {
+        why: String,
+    },
+    LeaseLost {
+        why: String,
     },
     /// Nothing new but time: go on if the state allows it.
     Continue,
@@ -117,7 +138,7 @@ impl Engine {
     /// What follows from `input`. Changes nothing: the events must be appended and applied one by one.
     pub fn handle(&self, input: &Input, now: Now) -> Decision {
         let actor = match input {
-            Input::Intent { actor, .. } => actor,
+            Input::Intent { actor, .. } | Input::TakenOver { actor, .. } => actor,
             _ => &self.me,
         };
         let first = decide::decide(&self.state, input, now.at);

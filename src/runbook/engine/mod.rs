@@ -13,6 +13,7 @@ mod debt;
 mod decide;
 mod evolve;
 mod identity;
+mod lease;
 mod machine;
 mod prepare;
 mod proof;

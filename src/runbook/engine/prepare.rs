@@ -8,6 +8,9 @@ use crate::runbook::plan::{Mode, PlannedAction};
 use crate::runbook::state::{QuestionKind, StepState};
 
 pub fn next(at: At<'_>) -> Option<EventKind> {
+    if let Some(look) = at.look_after_takeover() {
+        return Some(look);
+    }
     match at.record.state {
         StepState::Pending => Some(left_out(at).unwrap_or(EventKind::StepReady { step: at.step() })),
         StepState::Ready | StepState::Blocked | StepState::AwaitingAnswer => prepare(at),

@@ -63,9 +63,16 @@ impl StepRecord {
             }
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => {
                 self.to(StepState::Ready, None);
-                self.notes = StepNotes::default();
+                self.notes.clear();
             }
         }
+    }
+}
+
+impl StepNotes {
+    /// Forgets everything but what only a look at the world settles.
+    pub(super) fn clear(&mut self) {
+        *self = Self { unseen: self.unseen, ..Self::default() };
     }
 }
 

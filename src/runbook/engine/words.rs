@@ -83,7 +83,8 @@ impl At<'_> {
             Purpose::Run | Purpose::Reconcile => self.with_proofs(task.clone()),
             _ => task.clone(),
         };
-        Some(EventKind::TaskIntended { step: self.step(), attempt, purpose, task })
+        let epoch = self.state.epoch();
+        Some(EventKind::TaskIntended { step: self.step(), attempt, purpose, task, epoch })
     }
 
     pub fn failed(&self, why: impl Into<String>) -> EventKind {

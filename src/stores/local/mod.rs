@@ -2,7 +2,10 @@
 //! files are read. The folder is opened anew for each call, so a mount that appears later is found.
 
 mod create;
+mod place;
 mod walk;
+
+pub use place::FolderPlace;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, path_fault};

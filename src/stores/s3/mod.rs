@@ -5,6 +5,7 @@ mod client;
 mod error;
 mod listing;
 mod page;
+mod place;
 mod read;
 mod split;
 mod sums;

@@ -209,7 +209,24 @@ pub fn sentence(kind: &EventKind) -> (String, Role) {
             (format!("run ended: {word}{left}"), Role::Strong)
         }
         K::QuestionWithdrawn { number, why } => (format!("question {number} withdrawn: {why}"), Role::Dim),
+        K::LeaseAcquired { .. } | K::LeaseLapsed { .. } | K::LeaseRenewed | K::LeaseLost { .. } => lease_sentence(kind),
         other => step_sentence(other),
+    }
+}
+
+fn lease_sentence(kind: &EventKind) -> (String, Role) {
+    use EventKind as K;
+    match kind {
+        K::LeaseAcquired { epoch, scopes, taken_from: None, .. } => {
+            (format!("holds {} alone (epoch {epoch})", scopes.join(", ")), Role::Base)
+        }
+        K::LeaseAcquired { epoch, taken_from: Some(from), .. } => (
+            format!("taken over from {} (epoch {} to {epoch}): {}", from.holder, from.epoch, from.reason),
+            Role::Warning,
+        ),
+        K::LeaseLapsed { why } => (format!("lease lapsed: {why}"), Role::Warning),
+        K::LeaseLost { why } => (format!("fenced off: {why}"), Role::Critical),
+        _ => ("lease renewed".to_owned(), Role::Base),
     }
 }
 
@@ -226,7 +243,7 @@ fn step_sentence(kind: &EventKind) -> (String, Role) {
     use EventKind as K;
     match kind {
         K::StepReady { step } => (format!("{step}: its turn"), Role::Base),
-        K::TaskIntended { step, attempt, purpose, task } => {
+        K::TaskIntended { step, attempt, purpose, task, .. } => {
             let purpose = format!("{purpose:?}").to_lowercase();
             (format!("{step}: {purpose} {}, attempt {attempt}", task.module), Role::Base)
         }

@@ -50,6 +50,9 @@ impl Preview {
         for touched in &plan.touches {
             doc.marked(vec![span(format!("  {} ", cx.glyphs.dot), Role::Warning)], touched.clone(), Role::Base);
         }
+        for scope in &plan.lock_scope {
+            doc.fact("locked", format!("{scope}, against other runs"), Role::Base);
+        }
         doc.heading("Steps");
         for (at, step) in plan.steps.iter().enumerate() {
             step_lines(&mut doc, at, step);
