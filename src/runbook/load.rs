@@ -19,8 +19,11 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// The runbooks that come with the program: file name without extension, and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("failback-postgres", include_str!("../../config/runbooks/failback-postgres.toml")),
+    ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
     ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
+    ("switchover-postgres", include_str!("../../config/runbooks/switchover-postgres.toml")),
 ];
 
 /// Everything that could be read, and what could not, ready to show. A runbook of the estate replaces a

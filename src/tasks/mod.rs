@@ -17,6 +17,7 @@ pub mod source;
 pub mod staging;
 pub mod supervisor;
 pub mod table;
+pub mod traffic;
 
 pub use context::{Cancel, Owner, TaskContext, TaskFeed};
 pub use module::{InputKind, InputSpec, Module, ModuleSpec, Reality, Table};

@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{checks, files, pg};
+use super::{checks, files, pg, traffic};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -11,8 +11,25 @@ pub fn all() -> Table {
     table.add(checks::disk_space::DiskSpace);
     table.add(checks::http_health::HttpHealth);
     postgres(&mut table);
+    pairs(&mut table);
     folders(&mut table);
     table
+}
+
+fn pairs(table: &mut Table) {
+    table.add(pg::pair::roles::Roles);
+    table.add(pg::pair::identity::Half);
+    table.add(pg::pair::primary_down::PrimaryDown);
+    table.add(pg::pair::loss::Loss);
+    table.add(pg::pair::fence::Fence);
+    table.add(pg::pair::unfence::Unfence);
+    table.add(pg::pair::caught_up::CaughtUp);
+    table.add(pg::pair::promote::Promote);
+    table.add(pg::pair::writable::Writable);
+    table.add(pg::pair::rejoin::Rejoin);
+    table.add(pg::pair::standby_wait::StandbyWait);
+    table.add(traffic::file::File);
+    table.add(traffic::file_back::FileBack);
 }
 
 fn folders(table: &mut Table) {

@@ -97,7 +97,10 @@ fn the_runbooks_that_come_along_load_against_the_real_modules() {
     let (runbooks, errors) = load::all(&[], &modules);
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
-    assert_eq!(ids, ["restore-files", "restore-postgres"]);
+    assert_eq!(
+        ids,
+        ["failback-postgres", "failover-postgres", "restore-files", "restore-postgres", "switchover-postgres"]
+    );
 }
 
 #[test]

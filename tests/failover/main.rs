@@ -1,5 +1,14 @@
 //! Commands on hosts, and the change of roles between two real PostgreSQL servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod client;
+mod home;
 mod hosts;
+mod pair;
+mod roles;
 mod sshd;
+
+#[path = "../e2e/line.rs"]
+mod line;
+#[path = "../support/postgres.rs"]
+mod postgres;

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod made_gone;
 pub mod names;
+pub mod pair;
 pub mod preflight;
 pub mod remove_made;
 pub mod restore;

@@ -23,7 +23,12 @@ static SPEC: ModuleSpec = ModuleSpec {
     inputs: &[
         InputSpec { name: "primary", kind: InputKind::Text, required: true, help: "The stopped server" },
         InputSpec { name: "standby", kind: InputKind::Text, required: true, help: "The server that follows it" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Their cluster, as planned" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Their cluster, as planned",
+        },
         InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to wait; default 2m" },
     ],
     outputs: &["demoted_at", "applied", "proofs"],

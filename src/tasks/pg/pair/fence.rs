@@ -28,7 +28,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: false,
             help: "Only an orderly shutdown will do: without it, a server that does not stop in time is stopped at once",
         },
-        InputSpec { name: "within", kind: InputKind::Text, required: false, help: "Time for the orderly shutdown; default 60s" },
+        InputSpec {
+            name: "within",
+            kind: InputKind::Text,
+            required: false,
+            help: "Time for the orderly shutdown; default 60s",
+        },
     ],
     outputs: &["fenced", "proofs"],
     idempotent: true,

@@ -92,7 +92,9 @@ impl<'a> Home<'a> {
         let said = self.run(self.program("pg_controldata", &["-D", &self.place.data_dir])).await?;
         let text = said.success("reading the control file", self.host)?.text();
         let field = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(|value| value.trim().to_owned())
         };
         let read = || {
             Some(Control {
@@ -112,12 +114,16 @@ impl<'a> Home<'a> {
 
     /// Every process whose working folder is the data folder: all of PostgreSQL's have it as theirs.
     pub async fn processes(&self) -> Result<Vec<Process>, Stop> {
-        let real = self.must("resolving the data folder", &["realpath", "-e", "--", &self.place.data_dir]).await?.text();
+        let real =
+            self.must("resolving the data folder", &["realpath", "-e", "--", &self.place.data_dir]).await?.text();
         let real = real.trim_end_matches('\n');
-        let pattern: String = real.chars().flat_map(|c| match c {
-            '*' | '?' | '[' | '\\' => vec!['\\', c],
-            c => vec![c],
-        }).collect();
+        let pattern: String = real
+            .chars()
+            .flat_map(|c| match c {
+                '*' | '?' | '[' | '\\' => vec!['\\', c],
+                c => vec![c],
+            })
+            .collect();
         self.must("looking at the processes", &["test", "-e", "/proc/self/cwd"]).await?;
         let find = ["find", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cwd", "-lname", &pattern];
         // Its status tells of processes that left while it looked, and of those that are not ours to read.
@@ -208,7 +214,10 @@ impl<'a> Home<'a> {
             return Err(open(format!("server `{}` still runs: {}", self.server.id, listed(&processes))));
         }
         if !self.is_marked().await? {
-            return Err(open(format!("server `{}` is stopped, and would take writes if anything started it", self.server.id)));
+            return Err(open(format!(
+                "server `{}` is stopped, and would take writes if anything started it",
+                self.server.id
+            )));
         }
         let seen = look::look(self.cx, self.server).await?;
         if matches!(seen, Seen::Up(_) | Seen::Closed(_)) {

@@ -1,5 +1,6 @@
 //! `pg.half`: the live identity of one half of a pair, in facts that change only when it really changes.
 
+use super::home::Home;
 use super::look::{Seen, look};
 use crate::model::id::ServerId;
 use crate::model::task::{Effect, TaskOutcome, Values};
@@ -16,7 +17,15 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "pg.half",
     summary: "Read the live identity of one server of a pair, where it answers; never fails for silence",
     effect: Effect::Observe,
-    inputs: &[InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" }],
+    inputs: &[
+        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
+        InputSpec {
+            name: "folder",
+            kind: InputKind::Flag,
+            required: false,
+            help: "By its data folder, read on its host, in place of its role: for a server that the run itself stops",
+        },
+    ],
     outputs: &["title", "facts"],
     idempotent: true,
     undo: "nothing to take back",
@@ -26,6 +35,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 #[derive(Deserialize)]
 struct Input {
     server: ServerId,
+    #[serde(default)]
+    folder: bool,
 }
 
 #[async_trait::async_trait]
@@ -45,6 +56,11 @@ async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let home = server.home.as_ref().map(|home| format!("{} on host {}", home.data_dir, home.host));
     let mut facts = vec![("server", server.id.as_str().to_owned()), ("address", address(server))];
     facts.push(("data folder", home.unwrap_or_else(|| "not configured".to_owned())));
+    if input.folder {
+        let home = Home::of(cx, server)?;
+        facts.push(("cluster in it", home.control().await?.system_identifier));
+        return Ok(values(json!({ "title": format!("the data folder of server {}", server.id), "facts": facts })));
+    }
     match look(cx, server).await? {
         Seen::Up(live) => facts.extend([
             ("cluster", live.system_identifier.clone()),

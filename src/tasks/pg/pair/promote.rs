@@ -21,8 +21,18 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Irreversible,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "The standby" },
-        InputSpec { name: "old", kind: InputKind::Text, required: true, help: "The primary until now; refused while it answers as one" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Their cluster, as planned" },
+        InputSpec {
+            name: "old",
+            kind: InputKind::Text,
+            required: true,
+            help: "The primary until now; refused while it answers as one",
+        },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Their cluster, as planned",
+        },
         InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to wait; default 2m" },
     ],
     outputs: &["primary", "timeline", "position"],

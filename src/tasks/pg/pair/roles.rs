@@ -81,8 +81,12 @@ async fn roles(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     let (primary, standby) = match input.need {
         Need::Standby => match (&one, &other) {
-            (_, Seen::Up(live)) if live.standby && !matches!(&one, Seen::Up(one) if one.standby) => ((first, &one), (second, &other)),
-            (Seen::Up(live), _) if live.standby && !matches!(&other, Seen::Up(other) if other.standby) => ((second, &other), (first, &one)),
+            (_, Seen::Up(live)) if live.standby && !matches!(&one, Seen::Up(one) if one.standby) => {
+                ((first, &one), (second, &other))
+            }
+            (Seen::Up(live), _) if live.standby && !matches!(&other, Seen::Up(other) if other.standby) => {
+                ((second, &other), (first, &one))
+            }
             _ => return Err(unfit((first, &one), (second, &other), "exactly one standby").into()),
         },
         Need::Both | Need::Primary if one.writable() => ((first, &one), (second, &other)),
@@ -92,7 +96,8 @@ async fn roles(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     if input.need == Need::Both && !matches!(standby.1, Seen::Up(_)) {
         return Err(unfit((first, &one), (second, &other), "a primary and its standby").into());
     }
-    let identifiers: Vec<&str> = [&one, &other].into_iter().filter_map(live).map(|live| live.system_identifier.as_str()).collect();
+    let identifiers: Vec<&str> =
+        [&one, &other].into_iter().filter_map(live).map(|live| live.system_identifier.as_str()).collect();
     let same = identifiers.windows(2).all(|two| two[0] == two[1]);
     let Some(system_identifier) = identifiers.first().filter(|_| same) else {
         return Err(Failure::new(format!("`{}` and `{}` are not the same cluster", first.id, second.id))
@@ -134,13 +139,7 @@ fn half(server: &Server, seen: &Seen) -> Value {
 }
 
 fn unfit(one: (&Server, &Seen), other: (&Server, &Seen), wanted: &str) -> Failure {
-    Failure::new(format!(
-        "`{}` {}, and `{}` {}",
-        one.0.id,
-        one.1.words(),
-        other.0.id,
-        other.1.words()
-    ))
-    .means(format!("this needs {wanted}"))
-    .next("switchover needs both halves, failover a standby that answers, failback a primary that answers")
+    Failure::new(format!("`{}` {}, and `{}` {}", one.0.id, one.1.words(), other.0.id, other.1.words()))
+        .means(format!("this needs {wanted}"))
+        .next("switchover needs both halves, failover a standby that answers, failback a primary that answers")
 }

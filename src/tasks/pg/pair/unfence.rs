@@ -20,8 +20,18 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Irreversible,
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "The fenced server" },
-        InputSpec { name: "standby", kind: InputKind::Text, required: true, help: "The other half; it must answer as a standby" },
-        InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Their cluster, as planned" },
+        InputSpec {
+            name: "standby",
+            kind: InputKind::Text,
+            required: true,
+            help: "The other half; it must answer as a standby",
+        },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Their cluster, as planned",
+        },
     ],
     outputs: &["writable"],
     idempotent: true,

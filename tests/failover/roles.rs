@@ -1,0 +1,127 @@
+//! Planned and unplanned changes of roles, driven through the program, under a client that writes throughout.
+
+use crate::client::{Writer, acknowledged, missing, phases};
+use crate::line::Line;
+use crate::pair::{ALPHA, BETA, Pair, signal};
+use relight::model::task::{TaskOutcome, Values};
+use relight::runner::runs;
+use rustix::process::Signal;
+
+fn arguments<'a>(runbook: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["run", runbook, "--set", "asset=app", "--plain", "--arm", "the pair changes roles"];
+    arguments.extend(more);
+    arguments
+}
+
+/// A run to its end, with yes to everything.
+fn carried_out(pair: &Pair, runbook: &str, more: &[&str]) -> String {
+    let mut line = Line::open(&pair.home, &arguments(runbook, more));
+    line.until("Start this plan?");
+    line.say("yes");
+    let (text, code) = line.finish();
+    assert!(code == Some(0) && text.contains(": COMPLETED"), "{code:?} {text}");
+    text
+}
+
+/// What a step of the newest run returned.
+fn output(pair: &Pair, step: &str) -> Values {
+    let state = runs::list(&pair.home.state()).unwrap().remove(0).state.unwrap();
+    match &state.step(&step.into()).unwrap().outcome {
+        Some(TaskOutcome::Done { output }) => output.clone(),
+        other => panic!("{step}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_switchover_loses_nothing_and_never_lets_both_take_writes() {
+    let pair = Pair::start();
+    let writer = Writer::start(pair.ports);
+    pair.streams(BETA);
+    writer.more(ALPHA);
+    let text = carried_out(&pair, "switchover-postgres", &[]);
+    writer.more(BETA);
+    let acks = writer.stop();
+    assert_eq!(phases(&acks), [ALPHA, BETA], "one after the other");
+    let all: Vec<u64> = acks.iter().map(|(n, _)| *n).collect();
+    assert_eq!(missing(&pair.ledger(BETA), &all), [0; 0], "{text}");
+    assert!(pair.is_standby(ALPHA) && !pair.is_standby(BETA));
+    pair.streams(ALPHA);
+    assert_eq!(pair.traffic(), format!("app = host=127.0.0.1 port={}\n", pair.ports[BETA]));
+    assert!(pair.path("told").exists(), "the reader of the traffic file was told");
+    let receipt = &output(&pair, "fence")["proofs"]["fence-receipt"];
+    assert_eq!(receipt["server"], "alpha");
+}
+
+#[test]
+fn a_failover_loses_at_most_its_estimate_and_a_fresh_copy_brings_the_pair_back() {
+    there_and_back("fresh");
+}
+
+#[test]
+fn after_a_failover_a_rewind_brings_the_pair_back() {
+    there_and_back("rewind");
+}
+
+fn there_and_back(method: &str) {
+    let pair = Pair::start();
+    let writer = Writer::start(pair.ports);
+    pair.streams(BETA);
+    writer.more(ALPHA);
+    // The standby stops receiving, so that there is something to lose.
+    let receiver: u32 = pair.sql(BETA, "postgres", "SELECT pid FROM pg_stat_wal_receiver").parse().unwrap();
+    signal(receiver, Signal::STOP);
+    writer.more(ALPHA);
+    signal(pair.postmaster(ALPHA), Signal::KILL);
+    pair.until_refused(ALPHA);
+    signal(receiver, Signal::CONT);
+
+    carried_out(&pair, "failover-postgres", &[]);
+    writer.more(BETA);
+    let acks = writer.acks();
+    assert_eq!(phases(&acks), [ALPHA, BETA]);
+    let lost = missing(&pair.ledger(BETA), &acknowledged(&acks, ALPHA));
+    let estimate = output(&pair, "loss")["commits_at_most"].as_u64().unwrap();
+    assert!(lost.len() as u64 <= estimate, "{} lost, {estimate} estimated", lost.len());
+
+    carried_out(&pair, "failback-postgres", &["--set", &format!("method={method}")]);
+    writer.more(ALPHA);
+    let acks = writer.stop();
+    assert_eq!(phases(&acks), [ALPHA, BETA, ALPHA]);
+    let since: Vec<u64> = acks.iter().skip_while(|(_, server)| *server == ALPHA).map(|(n, _)| *n).collect();
+    assert_eq!(missing(&pair.ledger(ALPHA), &since), [0; 0], "nothing is lost on the way back");
+    assert!(pair.is_standby(BETA) && !pair.is_standby(ALPHA));
+    pair.streams(BETA);
+    let kept = std::fs::read_dir(pair.path("")).unwrap().flatten();
+    let kept = kept.filter(|entry| entry.file_name().to_string_lossy().starts_with("alpha.before_")).count();
+    assert_eq!(kept, usize::from(method == "fresh"), "the old data folder is kept where it was not rewound");
+}
+
+#[test]
+fn a_primary_that_still_answers_is_not_failed_over() {
+    let pair = Pair::start();
+    pair.streams(BETA);
+    let mut line = Line::open(&pair.home, &arguments("failover-postgres", &[]));
+    line.until("Start this plan?");
+    line.say("yes");
+    let asked = line.asked().unwrap();
+    assert!(asked.text.contains("answers as primary"), "{}", asked.text);
+    assert!(pair.is_standby(BETA) && !pair.is_standby(ALPHA));
+}
+
+#[test]
+fn a_paused_primary_is_unknown_and_nothing_is_promoted_over_it() {
+    let pair = Pair::start();
+    pair.streams(BETA);
+    for pid in pair.processes(ALPHA) {
+        signal(pid, Signal::STOP);
+    }
+    let mut line = Line::open(&pair.home, &arguments("failover-postgres", &[]));
+    line.until("Start this plan?");
+    line.say("yes");
+    let asked = line.go_on_to("UNKNOWN").expect("the fence is unknown");
+    assert!(line.text.contains("whether it is dead, paused, or only cut off"), "{}", line.text);
+    assert!(asked.text.contains("paused, not stopped") || line.text.contains("paused, not stopped"), "{}", line.text);
+    assert!(!asked.answers.contains("yes"), "an unknown is not answered by yes: {}", asked.answers);
+    line.say("abort nobody knows");
+    assert!(pair.is_standby(BETA), "nothing was promoted");
+}
