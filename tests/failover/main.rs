@@ -8,6 +8,7 @@ mod pair;
 mod roles;
 mod sshd;
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../e2e/line.rs"]
 mod line;
 #[path = "../support/postgres.rs"]

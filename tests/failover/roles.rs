@@ -7,7 +7,7 @@ use relight::model::task::{TaskOutcome, Values};
 use relight::runner::runs;
 use rustix::process::Signal;
 
-fn arguments<'a>(runbook: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub fn arguments<'a>(runbook: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec!["run", runbook, "--set", "asset=app", "--plain", "--arm", "the pair changes roles"];
     arguments.extend(more);
     arguments
@@ -118,10 +118,29 @@ fn a_paused_primary_is_unknown_and_nothing_is_promoted_over_it() {
     let mut line = Line::open(&pair.home, &arguments("failover-postgres", &[]));
     line.until("Start this plan?");
     line.say("yes");
-    let asked = line.go_on_to("UNKNOWN").expect("the fence is unknown");
+    let asked = line.go_on_to("(step 3 of").expect("the fence asks");
+    line.say(asked.phrase.as_deref().unwrap());
+    let asked = line.asked().expect("the fence is unknown");
     assert!(line.text.contains("whether it is dead, paused, or only cut off"), "{}", line.text);
-    assert!(asked.text.contains("paused, not stopped") || line.text.contains("paused, not stopped"), "{}", line.text);
-    assert!(!asked.answers.contains("yes"), "an unknown is not answered by yes: {}", asked.answers);
-    line.say("abort nobody knows");
+    assert!(line.text.contains("is paused, not stopped"), "{}", line.text);
+    assert!(!asked.answers.contains("yes") && !asked.answers.contains("retry"), "{}", asked.answers);
+    // Looking again helps nothing while it is paused; whoever says that they did it by hand gives no receipt.
+    line.say("look");
+    let asked = line.asked().unwrap();
+    assert!(asked.answers.contains("by-hand"), "{}", asked.text);
+    line.say("by-hand the power of its rack was cut, I was told");
+    let asked = line.go_on_to("is not proven to be fenced").expect("the promotion asks for the receipt");
+    assert!(asked.text.contains("fence-receipt"), "{}", asked.text);
+    assert_eq!(asked.phrase.as_deref(), Some("promote beta without a fence and lose what alpha still takes"));
     assert!(pair.is_standby(BETA), "nothing was promoted");
+    line.say("promote beta");
+    line.until("refused: the phrase does not match");
+    assert!(pair.is_standby(BETA), "{}", line.text);
+    line.say(asked.phrase.as_deref().unwrap());
+    let asked = line.asked().expect("the promotion has a phrase of its own");
+    assert!(asked.phrase.as_deref().unwrap().starts_with("promote beta "), "{}", asked.text);
+    line.say(asked.phrase.as_deref().unwrap());
+    let (text, code) = line.finish();
+    assert!(code == Some(1) && text.contains("COMPLETED WITH EXCEPTIONS"), "{code:?} {text}");
+    assert!(!pair.is_standby(BETA));
 }

@@ -33,6 +33,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: true,
             help: "Their cluster, as planned",
         },
+        InputSpec {
+            name: "proofs",
+            kind: InputKind::Table,
+            required: false,
+            help: "Proofs of earlier steps; a fence receipt must be that of `old`",
+        },
         InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to wait; default 2m" },
     ],
     outputs: &["primary", "timeline", "position"],
@@ -48,6 +54,8 @@ struct Input {
     system_identifier: String,
     #[serde(default)]
     within: Option<String>,
+    #[serde(default)]
+    proofs: Values,
 }
 
 #[async_trait::async_trait]
@@ -84,6 +92,7 @@ async fn promote(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let deadline = Instant::now() + span(input.within.as_deref())?;
     let (server, old) = (connect::server(cx, &input.server)?, connect::server(cx, &input.old)?);
+    fits(&input)?;
     let live = of_cluster(server, look(cx, server).await?, &input.system_identifier)?;
     if !live.standby {
         cx.feed.line(format!("`{}` is the primary already", server.id));
@@ -114,4 +123,16 @@ async fn promote(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             _ => pause(cx, PAUSE).await?,
         }
     }
+}
+
+/// A receipt that another server was fenced says nothing of this one's rival.
+fn fits(input: &Input) -> Result<(), Failure> {
+    let Some(receipt) = input.proofs.get("fence-receipt") else { return Ok(()) };
+    let says = |name: &str| receipt.get(name).and_then(serde_json::Value::as_str);
+    if says("server") == Some(input.old.as_str()) && says("system_identifier") == Some(&input.system_identifier) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("the fence receipt is not that of `{}`", input.old))
+        .means("it proves nothing of the server that must not take writes; nothing was done")
+        .next("look at the runbook: the fence and the promotion must name the same pair"))
 }
