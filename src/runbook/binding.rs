@@ -219,9 +219,12 @@ impl<'a> Binding<'a> {
         (rule == ModeRule::Omit).then(|| format!("the runbook leaves it out in a {}", self.mode))
     }
 
-    /// What the step's module says that it makes.
+    /// In a drill: what the step's module says that it makes.
     fn makes(&self, action: &PlannedAction) -> Result<Option<Made>, Vec<String>> {
         let PlannedAction::Task(task) = action else { return Ok(None) };
+        if self.mode != Mode::Drill {
+            return Ok(None);
+        }
         let Some(row) = self.modules.get(&task.module).and_then(|row| row.makes.as_ref()) else { return Ok(None) };
         let shared = |module: &str| {
             let takes = self.modules.get(module).map(|row| row.inputs.as_slice()).unwrap_or_default();
@@ -302,19 +305,14 @@ impl<'a> Binding<'a> {
         let target = step.target.as_ref().and_then(|template| task(template, ", target"));
         let undo = step.undo.as_ref().and_then(|template| task(template, ", undo"));
         let omitted = self.omitted(step);
-        if step.target.is_some() && identity.is_none() && omitted.is_none() {
-            problems.push(format!("{place}: the identity of its target was not read"));
-        }
-        if let (Some(phrase), Some(identity), Confirm::Phrase) = (&step.phrase, identity, step.confirm)
-            && let Err(error) = template::render_phrase(phrase, identity)
-        {
-            problems.push(format!("{place}: {error}"));
+        if omitted.is_none() {
+            problems.extend(unidentified(step, identity).map(|problem| format!("{place}: {problem}")));
         }
         let declare = self.declared(step, &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
         let takes_proofs = !step.proof_in.is_empty() && self.takes_proofs(&action);
         let idempotent = self.may_run_twice(&action);
-        let makes = if self.mode == Mode::Drill && omitted.is_none() { self.makes(&action)? } else { None };
+        let makes = if omitted.is_none() { self.makes(&action)? } else { None };
         Ok(PlannedStep {
             id: step.id.clone(),
             title,
@@ -339,5 +337,18 @@ impl<'a> Binding<'a> {
             declare,
             estimate: None,
         })
+    }
+}
+
+/// What is missing of the target's identity, or cannot be made of it.
+fn unidentified(step: &Step, identity: Option<&TargetIdentity>) -> Option<String> {
+    if step.target.is_some() && identity.is_none() {
+        return Some("the identity of its target was not read".to_owned());
+    }
+    match (&step.phrase, identity, step.confirm) {
+        (Some(phrase), Some(identity), Confirm::Phrase) => {
+            template::render_phrase(phrase, identity).err().map(|error| error.to_string())
+        }
+        _ => None,
     }
 }

@@ -69,8 +69,18 @@ fn share(state: &RunState, event: &Event) -> Option<Share> {
     state.awaits_person().then(|| Share::People(state.question.as_ref().map(|question| question.step.clone())))
 }
 
-/// Reads a journal from its beginning.
-pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
+/// A journal read to its end.
+struct Walk {
+    state: RunState,
+    clearing: Vec<bool>,
+    /// Machine and people, by step.
+    times: Vec<(Duration, Duration)>,
+    unattended: Duration,
+    paused: Duration,
+    recovered_at: Option<Timestamp>,
+}
+
+fn walk(events: &[Event]) -> Result<Walk, ReplayError> {
     let mut state = RunState::create(events.first().ok_or(ReplayError::Empty)?)?;
     let plan = std::sync::Arc::clone(&state.plan);
     let clearing: Vec<bool> = plan.steps.iter().map(|step| is_clearing(&plan, step)).collect();
@@ -79,7 +89,7 @@ pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
     for event in &events[1..] {
         let span = event.at.signed_duration_since(state.last_at).max(Duration::zero());
         let place = |step: &StepId| plan.steps.iter().position(|planned| &planned.id == step);
-        match share(&state, event).filter(|_| recovered_at.is_none() || clearing.contains(&true)) {
+        match share(&state, event) {
             Some(Share::Machine(step)) => {
                 if let Some(at) = place(&step) {
                     times[at].0 += span;
@@ -98,6 +108,13 @@ pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
             recovered_at.get_or_insert(event.at);
         }
     }
+    Ok(Walk { state, clearing, times, unattended, paused, recovered_at })
+}
+
+/// Reads a journal from its beginning.
+pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
+    let Walk { state, clearing, times, unattended, paused, recovered_at } = walk(events)?;
+    let plan = &state.plan;
     let phases: Vec<Phase> = plan
         .steps
         .iter()
@@ -119,7 +136,7 @@ pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
     let recovery = recovered_at.zip(state.started_at).map(|(end, began)| end - began);
     let within =
         |span: Option<Duration>, limit: Option<std::time::Duration>| Some(span?.to_std().unwrap_or_default() <= limit?);
-    let point = recovery_point(&plan);
+    let point = recovery_point(plan);
     let loss = point.map(|point| state.created_at - point);
     Ok(Measured {
         machine: total(|phase| phase.machine),

@@ -56,7 +56,7 @@ impl Work {
                 }
                 match module {
                     None => no_module(&task.module, looks),
-                    Some(module) if looks => End::Look(module.reconcile(&cx, &task.input).await),
+                    Some(module) if looks => End::Look(look(&cx, &*module, &task.input, mode).await),
                     Some(module) => End::Task(act(&cx, &*module, &task.input, mode).await),
                 }
             };
@@ -140,6 +140,16 @@ fn never_started(why: &str) -> End {
         .means("nothing was changed by it; this run may not hold its lock any more")
         .next("see who holds the lock with `relight runs`");
     End::Task(TaskOutcome::Failed { failure })
+}
+
+/// A look may finish what it finds begun: it has the same wall before it.
+async fn look(cx: &TaskContext, module: &dyn Module, input: &Values, mode: Mode) -> Reality {
+    if mode == Mode::Drill
+        && let Err(failure) = production::refuse(cx, module, input).await
+    {
+        return Reality::Unknown(failure);
+    }
+    module.reconcile(cx, input).await
 }
 
 fn unknown(what: &str, looks: bool) -> End {

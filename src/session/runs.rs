@@ -33,6 +33,10 @@ impl State {
     pub fn runs_listed(&mut self, rows: Vec<RunRow>, trouble: &[String], listing: Listing) {
         self.listing_runs = false;
         self.listing = listing;
+        for row in rows.iter().filter(|row| row.over && !row.owes.is_empty()) {
+            let what = format!("Drill {} has not cleared {}.", row.id, row.owes.join(", "));
+            self.stands(&what, Severity::Warning, &what, &format!("`relight clean {}` clears it.", row.id));
+        }
         self.show_runs(rows);
         self.reconnect();
         for line in trouble {
@@ -151,6 +155,7 @@ fn rows_of(entries: &[RunEntry]) -> (Vec<RunRow>, Vec<String>) {
                 over: state.status.is_over(),
                 created_at: state.created_at,
                 operator: state.operator.clone(),
+                owes: state.debts.iter().filter(|debt| debt.is_due()).map(|debt| debt.title.clone()).collect(),
             }),
             Err(why) => trouble.push(format!("Run {} cannot be read: {why}.", entry.folder.run)),
         }

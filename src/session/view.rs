@@ -69,6 +69,8 @@ pub struct RunRow {
     pub over: bool,
     pub created_at: Timestamp,
     pub operator: Actor,
+    /// What it made as a drill and nobody has seen gone.
+    pub owes: Vec<String>,
 }
 
 /// The run on screen.

@@ -50,7 +50,7 @@ fn untold(module: &str, what: &str) -> Failure {
         .next("leave the step out of drills in the runbook, or do this part by hand")
 }
 
-fn is_production(what: String, asset: &AssetId) -> Failure {
+fn is_production(what: &str, asset: &AssetId) -> Failure {
     Failure::new(format!("{what} is production: asset `{asset}` lives there"))
         .means("a drill never works on production; nothing was started")
         .next("give the asset a `drill` place that is no asset's live one, and make a new plan")
@@ -68,12 +68,12 @@ pub async fn database(cx: &TaskContext, server: &Server, name: &str) -> Result<(
         let Some(live) = &asset.server else { continue };
         let live = connect::server(cx, live)?;
         if live.id == server.id || (live.host == server.host && live.port == server.port) {
-            return Err(is_production(what(), &asset.id));
+            return Err(is_production(&what(), &asset.id));
         }
         // Two addresses may lead to one cluster.
         match (identifier(cx, server).await, identifier(cx, live).await) {
             (Ok(here), Ok(there)) if here != there => {}
-            (Ok(_), Ok(_)) => return Err(is_production(what(), &asset.id)),
+            (Ok(_), Ok(_)) => return Err(is_production(&what(), &asset.id)),
             (Err(why), _) | (_, Err(why)) => {
                 return Err(Failure::new(format!("whether {} is production cannot be told: {why}", what()))
                     .means("what cannot be told counts as production; nothing was started")

@@ -446,6 +446,7 @@ fn runs() -> Vec<RunRow> {
         mode: mode.into(),
         status: status.into(),
         needs_operator: needs,
+        owes: Vec::new(),
         driven: !over,
         over,
         created_at: before(hours, 12),

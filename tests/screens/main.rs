@@ -75,6 +75,8 @@ fn runbooks_and_walk_through() {
 fn runs() {
     snap("runs", "5", &estate::view);
     snap("run-running", "5", &|| with_run(runs::running()));
+    snap("run-drill", "5", &|| with_run(runs::drilling()));
+    snap("run-owes", "5", &|| with_run(runs::owing()));
     for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm"] {
         snap(&format!("run-asks-{kind}"), "5", &|| with_run(runs::asking(kind)));
     }

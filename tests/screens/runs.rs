@@ -6,10 +6,12 @@ use relight::event::{Event, EventKind, Purpose};
 use relight::model::estate::AssetKind;
 use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
 use relight::runbook::definition::{ByMode, TaskTemplate};
+use relight::runbook::estimate::Estimate;
 use relight::runbook::plan::PlannedAction;
+use relight::runbook::state::Working;
 use relight::runbook::{
-    Action, Armed, Confirm, Exception, Mode, Param, ParamKind, Plan, PlannedStep, Question, QuestionKind, RunState,
-    RunStatus, Runbook, RunbookKind, SkipRule, Step, StepRecord, StepState,
+    Action, Armed, Confirm, Debt, Exception, Mode, Param, ParamKind, Plan, PlannedStep, Question, QuestionKind,
+    RunState, RunStatus, Runbook, RunbookKind, SkipRule, Step, StepRecord, StepState,
 };
 use relight::session::RunView;
 use relight::session::view::Link;
@@ -242,6 +244,31 @@ pub fn running() -> RunView {
         "restore".into(),
         Progress { done: 61, total: Some(142), unit: Unit::Tables, note: "public.order_items".into() },
     ));
+    run
+}
+
+/// A drill at work, with what earlier runs took; one step of it was never measured.
+pub fn drilling() -> RunView {
+    let mut run = running();
+    let mut plan = plan();
+    plan.mode = Mode::Drill;
+    for (at, step) in plan.steps.iter_mut().enumerate().filter(|(at, _)| *at != 5) {
+        let p50_ms = 60_000 * (at as u64 + 1);
+        step.estimate = Some(Estimate { p50_ms, p90_ms: p50_ms * 3 / 2, runs: 7 });
+    }
+    run.state.plan = Arc::new(plan);
+    let (step, since) = (STEPS[4].0.into(), before(0, 2));
+    run.state.working = Some(Working { step, attempt: 1, purpose: relight::event::Purpose::Run, since });
+    run
+}
+
+/// A drill that was aborted and has not cleared what it made.
+pub fn owing() -> RunView {
+    let mut run = run_at(4, StepState::Cancelled, RunStatus::AbortedDirty);
+    let title = "database orders_drill_restore_20261120_135000".to_owned();
+    run.state.debts = vec![Debt { step: STEPS[3].0.into(), title, since: before(0, 9), gone_at: None }];
+    run.state.leftovers = vec!["Create the side database (create-side) was done and is not taken back".to_owned()];
+    run.state.ended_at = Some(before(0, 1));
     run
 }
 

@@ -40,7 +40,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
     let title = fields.need("title").and_then(|item| filled(&item).and_then(|_| scope.text(&item)));
     let help = fields.take("help").and_then(|item| scope.text(&item)).unwrap_or_default();
     let skip = fields.take("skip").and_then(|item| item.choice(&SKIPS)).unwrap_or_default();
-    let by_mode = fields.table("by_mode", by_mode).unwrap_or_default();
+    let by_mode = fields.table("by_mode", |fields| Some(by_mode(fields))).unwrap_or_default();
     let wanted = fields.take("effect");
     let effect = wanted.as_ref().and_then(|item| item.choice(&EFFECTS));
     let (module, ask, attest) = (fields.optional::<Located<String>>("use"), fields.take("ask"), fields.take("attest"));
@@ -89,9 +89,9 @@ struct Common {
     by_mode: ByMode,
 }
 
-fn by_mode(fields: &mut Fields<'_>) -> Option<ByMode> {
+fn by_mode(fields: &mut Fields<'_>) -> ByMode {
     let mut rule = |key| fields.take(key).and_then(|item: Item<'_>| item.choice(&RULES)).unwrap_or_default();
-    Some(ByMode { dry_run: rule("dry_run"), drill: rule("drill") })
+    ByMode { dry_run: rule("dry_run"), drill: rule("drill") }
 }
 
 fn human(

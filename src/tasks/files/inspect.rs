@@ -54,24 +54,25 @@ impl Module for Inspect {
     }
 }
 
-fn drill_place(asset: Option<&Asset>) -> Option<PathBuf> {
-    asset?.drill.as_ref()?.path.clone()
+/// The live folder, or the one that drills work on.
+fn place_of(input: &Input, asset: Option<&Asset>) -> Result<PathBuf, Failure> {
+    let (path, key, meaning) = if input.drill {
+        let place = asset.and_then(|asset| asset.drill.as_ref()?.path.clone());
+        (place, "drill = { path = \"…\" }", "a drill restores to a scratch folder, never to the live one")
+    } else {
+        (asset.and_then(|asset| asset.path.clone()), "path", "nobody knows where its live folder is")
+    };
+    path.ok_or_else(|| {
+        Failure::new(format!("asset `{}` has no `{key}` in the configuration", input.asset))
+            .means(meaning)
+            .next("add it to the asset, and make a new plan")
+    })
 }
 
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let asset = cx.estate.asset(&input.asset);
-    let path = if input.drill { drill_place(asset) } else { asset.and_then(|asset| asset.path.clone()) };
-    let path = path.ok_or_else(|| {
-        let (key, meaning) = if input.drill {
-            ("drill = { path = \"…\" }", "a drill restores to a scratch folder, never to the live one")
-        } else {
-            ("path", "nobody knows where its live folder is")
-        };
-        Failure::new(format!("asset `{}` has no `{key}` in the configuration", input.asset))
-            .means(meaning)
-            .next("add it to the asset, and make a new plan")
-    })?;
+    let path = place_of(&input, asset)?;
     // The application's answer says nothing about a scratch copy.
     let health_url = asset.filter(|_| !input.drill).and_then(|asset| asset.health_url.clone());
     let cancel = cx.cancel.clone();

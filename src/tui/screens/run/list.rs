@@ -71,6 +71,7 @@ impl RunList {
 fn role_of(run: &RunRow) -> Role {
     match () {
         () if run.needs_operator => Role::Warning,
+        () if run.over && !run.owes.is_empty() => Role::Critical,
         () if run.status.contains("lost") => Role::Unknown,
         () if !run.over => Role::Accent,
         () if run.status == "completed" => Role::Ok,
@@ -87,7 +88,14 @@ fn run_doc(run: &RunRow, cx: &Cx) -> Doc {
     let created = format!("{} ({})", format::instant(run.created_at, cx.zone()), format::ago(run.created_at, cx.now));
     doc.fact("created", created, Role::Base);
     doc.fact("by", run.operator.to_string(), Role::Base);
-    let command = if run.over { "report" } else { "attach" };
+    if !run.owes.is_empty() {
+        doc.fact("not cleared", run.owes.join(", "), Role::Critical);
+    }
+    let command = match () {
+        () if run.over && !run.owes.is_empty() => "clean",
+        () if run.over => "report",
+        () => "attach",
+    };
     doc.fact("in a shell", format!("relight {command} {}", run.id), Role::Code);
     doc
 }
@@ -99,8 +107,9 @@ fn cells(run: &RunRow, cx: &Cx) -> Row {
         () if !run.over => cx.glyphs.pointer,
         () => " ",
     };
+    let owes = if run.over && !run.owes.is_empty() { ", not cleared" } else { "" };
     Row::Cells(vec![
-        vec![span(format!("{mark} {}", run.status), role)],
+        vec![span(format!("{mark} {}{owes}", run.status), role)],
         vec![span(run.title.clone(), Role::Strong)],
         vec![span(run.mode.clone(), Role::Base)],
         vec![span(format::instant_short(run.created_at, cx.zone()), Role::Base)],
