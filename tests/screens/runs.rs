@@ -258,7 +258,7 @@ pub fn drilling() -> RunView {
     }
     run.state.plan = Arc::new(plan);
     let (step, since) = (STEPS[4].0.into(), before(0, 2));
-    run.state.working = Some(Working { step, attempt: 1, purpose: relight::event::Purpose::Run, since });
+    run.state.working = Some(Working { step, attempt: 1, purpose: Purpose::Run, since });
     run
 }
 

@@ -92,7 +92,7 @@ fn expected(run: &RunView, cx: &Cx) -> Option<Line> {
         None => {}
     }
     if unknown > 0 {
-        line.push(span(format!("   {} never measured", format::counted(unknown as u64, "step", "steps")), Role::Dim));
+        line.push(span(format!("   {unknown} unmeasured"), Role::Dim));
     }
     Some(line)
 }
