@@ -4,6 +4,7 @@
 mod client;
 mod home;
 mod hosts;
+mod killed;
 mod pair;
 mod roles;
 mod sshd;
