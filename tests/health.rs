@@ -80,6 +80,7 @@ fn estate() -> Estate {
         servers: Vec::new(),
         hosts: Vec::new(),
         runbook_dirs: Vec::new(),
+        approvers: vec![],
     }
 }
 

@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::commands::{
-    attach, catalog, checklist, clean, completions, config, demo, doctor, health, journal, lesson, man, metrics, plan,
-    report, resume, run, runner, runs, show, verify, window,
+    approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, health, journal, lesson,
+    man, metrics, plan, report, resume, run, runner, runs, show, verify, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -73,6 +73,8 @@ pub enum Command {
     Run(run::Args),
     Attach(attach::Args),
     Resume(resume::Args),
+    Approve(approve::Args),
+    Approver(approver::Args),
     Runs(runs::Args),
     Report(report::Args),
     Clean(clean::Args),

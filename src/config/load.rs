@@ -1,5 +1,6 @@
 //! One file → the estate and the console's settings, or every problem of it.
 
+use super::approver::approver;
 use super::asset::{Scope, asset, proof};
 use super::names::{Line, Names, Zone, path_below};
 use super::server::{Around, host, server};
@@ -80,6 +81,8 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let runbook_dirs = root.table("runbooks", |fields| dirs(fields, base)).unwrap_or_default();
     let checklist_dirs = root.table("checklists", |fields| dirs(fields, base)).unwrap_or_default();
     let shared = root.table("shared", |fields| shared(fields, &store_names, base));
+    let mut approver_names = Names::new("approver");
+    let approvers = root.tables("approvers", |fields| approver(fields, &mut approver_names));
     let ui = root.table("ui", ui).unwrap_or_default();
 
     for table in ["stores", "assets"] {
@@ -91,7 +94,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
         }
     }
     let Head { name, environment, time_zone } = head?;
-    let estate = Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs };
+    let estate = Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs, approvers };
     Some(Read { estate, ui, checklist_dirs, shared })
 }
 

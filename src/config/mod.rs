@@ -1,5 +1,6 @@
 //! The configuration: file, environment, flags, themes, keys.
 
+mod approver;
 mod asset;
 mod load;
 mod lookup;

@@ -99,7 +99,12 @@ impl Names {
     /// Takes the `id` of a table. Names count even where the rest of their table is wrong: references to
     /// them do not dangle.
     pub fn define(&mut self, fields: &mut crate::located::Fields<'_>) -> Option<String> {
-        let Located { value: Identifier(name), place } = fields.required("id")?;
+        self.define_as("id", fields)
+    }
+
+    /// The same, where the table calls it otherwise.
+    pub fn define_as(&mut self, key: &'static str, fields: &mut crate::located::Fields<'_>) -> Option<String> {
+        let Located { value: Identifier(name), place } = fields.required(key)?;
         if let Some((_, first)) = self.known.iter().find(|(known, _)| *known == name) {
             let problem = Problem::at(&place, format!("there are two {}s `{name}`", self.kind));
             fields.report(problem.also(first, "first named here"));

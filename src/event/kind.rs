@@ -222,6 +222,16 @@ pub enum EventKind {
         missing: Vec<String>,
         loss: String,
     },
+    /// A person other than the operator signed the request of this question.
+    ApprovalGiven {
+        step: StepId,
+        number: u64,
+        approver: String,
+        /// SHA-256 of the text that was signed, hexadecimal.
+        request: String,
+        /// Ed25519, as it was typed: base32 with check characters.
+        signature: String,
+    },
     /// A step that was skipped or done by hand is to run for the proof that another one needs.
     StepReopened {
         step: StepId,

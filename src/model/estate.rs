@@ -22,6 +22,15 @@ pub struct Estate {
     pub hosts: Vec<Host>,
     /// Folders with runbooks besides the built-in ones.
     pub runbook_dirs: Vec<PathBuf>,
+    /// Who may approve what the operator does.
+    pub approvers: Vec<ApproverKey>,
+}
+
+/// A second person and their Ed25519 key, base64 of its 32 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApproverKey {
+    pub name: String,
+    pub public_key: String,
 }
 
 impl Estate {

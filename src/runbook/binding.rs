@@ -1,9 +1,10 @@
 //! A plan in the making: a runbook, its parameters, and what the looks at the world have answered so far.
 
-use super::definition::{Action, Confirm, Declare, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
+use super::approval::Approver;
+use super::definition::{Action, Approve, Confirm, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
 use super::drill::Made;
 use super::modules::{InputType, Modules};
-use super::plan::{Mode, Plan, PlannedAction, PlannedStep};
+use super::plan::{Mode, Plan, PlannedAction, PlannedApproval, PlannedDeclare, PlannedStep};
 use super::{digest, drill, template};
 use crate::model::estate::{Asset, Estate};
 use crate::model::id::{AssetId, StepId};
@@ -142,6 +143,7 @@ impl<'a> Binding<'a> {
             problems.extend(found);
             Vec::new()
         });
+        let approvers = self.approvers(&steps, estate, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -165,6 +167,7 @@ impl<'a> Binding<'a> {
             rpo: objectives.rpo,
             rto: objectives.rto,
             steps,
+            approvers,
             digest: String::new(),
         };
         plan.digest = plan.compute_digest();
@@ -242,6 +245,27 @@ impl<'a> Binding<'a> {
         }))
     }
 
+    /// Everyone who may approve, where a step asks for it: there must be enough of them.
+    fn approvers(&self, steps: &[PlannedStep], estate: &Estate, problems: &mut Vec<String>) -> Vec<Approver> {
+        let wanted = |step: &PlannedStep| {
+            let declared = step.declare.as_ref().and_then(|declare| declare.approve.as_ref());
+            let quorum = [step.approve.as_ref(), declared].into_iter().flatten().map(|approve| approve.quorum).max();
+            quorum.filter(|_| step.omitted.is_none()).map(|quorum| (step.id.clone(), quorum))
+        };
+        let wanted: Vec<(StepId, u32)> = steps.iter().filter_map(wanted).collect();
+        if wanted.is_empty() || self.mode == Mode::DryRun {
+            return Vec::new();
+        }
+        for (step, quorum) in wanted.iter().filter(|(_, quorum)| *quorum as usize > estate.approvers.len()) {
+            let known = estate.approvers.len();
+            problems.push(format!(
+                "step `{step}` needs {quorum} approval(s), and the configuration names {known} approver(s): \
+                 `relight approver new` makes a key and the [[approvers]] entry for it"
+            ));
+        }
+        estate.approvers.clone()
+    }
+
     fn may_run_twice(&self, action: &PlannedAction) -> bool {
         let PlannedAction::Task(task) = action else { return true };
         let row = self.modules.get(&task.module);
@@ -249,13 +273,14 @@ impl<'a> Binding<'a> {
     }
 
     /// The declaration with its texts; the phrase must be one that can be typed.
-    fn declared(&self, step: &Step, place: &str, problems: &mut Vec<String>) -> Option<Declare> {
+    fn declared(&self, step: &Step, place: &str, problems: &mut Vec<String>) -> Option<PlannedDeclare> {
         let declare = step.declare.as_ref()?;
         let context = self.context();
         let texts = (template::render_text(&declare.loss, &context), template::render_text(&declare.phrase, &context));
         match texts {
             (Ok(loss), Ok(phrase)) if template::can_be_typed(&phrase) => {
-                return Some(Declare { loss, phrase: phrase.trim().to_owned() });
+                let approve = self.approved(declare.approve.as_ref(), place, problems);
+                return Some(PlannedDeclare { loss, phrase: phrase.trim().to_owned(), approve });
             }
             (Ok(_), Ok(phrase)) => {
                 problems.push(format!("{place}: the phrase `{}` of its declaration cannot be typed", escaped(&phrase)));
@@ -266,6 +291,17 @@ impl<'a> Binding<'a> {
             }
         }
         None
+    }
+
+    fn approved(&self, of: Option<&Approve>, place: &str, problems: &mut Vec<String>) -> Option<PlannedApproval> {
+        let of = of?;
+        match template::render_text(&of.loss, &self.context()) {
+            Ok(loss) => Some(PlannedApproval { quorum: of.quorum, ttl: of.ttl, loss }),
+            Err(error) => {
+                problems.push(format!("{place}, approve: {error}"));
+                None
+            }
+        }
     }
 
     fn takes_proofs(&self, action: &PlannedAction) -> bool {
@@ -309,6 +345,7 @@ impl<'a> Binding<'a> {
             problems.extend(unidentified(step, identity).map(|problem| format!("{place}: {problem}")));
         }
         let declare = self.declared(step, &place, &mut problems);
+        let approve = self.approved(step.approve.as_ref(), &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
         let takes_proofs = !step.proof_in.is_empty() && self.takes_proofs(&action);
         let idempotent = self.may_run_twice(&action);
@@ -336,6 +373,7 @@ impl<'a> Binding<'a> {
             takes_proofs,
             declare,
             estimate: None,
+            approve,
         })
     }
 }

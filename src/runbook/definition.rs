@@ -129,6 +129,8 @@ pub struct Step {
     pub proof_in: Vec<String>,
     /// How it may go on without them.
     pub declare: Option<Declare>,
+    /// Who else must say yes before it starts.
+    pub approve: Option<Approve>,
 }
 
 /// What becomes of a step where nothing real is at stake.
@@ -153,6 +155,18 @@ pub struct Declare {
     pub loss: String,
     /// What the operator types; it names the loss.
     pub phrase: String,
+    pub approve: Option<Approve>,
+}
+
+/// A yes by people other than the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approve {
+    /// How many people.
+    pub quorum: u32,
+    /// How long the request, and the yes, hold.
+    pub ttl: Duration,
+    /// Template: what may be lost.
+    pub loss: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -76,6 +76,7 @@ fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedSte
         proof_in: Vec::new(),
         takes_proofs: false,
         declare: None,
+        approve: None,
         omitted: None,
         makes: None,
         clears: None,

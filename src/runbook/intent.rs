@@ -49,6 +49,11 @@ pub enum Answer {
     Value {
         value: serde_json::Value,
     },
+    /// An approver's signature over the request of the question.
+    Approve {
+        approver: String,
+        signature: String,
+    },
     /// A failed step: once more.
     Retry,
     /// A failed or refused step: go on without it; ends the run with an exception.

@@ -1,5 +1,6 @@
 //! Runbooks: definition, plan, state machine. Pure: input and time in, events and orders out.
 
+pub mod approval;
 pub mod binding;
 pub mod definition;
 pub mod digest;
@@ -16,12 +17,15 @@ pub mod state;
 pub mod template;
 
 pub use binding::Binding;
-pub use definition::{Action, AnswerKind, Confirm, Declare, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step};
+pub use definition::{
+    Action, AnswerKind, Approve, Confirm, Declare, Param, ParamKind, Runbook, RunbookKind, SkipRule, Step,
+};
 pub use drill::{Debt, Made};
 pub use engine::{Engine, Input, Order};
 pub use intent::{Answer, Intent};
 pub use modules::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 pub use plan::{Mode, Plan, PlannedStep};
 pub use state::{
-    Abort, Armed, Exception, Question, QuestionKind, RunState, RunStatus, Standing, StepRecord, StepState, Working,
+    Abort, Approved, Armed, Exception, Question, QuestionKind, RunState, RunStatus, Standing, StepRecord, StepState,
+    Working,
 };

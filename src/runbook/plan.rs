@@ -1,6 +1,7 @@
 //! A plan: a runbook bound to resolved values, with a digest. What was approved is what runs.
 
-use super::definition::{AnswerKind, Confirm, Declare, SkipRule};
+use super::approval::Approver;
+use super::definition::{AnswerKind, Confirm, SkipRule};
 use super::digest;
 use super::drill::Made;
 use super::estimate::Estimate;
@@ -54,6 +55,9 @@ pub struct Plan {
     #[serde(with = "optional_seconds", default)]
     pub rto: Option<Duration>,
     pub steps: Vec<PlannedStep>,
+    /// Who may approve; empty where no step asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
     /// SHA-256 over the canonical JSON of everything above, hexadecimal. See [`Plan::compute_digest`].
     pub digest: String,
 }
@@ -98,10 +102,29 @@ pub struct PlannedStep {
     pub takes_proofs: bool,
     /// How it may go on without them, rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declare: Option<Declare>,
+    pub declare: Option<PlannedDeclare>,
     /// What it took in earlier runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
+    /// Who else must say yes before it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<PlannedApproval>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedDeclare {
+    pub loss: String,
+    pub phrase: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<PlannedApproval>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedApproval {
+    pub quorum: u32,
+    #[serde(with = "crate::model::objective::seconds")]
+    pub ttl: Duration,
+    pub loss: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! Where a run stands: rebuilt only by applying its journal's events in order.
 
+use super::approval::{ApprovalRequest, Approver};
 use super::definition::AnswerKind;
 use super::drill::Debt;
 use super::engine::Now;
@@ -139,6 +140,8 @@ pub struct RunState {
     pub status: RunStatus,
     pub steps: Vec<StepRecord>,
     pub operator: Actor,
+    /// Names of everyone who created, started, resumed or armed it: none of them approves it.
+    pub hands: Vec<String>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -188,6 +191,10 @@ pub struct StepRecord {
     pub accepted: Option<TargetIdentity>,
     /// Proofs without which it may go on, because an operator declared the loss.
     pub declared: Vec<String>,
+    /// Who has approved the request that was put last.
+    pub approvals: Vec<Approver>,
+    /// What enough people have approved.
+    pub approved: Option<Approved>,
     /// What the last look at the world said about the last attempt.
     pub reality: Option<Reality>,
     /// What the state machine keeps in mind for its next decision; of no interest to a screen.
@@ -207,6 +214,8 @@ impl StepRecord {
             identity: None,
             accepted: None,
             declared: Vec::new(),
+            approvals: Vec::new(),
+            approved: None,
             reality: None,
             notes: StepNotes::default(),
         }
@@ -223,6 +232,13 @@ pub struct Standing {
     pub lapsed: Option<String>,
     /// Who holds the scopes now instead: nothing more happens in this copy of the run.
     pub lost: Option<String>,
+}
+
+/// An approval that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    pub loss: String,
+    pub until: Timestamp,
 }
 
 /// Facts between two events that belong together: the journal may end after the first, and the next
@@ -362,6 +378,15 @@ pub enum QuestionKind {
         phrase: Option<String>,
         /// The step that can be run for it.
         from: Option<StepId>,
+    },
+    /// People other than the operator must say yes, with their signatures over the request.
+    Approval {
+        request: Box<ApprovalRequest>,
+        quorum: u32,
+        /// The request as one word that another device reads.
+        code: String,
+        /// What two people compare by voice.
+        short: String,
     },
     /// The target is not what the plan saw.
     Drift,

@@ -50,6 +50,7 @@ impl World {
                 servers: Vec::new(),
                 hosts: Vec::new(),
                 runbook_dirs: Vec::new(),
+                approvers: vec![],
             },
             stores: opened.collect(),
             memory,

@@ -1,6 +1,7 @@
 //! The state machine of runs, its plans and its journal, without a clock and without a world.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod approvals;
 mod debts;
 mod full_disk;
 mod held_up;

@@ -27,6 +27,7 @@ pub fn hold(events: &[Event]) {
         follow(&mut seen, event);
         if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
             may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
+            was_approved(plan.step(step).unwrap(), &events[..index], event.at);
             was_proven(&plan, plan.step(step).unwrap(), &events[..index]);
         }
     }
@@ -79,6 +80,37 @@ fn may_run(seen: &Seen, step: &PlannedStep, before: &[Event], at: Timestamp) {
     } else if step.confirm > Confirm::None {
         was_confirmed(step, before, at);
     }
+}
+
+/// Enough people signed the request that was put last, none of them the operator, and in time.
+fn was_approved(step: &PlannedStep, before: &[Event], at: Timestamp) {
+    let Some(wanted) = &step.approve else { return };
+    let (number, question) = before
+        .iter()
+        .rev()
+        .find_map(|e| match &e.kind {
+            EventKind::QuestionAsked { step: s, number, question }
+                if s == &step.id && question["kind"]["kind"] == "approval" =>
+            {
+                Some((*number, question))
+            }
+            _ => None,
+        })
+        .expect("it ran without asking for its approval");
+    let expires: Timestamp = serde_json::from_value(question["kind"]["request"]["expires"].clone()).unwrap();
+    let by: BTreeSet<&String> = before
+        .iter()
+        .filter_map(|e| match &e.kind {
+            EventKind::ApprovalGiven { number: n, approver, .. } if *n == number => Some(approver),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        by.len() >= wanted.quorum as usize && !by.iter().any(|name| *name == "ada"),
+        "{} approved by {by:?}",
+        step.id
+    );
+    assert!(at < expires, "{} ran after its approval had run out", step.id);
 }
 
 /// Every proof that the step needs was given by a step that stands, or its absence declared.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use relight::event::{EventKind, Purpose};
 use relight::runbook::{Mode, Order, StepState};
 
-const WORDS: [(&str, &str); 37] = [
+const WORDS: [(&str, &str); 40] = [
     ("start", ""),
     ("arm", ""),
     ("arm", "5"),
@@ -34,6 +34,9 @@ const WORDS: [(&str, &str); 37] = [
     ("done", ""),
     ("proof", ""),
     ("proof", "empty"),
+    ("approve", "grace"),
+    ("approve", "linus"),
+    ("approve", "ada"),
     ("identity", "orders"),
     ("identity", "orders"),
     ("identity", "other"),
@@ -65,7 +68,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_order_of_inputs_keeps_the_promises(words in prop::collection::vec(0..WORDS.len(), 1..50)) {
-        let mut rig = Rig::new(&plan(&["check", "make", "plain", "fence", "swap", "fill", "promote", "tell"], Mode::Real));
+        let mut rig = Rig::new(&plan(&["check", "make", "plain", "fence", "swap", "fill", "promote", "risky", "tell"], Mode::Real));
         rig.play("start", "");
         for index in words {
             let (word, rest) = WORDS[index];

@@ -5,6 +5,7 @@ use relight::model::actor::Actor;
 use relight::model::id::{RunId, StepId};
 use relight::model::task::{CancelReason, Effect, Failure, Reality, TargetIdentity, TaskOutcome, Values};
 use relight::model::time::Timestamp;
+use relight::runbook::approval::{SigningKey, signature_text};
 use relight::runbook::engine::{Now, replay};
 use relight::runbook::state::End;
 use relight::runbook::{
@@ -90,6 +91,20 @@ phrase = "promote {{ target.database }}"
 target = { use = "test.identity" }
 proof_in = ["receipt"]
 declare = { loss = "up to 5 MB of {{ param.db }}", phrase = "lose up to 5 MB of {{ param.db }}" }
+[[steps]]
+id = "lossy"
+title = "Go on without"
+use = "test.fill"
+confirm = "key"
+proof_in = ["receipt"]
+declare = { loss = "an hour of {{ param.db }}", phrase = "lose an hour", approve = { ttl = "10m" } }
+[[steps]]
+id = "risky"
+title = "Do something risky"
+use = "test.swap"
+phrase = "risk {{ target.database }}"
+target = { use = "test.identity" }
+approve = { quorum = 2, ttl = "10m", loss = "all of {{ param.db }}" }
 [[steps]]
 id = "strict"
 title = "Promote, by proof alone"
@@ -178,7 +193,15 @@ pub fn estate() -> relight::model::estate::Estate {
         servers: vec![],
         hosts: vec![],
         runbook_dirs: vec![],
+        approvers: ["grace", "linus", "ada", "bob"].map(|name| key(name).public()).to_vec(),
     }
+}
+
+/// The key of an approver of the tests.
+pub fn key(name: &str) -> SigningKey {
+    let mut seed = [7; 32];
+    seed[..name.len()].copy_from_slice(name.as_bytes());
+    SigningKey::read(&SigningKey::file(name, &seed)).unwrap()
 }
 
 pub fn actor(name: &str) -> Actor {
@@ -236,6 +259,27 @@ impl Rig {
         self.wish(Intent::Answer { question, answer });
     }
 
+    /// `NAME`, then what is wrong about the signature, if anything: `by=NAME` another key, `plan`, `loss`, `run`
+    /// another request.
+    fn approve(&mut self, rest: &str) {
+        let (name, wrong) = rest.split_once(' ').unwrap_or((rest, ""));
+        let open = self.engine.state().question.as_ref();
+        let Some(QuestionKind::Approval { request, .. }) = open.map(|question| question.kind.clone()) else {
+            return self.answer(Answer::Approve { approver: name.to_owned(), signature: "00".to_owned() });
+        };
+        let mut request = *request;
+        match wrong {
+            "plan" => request.plan = "0".repeat(64),
+            "loss" => request.loss = "nothing".to_owned(),
+            "run" => request.run = RunId::from("r2"),
+            "earlier" => request.question -= 1,
+            _ => {}
+        }
+        let by = key(wrong.strip_prefix("by=").unwrap_or(name));
+        let signature = signature_text(&by.sign(request.text().as_bytes()));
+        self.answer(Answer::Approve { approver: name.to_owned(), signature });
+    }
+
     fn end(&mut self, end: End) {
         let Some(working) = self.engine.state().working.clone() else { panic!("no task runs") };
         self.send(&Input::TaskEnded { step: working.step, attempt: working.attempt, purpose: working.purpose, end });
@@ -283,6 +327,8 @@ impl Rig {
                 self.answer(Answer::Phrase { text });
             }
             "value" => self.answer(Answer::Value { value: serde_json::from_str::<Value>(rest).unwrap() }),
+            "approve" => self.approve(rest),
+            "resume-by" => self.send(&Input::Intent { actor: actor(rest), intent: Intent::Resume }),
             "retry" => self.answer(Answer::Retry),
             "skip" => self.answer(Answer::Skip { reason: text }),
             "hand" => self.answer(Answer::DoneByHand { evidence: text }),

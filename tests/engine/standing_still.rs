@@ -153,6 +153,10 @@ pub fn lead_to_the_end(rig: &mut Rig) {
 /// The next thing that a good world, or a patient operator, does about it.
 pub fn one_step(rig: &mut Rig) {
     let state = rig.engine.state();
+    let approved = state
+        .steps
+        .iter()
+        .any(|record| record.state == relight::runbook::StepState::AwaitingApproval && !record.approvals.is_empty());
     let (word, rest) = if let Some(working) = &state.working {
         match working.purpose {
             Purpose::Reconcile if working.step.as_str() == "fence" => ("look", "proof"),
@@ -170,6 +174,8 @@ pub fn one_step(rig: &mut Rig) {
             QuestionKind::Failed { .. } => ("hand", "did it"),
             QuestionKind::Unknown => ("again", ""),
             QuestionKind::Proof { from: Some(_), .. } => ("retry", ""),
+            QuestionKind::Approval { .. } if approved => ("approve", "linus"),
+            QuestionKind::Approval { .. } => ("approve", "grace"),
             QuestionKind::Drift => ("accept", "known"),
             QuestionKind::Arm => ("arm", ""),
         }

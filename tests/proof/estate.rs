@@ -135,6 +135,7 @@ impl Bench {
             servers: Vec::new(),
             hosts: Vec::new(),
             runbook_dirs: Vec::new(),
+            approvers: vec![],
         };
         let cx = TaskContext {
             estate: Arc::new(estate),

@@ -91,6 +91,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         servers: vec![server],
         hosts: Vec::new(),
         runbook_dirs: Vec::new(),
+        approvers: vec![],
     }
 }
 

@@ -46,6 +46,7 @@ impl Shelf {
             servers: Vec::new(),
             hosts: Vec::new(),
             runbook_dirs: Vec::new(),
+            approvers: vec![],
         };
         let stores = BTreeMap::from([("shelf".into(), store.clone() as Arc<dyn Store>)]);
         let cx = context(estate, stores, work.path(), "r1");

@@ -102,6 +102,7 @@ pub fn estate() -> Estate {
         servers: Vec::new(),
         hosts: Vec::new(),
         runbook_dirs: Vec::new(),
+        approvers: vec![],
     }
 }
 

@@ -57,6 +57,7 @@ pub fn runbooks() -> Vec<Runbook> {
         proof_out: None,
         proof_in: vec![],
         declare: None,
+        approve: None,
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
@@ -168,8 +169,10 @@ pub fn plan() -> Plan {
                 takes_proofs: false,
                 declare: None,
                 estimate: None,
+                approve: None,
             })
             .to_vec(),
+        approvers: vec![],
         digest: "c0ffee5eed1234567890abcdef0123456789abcdef0123456789abcdef012345".into(),
     }
 }
@@ -205,6 +208,7 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
             status,
             steps,
             operator: actor(),
+            hands: vec![],
             created_at: before(0, 12),
             started_at: Some(before(0, 11)),
             ended_at: None,

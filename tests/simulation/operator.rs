@@ -92,7 +92,9 @@ pub fn willing(state: &RunState, armed_until: Timestamp) -> Option<Intent> {
         QuestionKind::Failed { .. } => Answer::DoneByHand { evidence: text },
         QuestionKind::Unknown => Answer::LookAgain,
         QuestionKind::Drift => Answer::AcceptDrift { reason: text },
-        QuestionKind::Proof { .. } => return Some(Intent::Abort { reason: text, undo: true }),
+        QuestionKind::Proof { .. } | QuestionKind::Approval { .. } => {
+            return Some(Intent::Abort { reason: text, undo: true });
+        }
         QuestionKind::Arm => return Some(arm(armed_until)),
     };
     Some(Intent::Answer { question: question.number, answer })

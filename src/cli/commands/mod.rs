@@ -1,5 +1,7 @@
 //! One subcommand per file: its arguments and what it prints.
 
+pub mod approve;
+pub mod approver;
 pub mod attach;
 pub mod catalog;
 pub mod checklist;

@@ -58,13 +58,17 @@ fn answer(question: u64, answer: Answer) -> Said {
 }
 
 fn to_question(question: &Question, line: &str, word: &str, rest: String) -> Said {
-    use QuestionKind::{Arm, Attest, Drift, Failed, Key, Phrase, Proof, Unknown};
+    use QuestionKind::{Approval, Arm, Attest, Drift, Failed, Key, Phrase, Proof, Unknown};
     let said = match (word, &question.kind) {
         ("skip", _) => Answer::Skip { reason: rest },
         ("by-hand", Failed { .. } | Unknown | Attest { .. }) => Answer::DoneByHand { evidence: rest },
         ("retry", Failed { .. } | Unknown | Proof { .. }) if rest.is_empty() => Answer::Retry,
         ("undo", Failed { .. }) if rest.is_empty() => Answer::Undo,
         ("look", Failed { .. } | Unknown | Drift) if rest.is_empty() => Answer::LookAgain,
+        ("approve", Approval { .. }) => {
+            let (name, signature) = rest.split_once(char::is_whitespace).unwrap_or((rest.as_str(), ""));
+            Answer::Approve { approver: name.to_owned(), signature: signature.trim().to_owned() }
+        }
         ("accept", Drift) => Answer::AcceptDrift { reason: rest },
         ("yes", Key | QuestionKind::Answer { answer: AnswerKind::YesNo, .. }) if rest.is_empty() => Answer::Yes,
         ("no", Failed { .. } | Unknown | Arm) if rest.is_empty() => {
@@ -79,7 +83,7 @@ fn to_question(question: &Question, line: &str, word: &str, rest: String) -> Sai
         // What was typed at such a question is evidence, so the runner refuses it and keeps it.
         (_, Phrase { .. } | Proof { phrase: Some(_), .. }) => Answer::Phrase { text: line.to_owned() },
         (_, Attest { .. }) => Answer::Value { value: Value::String(line.to_owned()) },
-        (_, Key | Failed { .. } | Unknown | Drift | Arm | Proof { .. }) => {
+        (_, Key | Failed { .. } | Unknown | Drift | Arm | Proof { .. } | Approval { .. }) => {
             return Said::Unclear("that is none of the answers: nothing was sent".to_owned());
         }
     };

@@ -13,7 +13,7 @@ mod verdict;
 
 pub use facts::facts;
 pub use follow::{agreed, follow, over};
-pub use lines::Lines;
+pub use lines::{Line, Lines};
 pub use plan::plan;
 pub use sentence::{answer_words, sentence};
 pub use talk::Options;

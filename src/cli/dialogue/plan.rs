@@ -81,6 +81,14 @@ fn proofs(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
         let names = step.proof_in.join(", ");
         out.line(&format!("{id} starts only with the proof {}", escaped(&names)))?;
     }
+    let declared = step.declare.as_ref().and_then(|declare| declare.approve.as_ref());
+    for (what, approve) in [("", step.approve.as_ref()), (", when declared,", declared)] {
+        if let Some(approve) = approve {
+            let (quorum, ttl) = (approve.quorum, span_text(approve.ttl));
+            let loss = escaped(&approve.loss);
+            out.line(&format!("{id}{what} needs {quorum} approval(s), each within {ttl}; loss: {loss}"))?;
+        }
+    }
     if let Some(declare) = &step.declare {
         let (loss, phrase) = (escaped(&declare.loss), escaped(&declare.phrase));
         out.line(&format!("{id} may go on without it by the declaration “{phrase}”: {loss}"))?;

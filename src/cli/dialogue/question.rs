@@ -44,6 +44,7 @@ fn question(asked: &Question, state: &RunState, now: Timestamp, out: &mut Output
         }
         _ => {}
     }
+    approval(asked, out)?;
     target(asked, out)?;
     let armed = state.armed.as_ref().filter(|armed| armed.until > now);
     let guard = match armed {
@@ -59,6 +60,18 @@ fn question(asked: &Question, state: &RunState, now: Timestamp, out: &mut Output
     }
     let skip = step.map(|step| step.skip).unwrap_or_default();
     out.line(&format!("  answers: {}", answers(&asked.kind, skip).join(" | ")))
+}
+
+/// What an approver signs, and how.
+fn approval(asked: &Question, out: &mut Output) -> io::Result<()> {
+    let QuestionKind::Approval { request, code, short, quorum } = &asked.kind else { return Ok(()) };
+    for line in request.text().lines() {
+        out.line(&format!("  | {}", escaped(line)))?;
+    }
+    let run = escaped(request.run.as_str());
+    out.line(&format!("  approvals needed: {quorum}; on this machine: relight approve {run} --key FILE"))?;
+    out.line(&format!("  elsewhere: relight approve CODE --key FILE; both must show {short}; CODE is"))?;
+    out.line(&format!("  {code}"))
 }
 
 fn target(asked: &Question, out: &mut Output) -> io::Result<()> {
@@ -96,6 +109,7 @@ fn answers(kind: &QuestionKind, skip: SkipRule) -> Vec<&'static str> {
             let ways = [(from.is_some(), "retry"), (phrase.is_some(), "the phrase itself"), (true, "no")];
             ways.iter().filter_map(|(may, word)| may.then_some(*word)).collect()
         }
+        QuestionKind::Approval { .. } => vec!["approve NAME SIGNATURE", "no"],
         QuestionKind::Drift => vec!["accept REASON", "look", "no"],
         QuestionKind::Arm => vec![],
     };

@@ -48,6 +48,9 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
             (Tone::Strong, format!("question {number}: {}", title.unwrap_or_default()))
         }
         EventKind::Answered { number, answer, refused, .. } => answered(by, *number, answer, refused.as_deref()),
+        EventKind::ApprovalGiven { step, approver, .. } => {
+            (Tone::Strong, format!("{step} approved by {approver}, by signature, told by {by}"))
+        }
         EventKind::QuestionWithdrawn { number, why } => {
             (Tone::Plain, format!("question {number} no longer stands: {why}"))
         }
@@ -149,6 +152,7 @@ pub fn answer_words(answer: &Answer) -> String {
         Answer::No => "no".to_owned(),
         Answer::Phrase { text } => format!("the phrase “{text}”"),
         Answer::Value { value } => value.as_str().map_or_else(|| value.to_string(), |text| format!("“{text}”")),
+        Answer::Approve { approver, .. } => format!("an approval in the name of {approver}"),
         Answer::Retry => "retry".to_owned(),
         Answer::Skip { reason } => format!("skip: {reason}"),
         Answer::DoneByHand { evidence } => format!("done by hand: {evidence}"),

@@ -1,7 +1,7 @@
 //! What follows from a state alone: the next event, or none while the run waits for the world.
 
 use super::machine::Now;
-use super::{abort, debt, lease, prepare, settle, words};
+use super::{abort, approval, debt, lease, prepare, settle, words};
 use crate::event::EventKind;
 use crate::runbook::plan::PlannedStep;
 use crate::runbook::state::{QuestionKind, RunState, RunStatus, StepRecord};
@@ -40,6 +40,8 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
             "the run was taken over: the step is looked at first".to_owned()
         } else if question.kind == QuestionKind::Arm && state.is_armed(now.at) {
             "the run is armed now".to_owned()
+        } else if approval::ran_out(question, now.at) {
+            "the time for this approval has passed".to_owned()
         } else {
             return None;
         };

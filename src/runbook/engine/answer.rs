@@ -21,7 +21,8 @@ pub fn check(question: &Question, skip: SkipRule, answer: &Answer) -> Result<(),
             QuestionKind::Phrase { .. }
             | QuestionKind::Attest { .. }
             | QuestionKind::Drift
-            | QuestionKind::Proof { .. },
+            | QuestionKind::Proof { .. }
+            | QuestionKind::Approval { .. },
             Answer::No,
         )
         | (QuestionKind::Drift, Answer::AcceptDrift { .. } | Answer::LookAgain)
@@ -98,6 +99,7 @@ fn wanted(kind: &QuestionKind) -> &'static str {
         QuestionKind::Failed { .. } => "choose one of the ways that it offers, or abort",
         QuestionKind::Unknown => "look again, done by hand with evidence, or abort",
         QuestionKind::Proof { .. } => "get the proof, type the declaration where there is one, no, or abort",
+        QuestionKind::Approval { .. } => "an approver's signature, no, or abort",
         QuestionKind::Drift => "accept with a reason, look again, no, or abort",
         QuestionKind::Arm => "arm the run with a reason, or abort",
     }

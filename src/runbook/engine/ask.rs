@@ -4,6 +4,7 @@ use super::advance::At;
 use super::{proof, words};
 use crate::event::EventKind;
 use crate::model::task::{Effect, Reality};
+use crate::runbook::approval::{ApprovalRequest, short_code};
 use crate::runbook::definition::{AnswerKind, SkipRule};
 use crate::runbook::plan::PlannedAction;
 use crate::runbook::state::{Question, QuestionKind, StepState};
@@ -86,6 +87,22 @@ pub fn drift(at: At<'_>, drift: &[(String, String, String)]) -> EventKind {
     let EventKind::QuestionAsked { step, number, mut question } = asked else { return asked };
     question["drift"] = words::data(&drift);
     EventKind::QuestionAsked { step, number, question }
+}
+
+/// People other than the operator must say yes.
+pub fn approval(at: At<'_>, request: ApprovalRequest, quorum: u32) -> EventKind {
+    let people = if quorum == 1 { "another person".to_owned() } else { format!("{quorum} other people") };
+    let title = format!("“{}” needs the approval of {people}", at.planned.title);
+    let names: Vec<&str> = at.state.plan.approvers.iter().map(|approver| approver.name.as_str()).collect();
+    let until = request.expires.format("%H:%M:%S UTC");
+    let if_yes = format!(
+        "Until {until} it can be approved by {}; whoever created, started or armed the run cannot. Then this step asks \
+         for its own confirmation.",
+        names.join(", ")
+    );
+    let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));
+    let (code, short) = (request.code(), short_code(&request.text()));
+    put(at, QuestionKind::Approval { request: Box::new(request), quorum, code, short }, title, if_yes, if_no)
 }
 
 /// A proof is missing; `from` is a step that can be run for it.

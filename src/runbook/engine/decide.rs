@@ -1,14 +1,13 @@
 //! Inputs into first events, or a refusal that says why.
 
-use super::answer;
-use super::lease;
 use super::machine::Input;
 use super::words;
+use super::{answer, approval, lease};
 use crate::event::{EventKind, Purpose};
 use crate::model::id::StepId;
 use crate::model::time::Timestamp;
 use crate::runbook::intent::{Answer, Intent};
-use crate::runbook::state::{End, RunState};
+use crate::runbook::state::{End, Question, QuestionKind, RunState};
 
 /// Longest span for which a run can be armed in one go.
 const MAX_ARMED: chrono::Duration = chrono::Duration::hours(12);
@@ -182,11 +181,38 @@ fn abort(state: &RunState, reason: &str, undo: bool) -> First {
     }
 }
 
+/// A signature that counts is an event of its own; one that does not is kept as a refused answer.
+fn approved(state: &RunState, question: &Question, name: &str, signature: &str, now: Timestamp) -> First {
+    const LONGEST: usize = 256;
+    if name.len() > LONGEST || signature.len() > LONGEST {
+        return First::refused("that is no approver's name and signature: it is too long");
+    }
+    let (step, number) = (question.step.clone(), question.number);
+    match (approval::check(state, question, name, signature, now), &question.kind) {
+        (Ok(approver), QuestionKind::Approval { request, .. }) => First::one(EventKind::ApprovalGiven {
+            step,
+            number,
+            approver: approver.name,
+            request: request.digest(),
+            signature: signature.to_owned(),
+        }),
+        (checked, _) => {
+            let why = checked.err().unwrap_or_else(|| "this question asks for no approval".to_owned());
+            let answer = words::data(&Answer::Approve { approver: name.to_owned(), signature: signature.to_owned() });
+            let event = EventKind::Answered { step, number, answer, refused: Some(why.clone()) };
+            First { events: vec![event], refused: Some(why) }
+        }
+    }
+}
+
 /// An answer is recorded even when it is refused: what was typed at a destructive question is evidence.
 fn answered(state: &RunState, number: u64, answer: &Answer, now: Timestamp) -> First {
     let Some(question) = &state.question else {
         return First::refused(format!("question {number} no longer stands; no question is open"));
     };
+    if let (true, Answer::Approve { approver, signature }) = (question.number == number, answer) {
+        return approved(state, question, approver, signature, now);
+    }
     let refused = if question.number == number {
         let skip = state.plan.step(&question.step).map(|planned| planned.skip).unwrap_or_default();
         let read_only = answer == &Answer::Undo && !state.is_armed(now);

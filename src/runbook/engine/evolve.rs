@@ -8,8 +8,8 @@ use crate::model::task::{CancelReason, Reality, TaskSpec};
 use crate::runbook::intent::Answer;
 use crate::runbook::plan::{DigestMismatch, Plan};
 use crate::runbook::state::{
-    Abort, Answered, Armed, End, Ended, Exception, Question, QuestionKind, RunState, RunStatus, StepNotes, StepRecord,
-    StepState, Working,
+    Abort, Answered, Approved, Armed, End, Ended, Exception, Question, QuestionKind, RunState, RunStatus, StepNotes,
+    StepRecord, StepState, Working,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -63,6 +63,7 @@ impl RunState {
             plan: Arc::new(plan),
             status: RunStatus::Ready,
             operator: first.actor.clone(),
+            hands: vec![first.actor.name.clone()],
             created_at: first.at,
             started_at: None,
             ended_at: None,
@@ -162,6 +163,7 @@ impl RunState {
                     record.why = None;
                     record.ended_at = None;
                     record.notes = StepNotes::default();
+                    record.approved = None;
                 }
                 Purpose::Reconcile => {
                     if std::mem::take(&mut record.notes.unseen) {
@@ -233,6 +235,7 @@ impl RunState {
                         | StepState::Blocked
                         | StepState::Ready
                         | StepState::AwaitingAnswer
+                        | StepState::AwaitingApproval
                         | StepState::Armed
                 ) {
                     record.state = StepState::Cancelled;
@@ -243,6 +246,13 @@ impl RunState {
     }
 
     fn run_event(&mut self, event: &Event) {
+        if matches!(
+            event.kind,
+            EventKind::RunStarted | EventKind::Armed { .. } | EventKind::Resumed | EventKind::LeaseAcquired { .. }
+        ) && !self.hands.contains(&event.actor.name)
+        {
+            self.hands.push(event.actor.name.clone());
+        }
         match &event.kind {
             EventKind::RunStarted => self.started_at = Some(event.at),
             EventKind::Armed { reason, incident, until } => {
@@ -270,7 +280,8 @@ impl RunState {
     fn pause(&mut self, cause: &str) {
         self.paused = Some(cause.to_owned());
         for record in &mut self.steps {
-            if record.notes.answered.take().is_some() && record.state == StepState::AwaitingAnswer {
+            let waits = matches!(record.state, StepState::AwaitingAnswer | StepState::AwaitingApproval);
+            if record.notes.answered.take().is_some() && waits {
                 record.state = StepState::Ready;
             }
         }
@@ -322,8 +333,15 @@ impl RunState {
                     use QuestionKind::{Answer, Attest, Key, Phrase};
                     matches!(asked.kind, Key | Phrase { .. } | Answer { .. } | Attest { .. })
                 });
+                let approval =
+                    self.question.as_ref().is_some_and(|asked| matches!(asked.kind, QuestionKind::Approval { .. }));
                 if let Some(record) = self.record(step) {
                     record.notes.fresh = false;
+                    if approval {
+                        record.to(StepState::AwaitingApproval, None);
+                        record.approvals.clear();
+                        record.approved = None;
+                    }
                     if turn {
                         record.to(StepState::AwaitingAnswer, None);
                     }
@@ -337,11 +355,12 @@ impl RunState {
                     record.notes.answered = Some(Answered { kind: question.kind, answer, by, at });
                 }
             }
+            EventKind::ApprovalGiven { step, number, approver, .. } => self.approval_given(step, *number, approver),
             EventKind::QuestionWithdrawn { number, .. } => {
                 let asked = self.question.take_if(|question| question.number == *number);
                 for record in &mut self.steps {
                     let waits = asked.as_ref().is_some_and(|question| question.step == record.id)
-                        && record.state == StepState::AwaitingAnswer;
+                        && matches!(record.state, StepState::AwaitingAnswer | StepState::AwaitingApproval);
                     if waits || record.notes.confirmed == Some(*number) {
                         record.state = StepState::Ready;
                         record.notes.confirmed = None;
@@ -350,6 +369,22 @@ impl RunState {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Once enough people have approved, the question is answered.
+    fn approval_given(&mut self, step: &StepId, number: u64, name: &str) {
+        let Some(approver) = self.plan.approvers.iter().find(|known| known.name == name).cloned() else { return };
+        let asked = self.question.as_ref().filter(|question| question.number == number);
+        let Some(QuestionKind::Approval { request, quorum, .. }) = asked.map(|asked| asked.kind.clone()) else {
+            return;
+        };
+        let Some(record) = self.record(step) else { return };
+        record.approvals.push(approver);
+        if record.approvals.len() >= quorum as usize {
+            record.approved = Some(Approved { loss: request.loss.clone(), until: request.expires });
+            record.to(StepState::Ready, None);
+            self.question = None;
         }
     }
 

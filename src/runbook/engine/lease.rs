@@ -63,7 +63,7 @@ impl RunState {
             // What was answered before was answered to what was known then.
             if record.notes.unseen
                 && record.notes.answered.take().is_some()
-                && record.state == StepState::AwaitingAnswer
+                && matches!(record.state, StepState::AwaitingAnswer | StepState::AwaitingApproval)
             {
                 record.state = StepState::Ready;
             }

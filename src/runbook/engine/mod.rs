@@ -8,6 +8,7 @@
 mod abort;
 mod advance;
 mod answer;
+mod approval;
 mod ask;
 mod debt;
 mod decide;

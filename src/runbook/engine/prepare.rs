@@ -1,7 +1,7 @@
 //! What a step needs next so that it can run, or be decided about.
 
 use super::advance::At;
-use super::{ask, identity, proof};
+use super::{approval, ask, identity, proof};
 use crate::event::{EventKind, Purpose};
 use crate::runbook::definition::Confirm;
 use crate::runbook::plan::{Mode, PlannedAction};
@@ -13,7 +13,7 @@ pub fn next(at: At<'_>) -> Option<EventKind> {
     }
     match at.record.state {
         StepState::Pending => Some(left_out(at).unwrap_or(EventKind::StepReady { step: at.step() })),
-        StepState::Ready | StepState::Blocked | StepState::AwaitingAnswer => prepare(at),
+        StepState::Ready | StepState::Blocked | StepState::AwaitingAnswer | StepState::AwaitingApproval => prepare(at),
         StepState::Armed => act(at),
         // A task that could not be stopped in time may have gone on: only one that may be repeated is
         // simply failed.
@@ -78,7 +78,7 @@ fn prepare(at: At<'_>) -> Option<EventKind> {
     if let Some(kind) = read_only(at) {
         return Some(kind);
     }
-    if let Some(kind) = proof::missing(at) {
+    if let Some(kind) = proof::missing(at).or_else(|| approval::missing(at)) {
         return Some(kind);
     }
     match &at.planned.action {
@@ -117,7 +117,7 @@ fn act(at: At<'_>) -> Option<EventKind> {
     if let Some(kind) = read_only(at) {
         return Some(kind);
     }
-    if at.yes_is_late() {
+    if at.yes_is_late() || !at.is_approved() {
         return Some(EventKind::StepReady { step: at.step() });
     }
     at.intend(if at.record.notes.verified && !at.is_stale() { Purpose::Run } else { Purpose::IdentifyToAct })

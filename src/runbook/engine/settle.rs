@@ -37,6 +37,7 @@ fn run_ended(at: At<'_>, outcome: &TaskOutcome, now: bool) -> Option<EventKind> 
         && at.planned.target.is_none()
         && at.record.attempt <= at.planned.retry
         && at.planned.confirm < Confirm::Phrase
+        && at.approval().is_none()
         && at.state.abort.is_none()
         && at.state.paused.is_none()
         && (!at.changes() || at.state.is_armed(at.now.at));

@@ -103,6 +103,7 @@ impl At<'_> {
                 StepState::Ready
                     | StepState::Blocked
                     | StepState::AwaitingAnswer
+                    | StepState::AwaitingApproval
                     | StepState::Armed
                     | StepState::Failed
                     | StepState::TimedOut

@@ -3,9 +3,15 @@
 use super::scope::Scope;
 use super::{filled, well_named};
 use crate::located::{Fields, Item, Located, Problem, nearest};
-use crate::runbook::definition::Declare;
+use crate::runbook::definition::{Approve, Declare};
 use crate::runbook::modules::ModuleRow;
+use std::time::Duration;
 
+/// Most people that one step may ask for.
+const MAX_QUORUM: u32 = 8;
+const DEFAULT_TTL: Duration = Duration::from_mins(30);
+const MIN_TTL: Duration = Duration::from_mins(1);
+const MAX_TTL: Duration = Duration::from_hours(24);
 /// Most proofs that one step may ask for.
 const MAX_PROOFS: usize = 16;
 
@@ -38,13 +44,36 @@ pub fn needed(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Needed {
     let declare = fields.table("declare", |fields| {
         let mut text = |key| fields.need(key).and_then(|item| filled(&item).and_then(|_| scope.text(&item)));
         let (loss, phrase) = (text("loss"), text("phrase"));
-        Some(Declare { loss: loss?, phrase: phrase? })
+        let approve = approve(fields, scope, false);
+        Some(Declare { loss: loss?, phrase: phrase?, approve })
     });
     if let Some(place) = place.filter(|_| named.is_empty()) {
         let message = "`declare` goes on without a proof, and this step asks for none";
         fields.report(Problem::at(&place, message).help("add proof_in, or leave `declare` out"));
     }
     Needed { proof_in: named.into_iter().map(|name| name.value).collect(), declare }
+}
+
+/// `approve = { quorum = 1, ttl = "30m", loss = "…" }`; a declaration brings its own loss.
+pub fn approve(fields: &mut Fields<'_>, scope: &Scope<'_>, with_loss: bool) -> Option<Approve> {
+    fields.table("approve", |fields| {
+        let quorum = fields.take("quorum").map_or(Some(1), |item| match item.read::<u32>()? {
+            quorum @ 1..=MAX_QUORUM => Some(quorum),
+            _ => item.refuse(&format!("lie between 1 and {MAX_QUORUM}")),
+        });
+        let ttl = fields.take("ttl").map_or(Some(DEFAULT_TTL), |item| match item.read::<Duration>()? {
+            ttl if (MIN_TTL..=MAX_TTL).contains(&ttl) => Some(ttl),
+            _ => item.refuse("lie between 1m and 24h"),
+        });
+        let loss = if with_loss {
+            fields.take("loss").and_then(|item| scope.text(&item))
+        } else {
+            fields.forbid(&["loss"], "the declaration names its loss");
+            None
+        };
+        let loss = loss.unwrap_or_else(|| "none is stated by the runbook".to_owned());
+        Some(Approve { quorum: quorum?, ttl: ttl?, loss })
+    })
 }
 
 /// `proof_out`: from here on later steps may ask for it.

@@ -52,6 +52,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
             let action = human(fields, scope, ask.as_ref(), attest.as_ref());
             let proofs = proof::needed(fields, scope);
+            let approve = proof::approve(fields, scope, true);
             Some(Step {
                 id: StepId::from(id?.value),
                 title: title?,
@@ -69,11 +70,12 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
                 proof_out: None,
                 proof_in: proofs.proof_in,
                 declare: proofs.declare,
+                approve,
             })
         }
         _ => {
             fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
-            fields.forbid(&["proof_out", "proof_in", "declare"], "see above");
+            fields.forbid(&["proof_out", "proof_in", "declare", "approve"], "see above");
             let message = "a step has exactly one of `use` (a module), `ask` (a question), `attest` (work by hand)";
             fields.report(Problem::at(&fields.place, message));
             None
@@ -145,6 +147,11 @@ fn task_step(
     let retry = retry(fields, row, effect);
     let proofs = proof::needed(fields, scope);
     let proof_out = proof::given(fields, row, scope);
+    let approve = proof::approve(fields, scope, true);
+    if retry > 0 && approve.is_some() {
+        let message = "a step that others approve is not repeated without asking";
+        fields.report(Problem::at(&fields.place, message).help("leave `retry` out"));
+    }
     fields.forbid(&["answer"], "it belongs to `ask`");
     let place = fields.place;
     if confirm == Confirm::Phrase && phrase_item.is_none() {
@@ -178,6 +185,7 @@ fn task_step(
         proof_out,
         proof_in: proofs.proof_in,
         declare: proofs.declare,
+        approve,
     }
 }
 

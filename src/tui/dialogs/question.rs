@@ -39,6 +39,12 @@ impl QuestionDialog {
                 let kind = *kind;
                 Box::new(ReasonDialog::new(ReasonKind::Answer { question: number, prompt: prompt.clone(), kind }))
             }
+            QuestionKind::Approval { short, .. } => {
+                let prompt = format!(
+                    "Both screens must show {short}. Type or paste what the approver's device printed: NAME SIGNATURE."
+                );
+                Box::new(ReasonDialog::new(ReasonKind::Approve { question: number, prompt }))
+            }
             kind => Box::new(Self {
                 number,
                 scope: match kind {
@@ -328,6 +334,13 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
     let step = cx.view.open_run.as_ref().and_then(|run| run.state.plan.steps.iter().find(|s| s.id == question.step));
     if let QuestionKind::Answer { prompt, .. } | QuestionKind::Attest { prompt } = &question.kind {
         doc.text(prompt.clone(), Role::Base);
+    }
+    if let QuestionKind::Approval { request, short, quorum, .. } = &question.kind {
+        doc.blank();
+        doc.fact("loss", request.loss.clone(), Role::Warning);
+        doc.fact("needed", format!("{quorum}, until {}", request.expires.format("%H:%M:%S UTC")), Role::Base);
+        doc.fact("short", short.clone(), Role::Strong);
+        doc.fact("they run", format!("relight approve {} --key FILE", request.run), Role::Code);
     }
     if let Some(target) = &question.target {
         doc.blank();

@@ -34,6 +34,11 @@ pub enum ReasonKind {
         outcome: Outcome,
         asks: String,
     },
+    /// An approver's name and signature.
+    Approve {
+        question: u64,
+        prompt: String,
+    },
     Answer {
         question: u64,
         prompt: String,
@@ -69,6 +74,7 @@ impl ReasonDialog {
             ReasonKind::Check { outcome: Outcome::Passed, .. } => "It holds",
             ReasonKind::Check { outcome: Outcome::Failed, .. } => "It does not hold",
             ReasonKind::Answer { .. } => "Answer",
+            ReasonKind::Approve { .. } => "Approval by another person",
         }
     }
 
@@ -86,7 +92,9 @@ impl ReasonDialog {
                     .to_owned()
             }
             ReasonKind::Check { asks, .. } => asks.clone(),
-            ReasonKind::Attest { prompt, .. } | ReasonKind::Answer { prompt, .. } => prompt.clone(),
+            ReasonKind::Attest { prompt, .. }
+            | ReasonKind::Approve { prompt, .. }
+            | ReasonKind::Answer { prompt, .. } => prompt.clone(),
         }
     }
 
@@ -112,6 +120,11 @@ impl ReasonDialog {
             ReasonKind::Skip(number) => answer(*number, Answer::Skip { reason: text }),
             ReasonKind::ByHand(number) => answer(*number, Answer::DoneByHand { evidence: text }),
             ReasonKind::AcceptDrift(number) => answer(*number, Answer::AcceptDrift { reason: text }),
+            ReasonKind::Approve { question, .. } => {
+                let mut words = text.split_whitespace().filter(|word| *word != "approve");
+                let approver = words.next().unwrap_or_default().to_owned();
+                answer(*question, Answer::Approve { approver, signature: words.collect() })
+            }
             ReasonKind::Attest { question, .. } => answer(*question, Answer::Value { value: text.into() }),
             ReasonKind::Answer { question, kind, .. } => {
                 let value = match kind {
