@@ -1,12 +1,13 @@
 //! The headless twin of the console: one file per subcommand, text and JSON.
 
-pub mod args;
+mod args;
 pub mod choose;
 mod commands;
 mod dialogue;
 mod dispatch;
 mod doctor;
 mod documents;
+mod elsewhere;
 mod log;
 mod measured;
 pub mod output;

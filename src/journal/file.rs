@@ -74,6 +74,19 @@ impl FileJournal {
         Ok(journal)
     }
 
+    /// A new journal in `dir` with the lines of a checked copy, whose last has this number and hash.
+    pub fn adopt(dir: &Path, lines: &[bytes::Bytes], seq: u64, hash: &str) -> Result<Opened<Folder>, JournalError> {
+        let put = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+            written.map_err(|error| JournalError::io("written", &path, error))
+        };
+        put(JOURNAL, &lines.concat())?;
+        put(HEAD, Head::encode(seq, hash).as_bytes())?;
+        Self::open(dir)
+    }
+
     /// Opens the journal of `dir` to go on with it. A damaged one is refused; a half-written last line is set
     /// aside.
     pub fn open(dir: &Path) -> Result<Opened<Folder>, JournalError> {

@@ -29,6 +29,7 @@ mod file;
 pub mod lease;
 mod line;
 mod memory;
+pub mod mirror;
 mod scan;
 
 pub use chained::{ChainedJournal, Disk, Opened};

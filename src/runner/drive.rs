@@ -3,7 +3,7 @@
 use super::folder::RunFolder;
 use super::frontends::{Call, Frontends};
 use super::ground::Ground;
-use super::lease::Bond;
+use super::lease::{Bond, mirror_news};
 use super::ledger::{Heed, Ledger};
 use super::protocol::FromRunner;
 use super::work::Work;
@@ -46,6 +46,9 @@ pub(super) struct Hands {
 
 impl Heed for Hands {
     fn event(&mut self, event: &Event) {
+        if let Some(mirror) = &self.bond.mirror {
+            mirror.written(event.seq);
+        }
         self.frontends.tell(&FromRunner::Event { event: Box::new(event.clone()) });
     }
 
@@ -118,6 +121,7 @@ impl Drive {
                         return self.leave(why).await;
                     }
                 }
+                behind = mirror_news(&mut self.hands.bond.mirror) => self.hands.frontends.tell(&FromRunner::Mirror { behind }),
                 end = ended(&mut self.hands.work) => self.work_ended(end)?,
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,

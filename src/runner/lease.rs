@@ -3,6 +3,7 @@
 use super::drive::Drive;
 use super::folder::RunFolder;
 use super::keeper::{Keeper, LeaseNews};
+use super::mirror::{Behind, Mirroring};
 use super::runs;
 use crate::event::Purpose;
 use crate::journal::JournalError;
@@ -13,7 +14,11 @@ use crate::model::task::Effect;
 use crate::runbook::{Input, Intent, Plan};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+/// How long the end of a run waits for its mirror.
+const MIRROR_END: Duration = Duration::from_secs(15);
 
 /// A wish that waits for the lease.
 pub struct Asked {
@@ -33,13 +38,15 @@ pub struct Bond {
     grant: mpsc::Sender<Asked>,
     pub granted: mpsc::Receiver<Asked>,
     asking: bool,
+    /// Of the journal, where the lease lies in a shared place.
+    pub mirror: Option<Mirroring>,
 }
 
 impl Bond {
     pub fn new(leases: Leases, plan: Arc<Plan>) -> Self {
         let (tell, news) = mpsc::unbounded_channel();
         let (grant, granted) = mpsc::channel(1);
-        Self { leases, plan, keeper: None, tell, news, grant, granted, asking: false }
+        Self { leases, plan, keeper: None, tell, news, grant, granted, asking: false, mirror: None }
     }
 
     /// What must be proved before this task starts; looks need nothing.
@@ -77,6 +84,7 @@ impl Drive {
         let keeper = Keeper::start(self.hands.bond.leases.clone(), self.claim(), None, self.hands.bond.tell.clone());
         let proved = keeper.prove().await;
         self.hands.bond.keeper = Some(keeper);
+        self.mirror();
         if let Err(why) = proved {
             // Before anything else is written, so that nothing follows from the journal alone.
             self.tell_engine(Input::LeaseLapsed { why })?;
@@ -87,6 +95,15 @@ impl Drive {
             }
         }
         Ok(None)
+    }
+
+    /// From here on the journal is mirrored, from its first line.
+    fn mirror(&mut self) {
+        let bond = &mut self.hands.bond;
+        if bond.leases.is_shared() && bond.mirror.is_none() {
+            let place = Arc::clone(bond.leases.place());
+            bond.mirror = Some(Mirroring::start(&self.hands.folder, place, self.ledger.state().seq));
+        }
     }
 
     /// `Some` says why the runner must leave.
@@ -104,6 +121,7 @@ impl Drive {
             LeaseNews::Lost(why) => {
                 self.ledger.close();
                 self.hands.bond.keeper = None;
+                self.hands.bond.mirror = None;
                 self.tell_engine(Input::LeaseLost { why: why.clone() })?;
                 Ok(Some(format!("fenced off: {why}")))
             }
@@ -166,6 +184,7 @@ impl Drive {
         let claim = self.claim();
         self.hands.bond.keeper =
             Some(Keeper::start(self.hands.bond.leases.clone(), claim, Some(held), self.hands.bond.tell.clone()));
+        self.mirror();
         let mut refused = self.tell_engine(Input::Leased { epoch, scopes, place })?;
         if refused.is_none() {
             refused = self.tell_engine(Input::Intent { actor, intent })?;
@@ -180,6 +199,12 @@ impl Drive {
         if self.ledger.state().lease.is_none() || lost {
             return;
         }
+        self.mirror();
+        if let Some(mirror) = self.hands.bond.mirror.take()
+            && let Err(missing) = mirror.finish(MIRROR_END).await
+        {
+            tracing::warn!(%missing, "the shared place lacks entries of the journal");
+        }
         // Released already, or someone else's: then there is nothing to give back.
         if let Ok(mut held) = self.hands.bond.leases.take_up(&self.claim()).await
             && let Err(error) = held.release().await
@@ -188,13 +213,38 @@ impl Drive {
         }
     }
 
-    /// Gives the lease of a run that is over back; the words are for whoever watches.
+    /// At the end of a run: its mirror is made whole, its lease given back. The words are for whoever watches.
     pub(super) async fn give_back(&mut self) -> Option<String> {
-        let failed = self.hands.bond.keeper.take()?.release().await.err()?;
-        tracing::warn!(why = %failed, "the lease was not given back");
-        let run = &self.hands.folder.run;
-        Some(format!("its lock could not be given back ({failed}); `relight resume {run}` does it later"))
+        let run = self.hands.folder.run.clone();
+        let mut left = Vec::new();
+        if let Some(mirror) = self.hands.bond.mirror.take()
+            && let Err(missing) = mirror.finish(MIRROR_END).await
+        {
+            left.push(format!("the shared place lacks {missing}"));
+        }
+        if let Some(keeper) = self.hands.bond.keeper.take()
+            && let Err(why) = keeper.release().await
+        {
+            left.push(format!("its lock could not be given back: {why}"));
+        }
+        if left.is_empty() {
+            return None;
+        }
+        let left = left.join("; ");
+        tracing::warn!(%left, "the run is over, but not everything is in its place");
+        Some(format!("{left}; `relight resume {run}` makes up for it"))
     }
+}
+
+/// How the mirror fares, as soon as that changes.
+pub async fn mirror_news(mirror: &mut Option<Mirroring>) -> Option<Behind> {
+    if let Some(mirror) = mirror
+        && mirror.behind.changed().await.is_ok()
+    {
+        return mirror.behind.borrow_and_update().clone();
+    }
+    // There is none, or it has ended: what it said last stands.
+    std::future::pending().await
 }
 
 /// Whether a run of this state folder keeps no lock any more.

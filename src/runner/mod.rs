@@ -4,6 +4,7 @@
 pub mod clean;
 pub mod client;
 mod drive;
+pub mod elsewhere;
 mod error;
 pub mod folder;
 mod frontends;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod lessons;
 mod listing;
 mod lock;
+pub mod mirror;
 pub mod planner;
 mod process;
 pub mod protocol;

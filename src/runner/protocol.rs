@@ -1,5 +1,6 @@
 //! The control socket's language: one JSON object per line, both ways.
 
+use super::mirror::Behind;
 use crate::event::Event;
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
@@ -34,6 +35,10 @@ pub enum FromRunner {
         step: StepId,
         progress: Option<Progress>,
         lines: Vec<String>,
+    },
+    /// Not journalled: whether the journal's mirror in the shared place keeps up. Absent: it does again.
+    Mirror {
+        behind: Option<Behind>,
     },
     Accepted {
         id: u64,

@@ -92,6 +92,13 @@ impl State {
             Told::Said(FromRunner::CaughtUp { .. }) => self.linked(Link::Connected),
             Told::Said(FromRunner::Live { step, progress, lines }) => self.live(&step, progress, lines),
             Told::Said(FromRunner::Bye { why }) | Told::Lost(why) => self.lost(why),
+            Told::Said(FromRunner::Mirror { behind: Some(behind) }) => self.stands(
+                "the journal's mirror",
+                Severity::Warning,
+                &format!("The shared place lacks {} entries of run {run}: {}.", behind.entries, behind.why),
+                "The run goes on; another machine would see it as it was before them.",
+            ),
+            Told::Said(FromRunner::Mirror { behind: None }) => self.notices.cleared("the journal's mirror"),
             Told::Said(FromRunner::Accepted { .. } | FromRunner::Refused { .. }) => {}
             Told::Declined(why) => self.tell(
                 Severity::Warning,

@@ -44,8 +44,9 @@ impl Machine {
     }
 
     pub fn kill(&self, folder: &RunFolder) {
-        let pid = runs::read(folder).runner.unwrap();
-        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+        // It may be on its way out by itself.
+        let Some(pid) = runs::read(folder).runner else { return };
+        let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL);
         while runs::read(folder).runner.is_some() {
             std::thread::yield_now();
         }
@@ -160,4 +161,90 @@ async fn a_bucket_whose_server_ignores_conditions_is_refused() {
     let why = start(&run).await.unwrap_err();
     assert!(why.contains("ignores If-None-Match") && why.contains("does not keep its word"), "{why}");
     assert_eq!(run.state().status, RunStatus::Ready);
+}
+
+/// How many lines of the run's journal lie in the bucket.
+fn mirrored(uploads: &Uploads, run: &Run) -> u64 {
+    let folder = uploads.s3.file(&format!("files/relight/runs/{}/journal", run.folder.run));
+    std::fs::read_dir(folder).map_or(0, |entries| entries.count() as u64)
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_machines_run_is_taken_over_and_its_revived_runner_is_fenced_off() {
+    let uploads = Uploads::with(Place::Bucket).await;
+    let damaged = uploads.production();
+    let plan = plan(&uploads).await;
+    share(&uploads);
+    let mut first = uploads.begin(&plan).await;
+    first.go_on(at("unpack")).await.unwrap();
+    until("the mirror keeps up", || mirrored(&uploads, &first) == first.state().seq).await;
+    let id = first.folder.run.to_string();
+
+    let here = Machine { state: uploads.state(), config: uploads.config() };
+    let other = Machine::new(&uploads, "other");
+    let listed = said(&other.relight(&["runs"]));
+    assert!(listed.contains(&id) && listed.contains("read-only here") && listed.contains("held by"), "{listed}");
+    let watched = other.relight(&["attach", &id]);
+    assert!(said(&watched).contains("unpack") && said(&watched).contains("--take-over"), "{}", said(&watched));
+    assert_eq!(watched.status.code(), Some(1));
+    let wish = ["runs", "--take-over", &id, "--reason", "its machine burnt down"];
+    let early = other.relight(&wish);
+    assert_eq!(early.status.code(), Some(64), "{}", said(&early));
+    assert!(said(&early).contains("has not expired"), "{}", said(&early));
+
+    here.kill(&first.folder);
+    until("the takeover", || other.relight(&wish).status.success()).await;
+    let folder = RunFolder::of(&other.state, &first.folder.run);
+    let mut second = Run::attach(&folder).await;
+    let taken = second.events.iter().find_map(|event| match event {
+        EventKind::LeaseAcquired { epoch, taken_from: Some(from), .. } => Some((*epoch, from.clone())),
+        _ => None,
+    });
+    let (epoch, from) = taken.unwrap();
+    assert_eq!((epoch, from.epoch, from.reason.as_str()), (2, 1, "its machine burnt down"));
+
+    let revived = here.relight(&["resume", &id]);
+    assert!(said(&revived).to_lowercase().contains("fenced off"), "{}", said(&revived));
+    assert!(said(&revived).contains("its machine burnt down"), "{}", said(&revived));
+    assert_eq!(revived.status.code(), Some(3), "{}", said(&revived));
+    let listed = said(&here.relight(&["runs"]));
+    assert!(listed.contains("fenced off"), "{listed}");
+    assert_eq!(uploads.production(), damaged, "nobody has touched the folder yet");
+
+    assert_eq!(second.finish().await, RunStatus::Completed, "{}", second.failures());
+    uploads.restored(&damaged);
+    second.gone().await;
+    let verified = other.relight(&["journal", "verify", &id]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    let over = here.relight(&["runs", "--take-over", &id, "--reason", "again"]);
+    assert!(said(&over).contains("is over"), "{}", said(&over));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_lags_holds_nothing_up_and_is_made_whole() {
+    let uploads = Uploads::with(Place::Bucket).await;
+    let damaged = uploads.production();
+    let plan = plan(&uploads).await;
+    share(&uploads);
+    uploads.proxy.always("PUT", "relight/runs", Fault::Error(503, "ServiceUnavailable"));
+    let mut run = uploads.begin(&plan).await;
+    run.go_on(at("swap")).await.unwrap();
+    assert_eq!(mirrored(&uploads, &run), 0);
+    uploads.proxy.reset();
+    assert_eq!(run.finish().await, RunStatus::Completed, "{}", run.failures());
+    uploads.restored(&damaged);
+    run.gone().await;
+    assert_eq!(mirrored(&uploads, &run), run.state().seq);
 }

@@ -2,9 +2,10 @@
 
 use super::run::Arming;
 use crate::cli::dialogue::{self, Lines};
-use crate::cli::{Globals, Output, run_document};
+use crate::cli::{Globals, Output, elsewhere, run_document};
+use crate::model::text::escaped;
 use crate::report::{Exit, Fault};
-use crate::runner::{RunEntry, RunFolder, runs};
+use crate::runner::{RunEntry, RunFolder, RunnerError, runs};
 use crate::wiring::Setup;
 use color_eyre::eyre;
 use std::collections::VecDeque;
@@ -22,7 +23,10 @@ pub struct Args {
 
 pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
     let setup = globals.setup().await?;
-    let folder = runs::choose(&setup.state_dir, &args.run)?;
+    let folder = match runs::choose(&setup.state_dir, &args.run) {
+        Err(RunnerError::NoRun(text)) => return watch(&setup, &text, out).await,
+        chosen => chosen?,
+    };
     let entry = runs::read(&folder);
     fenced(&entry)?;
     if entry.is_lost() {
@@ -30,6 +34,26 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         return Err(fault.hint(format!("relight resume {}", folder.run)).into());
     }
     join(&setup, &folder, &args.arming, out).await
+}
+
+/// A run of another machine: where it stands, and that acting on it needs more.
+async fn watch(setup: &Setup, text: &str, out: &mut Output) -> eyre::Result<Exit> {
+    let away = elsewhere::all(setup).await?;
+    let Some(run) = elsewhere::choose(&away, text) else {
+        return Err(RunnerError::NoRun(text.to_owned()).into());
+    };
+    if let Ok(state) = &run.state {
+        dialogue::plan(&state.plan, setup.estate.time_zone, out)?;
+        for step in &state.steps {
+            let why = step.why.as_deref().map(|why| format!(": {}", escaped(why))).unwrap_or_default();
+            out.line(&format!("  {}: {}{why}", escaped(step.id.as_str()), step.state))?;
+        }
+        if let Some(question) = &state.question {
+            out.line(&format!("It asks there: {}", escaped(&question.title)))?;
+        }
+    }
+    elsewhere::print(std::slice::from_ref(run), setup.clock.now(), out)?;
+    Ok(Exit::Warning)
 }
 
 /// A copy of a run that someone else took over does nothing any more.

@@ -1,13 +1,17 @@
 //! `relight runs`: all runs of this machine's state folder.
 
 use crate::cli::table::{Cell, Table};
-use crate::cli::{Globals, Output, Tone, words};
+use crate::cli::{Globals, Output, Tone, elsewhere, words};
+use crate::journal::lease::LeaseError;
 use crate::model::id::{RunId, RunbookId};
+use crate::model::lease::Lease;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
-use crate::report::Exit;
+use crate::report::{Exit, Fault};
 use crate::runbook::{Debt, Mode};
-use crate::runner::{RunEntry, runs};
+use crate::runner::elsewhere::{Takeover, TakeoverError};
+use crate::runner::{self, RunEntry, runs, spawn};
+use crate::wiring::Setup;
 use chrono_tz::Tz;
 use color_eyre::eyre;
 use serde::Serialize;
@@ -17,11 +21,30 @@ use std::io;
 ///
 /// Exits with 3 if a run's journal cannot be read.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Take a run over from a machine that is lost, fencing its runner off, and bring it back here
+    #[arg(long, value_name = "RUN", requires = "reason")]
+    take_over: Option<String>,
+    /// Why it is taken over; kept in the journal
+    #[arg(long, value_name = "WHY", requires = "take_over")]
+    reason: Option<String>,
+    /// Take it also while its lease has not expired: its runner may act until it looks at the lease again
+    #[arg(long, requires = "take_over")]
+    before_expiry: bool,
+}
 
 #[derive(Serialize)]
 struct Body<'a> {
     runs: Vec<Row<'a>>,
+    elsewhere: Vec<Away<'a>>,
+}
+
+/// A run that another machine holds.
+#[derive(Serialize)]
+struct Away<'a> {
+    status: &'a str,
+    lease: &'a Lease,
+    error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -84,11 +107,23 @@ fn owed(entries: &[RunEntry], zone: Tz, out: &mut Output) -> io::Result<()> {
     out.line("  `relight clean RUN` clears what a run that is over has left; others clear it themselves at their end")
 }
 
-pub async fn run(globals: &Globals, _args: &Args, out: &mut Output) -> eyre::Result<Exit> {
+pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
     let setup = globals.setup().await?;
+    if let (Some(run), Some(reason)) = (&args.take_over, &args.reason) {
+        return take_over(&setup, run, reason, args.before_expiry, out).await;
+    }
+    let (away, unseen) = match elsewhere::all(&setup).await {
+        Ok(away) => (away, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
     let entries = runs::list(&setup.state_dir)?;
     if out.json {
-        let body = Body { runs: entries.iter().map(Row::new).collect() };
+        let away = away.iter().map(|run| Away {
+            status: elsewhere::word(run),
+            lease: &run.lease,
+            error: run.state.as_ref().err().map(String::as_str),
+        });
+        let body = Body { runs: entries.iter().map(Row::new).collect(), elsewhere: away.collect() };
         out.document("runs", 1, setup.clock.now(), &body)?;
     } else {
         let mut table = Table::new(&["RUN", "STATUS", "MODE", "CREATED", "BY", "TITLE"]);
@@ -115,6 +150,36 @@ pub async fn run(globals: &Globals, _args: &Args, out: &mut Output) -> eyre::Res
         }
         owed(&entries, setup.estate.time_zone, out)?;
     }
+    if !out.json {
+        elsewhere::print(&away, setup.clock.now(), out)?;
+    }
+    if let Some(why) = &unseen {
+        Output::told().line(&format!("warning: {}", escaped(why)))?;
+    }
+    let away_readable = away.iter().all(|run| run.state.is_ok()) && unseen.is_none();
     let readable = entries.iter().all(|entry| entry.state.is_ok());
-    Ok(if readable { Exit::Fine } else { Exit::Unknown })
+    Ok(if readable && away_readable { Exit::Fine } else { Exit::Unknown })
+}
+
+async fn take_over(setup: &Setup, text: &str, reason: &str, alive: bool, out: &mut Output) -> eyre::Result<Exit> {
+    if reason.trim().is_empty() {
+        return Err(Fault::usage("a takeover needs a reason: it is kept in the journal").into());
+    }
+    let away = elsewhere::all(setup).await?;
+    let run = elsewhere::choose(&away, text).map_or_else(|| RunId::from(text), |found| found.lease.run.clone());
+    let leases = setup.leases().await?;
+    let wish = Takeover { run: &run, by: &setup.actor, reason: reason.trim(), alive, config: &setup.config_path };
+    let folder =
+        runner::elsewhere::take_over(&leases, &setup.state_dir, &wish, setup.clock.now()).await.map_err(|error| {
+            match error {
+                TakeoverError::Lease(LeaseError::Alive { .. }) => Fault::new(Exit::Usage, error.to_string())
+                    .hint("wait until it has expired; if you know that its runner is dead, add --before-expiry"),
+                other => Fault::new(Exit::Unknown, other.to_string()).hint("`relight runs` shows who holds what"),
+            }
+        })?;
+    spawn::start(&folder, &setup.state_dir).await?;
+    out.line(&format!("Run {run} is taken over; its old runner is fenced off."))?;
+    out.line("  Files that it made for itself stay on the old machine. What it may have begun is looked at first.")?;
+    out.line(&format!("  next: relight attach {run}"))?;
+    Ok(Exit::Fine)
 }

@@ -79,10 +79,11 @@ fn last_words(
             out.line("You left; the run goes on in its own process, to its next question at the most.")?;
             out.line(&format!("  next: relight attach {run}"))?;
         }
-        Ended::Lost(why) if runs::read(folder).fenced_off().is_some() => {
+        Ended::Lost(_) if runs::read(folder).fenced_off().is_some() => {
+            let entry = runs::read(folder);
             let word = out.toned(Tone::Critical, "FENCED OFF");
             out.line("")?;
-            out.line(&format!("{word}: {}", escaped(why)))?;
+            out.line(&format!("{word}: {}", escaped(entry.fenced_off().unwrap_or_default())))?;
             out.line("  Someone else holds the lock of this run: nothing more happens here.")?;
             out.line("  next: relight runs")?;
         }

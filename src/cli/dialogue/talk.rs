@@ -176,6 +176,17 @@ impl Dialogue<'_> {
                 }
             }
             FromRunner::Live { progress, lines, .. } => talk.live.tell(progress.as_ref(), &lines, self.out)?,
+            FromRunner::Mirror { behind } => {
+                let text = match behind {
+                    Some(behind) => {
+                        let (entries, why) = (behind.entries, escaped(&behind.why));
+                        let text = format!("the shared place lacks {entries} entries of the journal: {why}");
+                        self.out.toned(Tone::Warning, &text)
+                    }
+                    None => "the shared place has the whole journal again".to_owned(),
+                };
+                self.out.line(&text)?;
+            }
             FromRunner::Bye { why } => talk.bye = Some(why),
             FromRunner::CaughtUp { .. } | FromRunner::Accepted { .. } | FromRunner::Refused { .. } => {}
         }

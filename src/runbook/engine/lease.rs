@@ -33,6 +33,7 @@ impl RunState {
                     lost: None,
                 });
                 if taken_from.is_some() {
+                    self.operator = event.actor.clone();
                     self.distrust();
                 }
                 None
