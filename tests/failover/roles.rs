@@ -144,3 +144,25 @@ fn a_paused_primary_is_unknown_and_nothing_is_promoted_over_it() {
     assert!(code == Some(1) && text.contains("COMPLETED WITH EXCEPTIONS"), "{code:?} {text}");
     assert!(!pair.is_standby(BETA));
 }
+
+#[test]
+fn a_host_that_cannot_be_reached_gives_no_fence() {
+    let pair = Pair::start();
+    pair.streams(BETA);
+    signal(pair.postmaster(ALPHA), Signal::KILL);
+    pair.until_refused(ALPHA);
+    let text = std::fs::read_to_string(pair.home.config()).unwrap();
+    // Nobody listens where the dead primary was: there is no sshd either.
+    let far = format!("via = \"ssh\"\naddress = \"127.0.0.1\"\nport = {}", pair.ports[ALPHA]);
+    std::fs::write(pair.home.config(), text.replace("via = \"local\"", &far)).unwrap();
+    let mut line = Line::open(&pair.home, &arguments("failover-postgres", &[]));
+    line.until("Start this plan?");
+    line.say("yes");
+    let asked = line.go_on_to("(step 3 of").expect("the fence asks");
+    assert!(line.text.contains("whether its process runs: its host gave no answer"), "{}", line.text);
+    line.say(asked.phrase.as_deref().unwrap());
+    let asked = line.asked().expect("the fence is unknown");
+    assert!(line.text.contains("host `box` cannot be reached"), "{}", line.text);
+    assert!(asked.answers.contains("look") && !asked.answers.contains("yes"), "{}", asked.answers);
+    assert!(pair.is_standby(BETA), "a refused connection from here is no fence");
+}
