@@ -189,7 +189,9 @@ impl<'a> Binding<'a> {
             }
         }
         if self.runbook.lock.is_empty() {
-            scope.extend(assets());
+            // A drill works on the scratch place: it must not keep the recovery of the real one waiting.
+            let of = if self.mode == Mode::Drill { "drill of " } else { "" };
+            scope.extend(assets().map(|name| format!("{of}{name}")));
         }
         scope.sort();
         scope.dedup();

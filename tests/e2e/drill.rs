@@ -62,6 +62,8 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
     assert_eq!(databases(&scratch), free, "nothing is left in scratch");
     let entry = scene.newest_run();
     let state = entry.state.unwrap();
+    let apart = |scope: &String| scope.ends_with(&format!("/{}_drill", scene.database));
+    assert!(state.plan.lock_scope.iter().all(apart), "no recovery waits for a drill: {:?}", state.plan.lock_scope);
     assert!(state.debts.len() == 1 && !state.debts[0].is_due(), "{:?}", state.debts);
     let proofs = Ledger::in_state(&scene.state()).read().unwrap().records;
     assert!(proofs.iter().any(|proof| proof.level == Level::L5 && proof.sha256.is_some()), "{proofs:?}");
