@@ -74,6 +74,11 @@ impl Output {
         Self { json: false, colour: false, to: Some(Box::new(io::BufWriter::new(io::stderr()))) }
     }
 
+    /// Text and documents that are kept instead of printed.
+    pub fn kept(json: bool, to: Box<dyn Write + Send>) -> Self {
+        Self { json, colour: false, to: Some(to) }
+    }
+
     /// `text` in its colour. The text must be safe for a terminal already.
     pub fn toned(&self, tone: Tone, text: &str) -> String {
         match tone.sgr() {

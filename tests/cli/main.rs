@@ -1,6 +1,7 @@
 //! The program as scripts meet it: its exit codes, its documents, its complaints.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod approvals;
 #[path = "../catalog/bytes.rs"]
 mod bytes;
 mod checklist;

@@ -6,7 +6,7 @@ use crate::journal::{self, HEAD, JOURNAL, JournalError};
 use crate::model::id::RunId;
 use crate::model::text::escaped;
 use crate::report::Exit;
-use crate::runbook::engine::replay;
+use crate::runbook::engine::{audit_approvals, replay};
 use crate::runner::{RunFolder, RunnerError, runs};
 use color_eyre::eyre;
 use serde::Serialize;
@@ -21,6 +21,11 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Check every line and the end of journals: all runs, or one
+    ///
+    /// One altered byte, a removed, added or moved line, and an end that was cut off are each named. Who can
+    /// write both the journal and its head can cut off the end of both, or write both anew: that shows only
+    /// against a copy kept elsewhere (an exported bundle, a mirror), and in approvals, whose signatures nobody
+    /// else can make.
     ///
     /// Exits with 2 where a journal was altered or cut, 3 where one cannot be read.
     Verify {
@@ -115,9 +120,23 @@ fn check(folder: &RunFolder) -> Checked {
     }
     if checked.exit() == Exit::Fine {
         // An unbroken chain may still hold a plan that is not the one its digest names.
-        let replayed = journal::read(&folder.path).map(|events| replay(&events));
-        if let Ok(Err(error)) = replayed {
-            checked.damage.push(Found { file: file(JOURNAL), line: None, what: error.to_string() });
+        let replayed = journal::read(&folder.path).map(|events| {
+            let state = replay(&events);
+            (events, state)
+        });
+        match replayed {
+            Ok((_, Err(error))) => {
+                checked.damage.push(Found { file: file(JOURNAL), line: None, what: error.to_string() });
+            }
+            Ok((events, Ok(state))) => {
+                let unsigned = audit_approvals(&events, &state.plan.approvers).into_iter();
+                checked.damage.extend(unsigned.map(|(line, what)| Found {
+                    file: file(JOURNAL),
+                    line: Some(line),
+                    what: escaped(&what).into_owned(),
+                }));
+            }
+            Err(_) => {}
         }
     }
     checked

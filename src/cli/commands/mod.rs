@@ -3,6 +3,7 @@
 pub mod approve;
 pub mod approver;
 pub mod attach;
+mod bundle;
 pub mod catalog;
 pub mod checklist;
 pub mod clean;

@@ -1,5 +1,6 @@
 //! `relight report`: one run as Markdown, from its journal alone.
 
+use super::bundle;
 use crate::cli::dialogue::{answer_words, elapsed, facts, sentence};
 use crate::cli::run_document::{self, Told};
 use crate::cli::{Globals, Output, measured, words};
@@ -11,11 +12,12 @@ use crate::report::Exit;
 use crate::runbook::measure::{measure, recovery_point};
 use crate::runbook::{Mode, Question, RunState};
 use crate::runner::lessons::{self, Lesson};
-use crate::runner::runs;
+use crate::runner::{RunFolder, runs};
 use chrono_tz::Tz;
 use color_eyre::eyre;
 use serde_json::Value;
 use std::io;
+use std::path::PathBuf;
 
 /// Print what happened in a run: plan, timeline, answers, exceptions, evidence
 ///
@@ -24,28 +26,43 @@ use std::io;
 pub struct Args {
     /// Id of a run, an unambiguous beginning or end of one, or `latest`
     run: String,
+    /// Write report, journal, plan, approvals and public keys there instead: a new folder, or a new file that
+    /// ends in .tar
+    #[arg(long, value_name = "DIR|FILE.tar", requires = "key")]
+    bundle: Option<PathBuf>,
+    /// Sign the bundle with this private key, as `relight approver new` makes it
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    key: Option<PathBuf>,
 }
 
 pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
     let setup = globals.setup().await?;
     let folder = runs::choose(&setup.state_dir, &args.run)?;
     let now = setup.clock.now();
+    if let (Some(to), Some(key)) = (&args.bundle, &args.key) {
+        return bundle::write(&folder, setup.estate.time_zone, now, (to, key), out);
+    }
     if out.json {
         run_document::print(&folder, now, out)?;
         return Ok(Exit::Fine);
     }
-    let told = run_document::read(&folder)?;
-    let zone = setup.estate.time_zone;
-    header(&told, zone, out)?;
+    markdown(&folder, &run_document::read(&folder)?, setup.estate.time_zone, now, out)?;
+    Ok(Exit::Fine)
+}
+
+/// The whole report.
+pub fn markdown(folder: &RunFolder, told: &Told, zone: Tz, now: Timestamp, out: &mut Output) -> eyre::Result<()> {
+    header(told, zone, out)?;
     plan(&told.state, out)?;
     objectives(&told.state, now, out)?;
     section("Phases", out)?;
     measured::table(&measure(&told.events)?, &told.state.plan, out)?;
-    timeline(&told, zone, out)?;
-    questions(&told, zone, out)?;
+    timeline(told, zone, out)?;
+    questions(told, zone, out)?;
+    approvals(told, zone, out)?;
     exceptions(&told.state, zone, out)?;
     debts(&told.state, zone, out)?;
-    taught(&lessons::read(&folder)?, told.state.plan.mode, zone, out)?;
+    taught(&lessons::read(folder)?, told.state.plan.mode, zone, out)?;
     steps(&told.state, out)?;
     out.line("")?;
     out.line("## Integrity")?;
@@ -56,7 +73,21 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         Some((entry, hash)) => out.line(&format!("- journal head: entry {entry}, {}", code(hash)))?,
         None => out.line("- journal head: not readable")?,
     }
-    Ok(Exit::Fine)
+    Ok(())
+}
+
+/// Who else said yes, and to what.
+fn approvals(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
+    section("Approvals", out)?;
+    let mut any = false;
+    for event in &told.events {
+        if let EventKind::ApprovalGiven { step, approver, request, .. } = &event.kind {
+            any = true;
+            let (at, step) = (words::instant(event.at, zone), code(step.as_str()));
+            out.line(&format!("- {at}, {step}, by {}: signed request {}", prose(approver), code(request)))?;
+        }
+    }
+    if any { Ok(()) } else { out.line("None.") }
 }
 
 /// Text that Markdown leaves as it is.

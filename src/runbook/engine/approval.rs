@@ -2,7 +2,7 @@
 
 use super::advance::At;
 use super::ask;
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::model::time::Timestamp;
 use crate::runbook::approval::{ApprovalRequest, Approver, signature_bytes};
 use crate::runbook::plan::{Mode, PlannedApproval};
@@ -107,4 +107,33 @@ pub fn check(
         return Err("that key has approved this already, under another name".to_owned());
     }
     Ok(approver.clone())
+}
+
+/// Approvals of a journal whose signature does not hold: entry, and what is wrong. A journal that was written
+/// anew as a whole has an unbroken chain; what it cannot have is an approver's signature.
+pub fn audit(events: &[Event], approvers: &[Approver]) -> Vec<(u64, String)> {
+    let mut asked: Option<(u64, ApprovalRequest)> = None;
+    let mut wrong = Vec::new();
+    for event in events {
+        match &event.kind {
+            EventKind::QuestionAsked { number, question, .. } => {
+                asked = match serde_json::from_value::<Question>(question.clone()).map(|question| question.kind) {
+                    Ok(QuestionKind::Approval { request, .. }) => Some((*number, *request)),
+                    _ => None,
+                };
+            }
+            EventKind::ApprovalGiven { number, approver, request, signature, .. } => {
+                let signed = asked.as_ref().filter(|(question, _)| question == number).is_some_and(|(_, wanted)| {
+                    let key = approvers.iter().find(|known| &known.name == approver);
+                    let bytes = signature_bytes(signature).unwrap_or_default();
+                    &wanted.digest() == request && key.is_some_and(|key| key.signed(&wanted.text(), &bytes))
+                });
+                if !signed {
+                    wrong.push((event.seq, format!("the approval by {approver} is not signed with their key")));
+                }
+            }
+            _ => {}
+        }
+    }
+    wrong
 }

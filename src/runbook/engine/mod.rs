@@ -22,6 +22,7 @@ mod record;
 mod settle;
 mod words;
 
+pub use approval::audit as audit_approvals;
 pub use evolve::{ReplayError, replay};
 pub use identity::parse as identity_of;
 pub use machine::{Decision, Engine, Input, Now, Order};
