@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`model`] | domain words: estate, asset, backup, proof, plan value types; no I/O, no async |
 //! | [`located`] | TOML read with places: every value knows its line, every problem is collected |
+//! | [`kept`] | files of lines that are only appended to, torn or not |
 //! | [`event`] | facts that happened in a run, and their versioned encoding |
 //! | [`stores`] | bytes by name: local, memory, S3; wrappers; one contract suite |
 //! | [`catalog`] | objects folded into backups, log ranges, chains and recovery windows |
@@ -35,6 +36,7 @@ pub mod demo;
 pub mod event;
 pub mod health;
 pub mod journal;
+pub mod kept;
 pub mod located;
 pub mod model;
 pub mod proof;

@@ -1,12 +1,10 @@
 //! What people answered: `checklist.jsonl`, one line per answer, only ever appended to.
 
+use crate::kept::Lines;
 use crate::model::actor::Actor;
 use crate::model::time::Timestamp;
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// File name below the state folder.
@@ -37,7 +35,7 @@ pub struct Note {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line<N> {
+struct Entry<N> {
     v: u32,
     #[serde(flatten)]
     note: N,
@@ -62,16 +60,15 @@ pub struct LogError {
 /// The file of answers of one state folder.
 #[derive(Clone, Debug)]
 pub struct Log {
-    path: PathBuf,
+    lines: Lines,
 }
 
 impl Log {
     pub fn in_state(state_dir: &Path) -> Self {
-        Self { path: state_dir.join(FILE) }
+        Self { lines: Lines::new(state_dir.join(FILE), LONGEST_LINE) }
     }
 
-    /// Adds one line and waits until it is on disk. Writers of several processes take turns; a torn last line is
-    /// closed off and stays a line of its own.
+    /// Adds one line and waits until it is on disk.
     pub fn append(&self, note: &Note) -> Result<(), LogError> {
         self.try_append(note).map_err(|source| self.error("written", source))
     }
@@ -81,20 +78,7 @@ impl Log {
             let why = format!("the answer is longer than {LONGEST_TEXT} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let mut line = serde_json::to_vec(&Line { v: VERSION, note })?;
-        line.push(b'\n');
-        let fresh = !self.path.exists();
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        if !ends_whole(&mut file)? {
-            line.insert(0, b'\n');
-        }
-        file.write_all(&line)?;
-        file.sync_all()?;
-        if let (true, Some(folder)) = (fresh, self.path.parent()) {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        self.lines.append(&Entry { v: VERSION, note })
     }
 
     /// All answers. A file that does not exist yet holds none.
@@ -103,46 +87,26 @@ impl Log {
     }
 
     fn try_read(&self) -> io::Result<Notes> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Notes::default()),
-            Err(error) => return Err(error),
-        };
-        flock(&file, FlockOperation::LockShared)?;
-        let mut reader = BufReader::new(file);
-        let (mut notes, mut line) = (Notes::default(), Vec::new());
-        for number in 1.. {
-            line.clear();
-            if reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            match serde_json::from_slice::<Line<Note>>(&line) {
-                Ok(Line { v: VERSION, note }) => notes.notes.push(note),
-                _ if line.trim_ascii().is_empty() => {}
-                _ => notes.unreadable.push(number),
+        let mut notes = Notes::default();
+        for line in self.lines.read()? {
+            match line.text.map(|text| serde_json::from_slice::<Entry<Note>>(&text)) {
+                Ok(Ok(Entry { v: VERSION, note })) => notes.notes.push(note),
+                _ => notes.unreadable.push(line.number),
             }
         }
         Ok(notes)
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> LogError {
-        LogError { path: self.path.clone(), doing, source }
+        LogError { path: self.lines.path().to_owned(), doing, source }
     }
-}
-
-fn ends_whole(file: &mut File) -> io::Result<bool> {
-    if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(true);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
 
     #[test]
     fn answers_are_kept_in_order_and_a_torn_line_loses_nothing_else() {

@@ -125,7 +125,7 @@ pub fn print(folder: &RunFolder, now: Timestamp, out: &mut Output) -> eyre::Resu
         leftovers: &state.leftovers,
         measured: measured::Row::new(&measured),
         debts: &state.debts,
-        lessons: lessons::read(folder)?,
+        lessons: lessons::read(folder)?.lessons,
         chain_head: told.head.as_ref().map(|(entry, hash)| Head { entry: *entry, hash }),
         events: told.events.len(),
     };

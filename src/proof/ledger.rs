@@ -1,11 +1,9 @@
 //! The proof ledger: `proofs.jsonl`, one line per verification, only ever appended to.
 
+use crate::kept::{Broken, Line, Lines};
 use crate::model::proof::ProofRecord;
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// File name below the state folder.
@@ -54,123 +52,61 @@ pub struct Proofs {
 
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    path: PathBuf,
+    lines: Lines,
 }
 
 impl Ledger {
     pub fn in_state(state_dir: &Path) -> Self {
-        Self { path: state_dir.join(FILE) }
+        Self { lines: Lines::new(state_dir.join(FILE), LONGEST) }
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.lines.path()
     }
 
     /// Adds one line and waits until it is on disk. Writers of several processes take turns. A torn last
     /// line is closed off, so that it stays a line of its own and is reported by [`Ledger::read`].
     pub fn append(&self, record: &ProofRecord) -> Result<(), LedgerError> {
-        self.try_append(record).map_err(|source| self.error("written", source))
-    }
-
-    fn try_append(&self, record: &ProofRecord) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&LineOut { v: VERSION, record })?;
-        line.push(b'\n');
-        let fresh = !self.path.exists();
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        }
-        if !ends_whole(&mut file)? {
-            line.insert(0, b'\n');
-        }
-        file.write_all(&line)?;
-        file.sync_all()?;
-        if let (true, Some(folder)) = (fresh, self.path.parent()) {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        let line = LineOut { v: VERSION, record };
+        self.lines.append(&line).map_err(|source| self.error("written", source))
     }
 
     /// All records, and all lines that are not records. A ledger that does not exist yet is empty.
     pub fn read(&self) -> Result<Proofs, LedgerError> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Proofs::default()),
-            Err(e) => return Err(self.error("read", e)),
-        };
-        flock(&file, FlockOperation::LockShared).map_err(|e| self.error("read", e.into()))?;
-        read_lines(BufReader::new(file)).map_err(|source| self.error("read", source))
+        let lines = self.lines.read().map_err(|source| self.error("read", source))?;
+        let mut proofs = Proofs::default();
+        for Line { number, text } in lines {
+            let read =
+                text.map_or_else(|Broken::TooLong| Err("far too long to be a record".to_owned()), |text| parse(&text));
+            match read {
+                Ok(record) => proofs.records.push(record),
+                Err(what) => proofs.problems.push(Problem { line: number, what }),
+            }
+        }
+        Ok(proofs)
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> LedgerError {
-        LedgerError { path: self.path.clone(), doing, source }
+        LedgerError { path: self.lines.path().to_owned(), doing, source }
     }
 }
 
-fn read_lines(mut reader: impl BufRead) -> io::Result<Proofs> {
-    let mut proofs = Proofs::default();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
-            break;
+fn parse(line: &[u8]) -> Result<ProofRecord, String> {
+    // A writer that was stopped in the middle left no end of line, or one that the next writer made.
+    let broken = |error: serde_json::Error| {
+        if error.is_eof() {
+            "torn: its writer was stopped in the middle".to_owned()
+        } else {
+            format!("not a record: {error}")
         }
-        if line.len() as u64 == LONGEST && !line.ends_with(b"\n") {
-            skip_line(&mut reader)?;
-            proofs.problems.push(Problem { line: number, what: "far too long to be a record".to_owned() });
-            continue;
-        }
-        let torn = !line.ends_with(b"\n");
-        match parse(&line) {
-            Ok(Some(record)) => proofs.records.push(record),
-            Ok(None) => {}
-            Err(what) => {
-                let what = if torn { "torn: its writer was stopped in the middle".to_owned() } else { what };
-                proofs.problems.push(Problem { line: number, what });
-            }
-        }
+    };
+    let version = serde_json::from_slice::<Version>(line);
+    match version {
+        Ok(Version { v: VERSION }) => serde_json::from_slice(line).map_err(broken),
+        Ok(Version { v }) => Err(format!("written in version {v}, this program reads version {VERSION}")),
+        Err(error) if error.is_eof() => Err(broken(error)),
+        Err(_) => Err("not a record".to_owned()),
     }
-    Ok(proofs)
-}
-
-fn ends_whole(file: &mut File) -> io::Result<bool> {
-    if file.metadata()?.len() == 0 {
-        return Ok(true);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last[0] == b'\n')
-}
-
-fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let ahead = reader.fill_buf()?;
-        let (n, found) = match ahead.iter().position(|b| *b == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (ahead.len(), ahead.is_empty()),
-        };
-        reader.consume(n);
-        if found {
-            return Ok(());
-        }
-    }
-}
-
-fn parse(line: &[u8]) -> Result<Option<ProofRecord>, String> {
-    let line = line.trim_ascii();
-    if line.is_empty() {
-        return Ok(None);
-    }
-    match serde_json::from_slice::<Version>(line) {
-        Ok(Version { v: VERSION }) => {}
-        Ok(Version { v }) => {
-            return Err(format!("written in version {v}, this program reads version {VERSION}"));
-        }
-        Err(_) => return Err("not a record".to_owned()),
-    }
-    serde_json::from_slice(line).map(Some).map_err(|e| format!("not a record: {e}"))
 }
 
 #[cfg(test)]
@@ -178,6 +114,7 @@ mod tests {
     use super::*;
     use crate::model::actor::Actor;
     use crate::model::proof::{Level, ProofOutcome};
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn record(detail: &str) -> ProofRecord {
         ProofRecord {

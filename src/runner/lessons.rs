@@ -2,18 +2,15 @@
 
 use super::error::RunnerError;
 use super::folder::RunFolder;
+use crate::kept::{Line, Lines};
 use crate::model::actor::Actor;
 use crate::model::time::Timestamp;
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 
 /// File below the run's folder: one line per lesson or end of one.
 const FILE: &str = "lessons.jsonl";
-/// Most bytes that are read of it.
-const MOST: u64 = 4 << 20;
+/// Longest line that is believed, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
@@ -47,65 +44,69 @@ enum Entry {
     },
 }
 
-/// All lessons of a run, in order.
-pub fn read(folder: &RunFolder) -> Result<Vec<Lesson>, RunnerError> {
-    let path = folder.path.join(FILE);
-    let mut text = String::new();
-    match File::open(&path).and_then(|file| file.take(MOST).read_to_string(&mut text)) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(|error| RunnerError::io("read", &path, error))?,
-    };
-    let mut lessons = Vec::<Lesson>::new();
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        let entry = serde_json::from_str(line);
-        match entry.map_err(|error| RunnerError::io("understood", &path, std::io::Error::other(error)))? {
-            Entry::Lesson(lesson) => lessons.push(lesson),
-            Entry::Done { closes, done } => {
-                lessons.iter_mut().filter(|lesson| lesson.number == closes).for_each(|l| l.done = Some(done.clone()));
-            }
-        }
-    }
-    Ok(lessons)
+/// The lessons of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lessons {
+    /// In the order in which they were written down.
+    pub lessons: Vec<Lesson>,
+    /// Numbers of lines that are none; they stay in the file.
+    pub unreadable: Vec<u64>,
+}
+
+/// All lessons of a run.
+pub fn read(folder: &RunFolder) -> Result<Lessons, RunnerError> {
+    let file = file(folder);
+    let lines = file.read().map_err(|error| RunnerError::io("read", file.path(), error))?;
+    Ok(understood(lines))
 }
 
 /// Writes a lesson down; returns its number.
 pub fn add(folder: &RunFolder, owner: &str, text: &str, by: Actor, at: Timestamp) -> Result<u32, RunnerError> {
-    let _turn = turn(folder)?;
-    let number = read(folder)?.len() as u32 + 1;
-    append(folder, &Entry::Lesson(Lesson { number, owner: owner.into(), text: text.into(), by, at, done: None }))?;
-    Ok(number)
+    in_turn(folder, |have| {
+        let number = have.lessons.len() as u32 + 1;
+        let lesson = Lesson { number, owner: owner.into(), text: text.into(), by, at, done: None };
+        Ok((Entry::Lesson(lesson), number))
+    })
 }
 
 /// Says how an open lesson was learnt.
 pub fn close(folder: &RunFolder, number: u32, text: &str, by: Actor, at: Timestamp) -> Result<(), RunnerError> {
-    let _turn = turn(folder)?;
-    let open = read(folder)?.iter().any(|lesson| lesson.number == number && lesson.done.is_none());
-    if !open {
-        return Err(RunnerError::NoLesson { run: folder.run.to_string(), number });
+    in_turn(folder, |have| {
+        if !have.lessons.iter().any(|lesson| lesson.number == number && lesson.done.is_none()) {
+            return Err(RunnerError::NoLesson { run: folder.run.to_string(), number });
+        }
+        Ok((Entry::Done { closes: number, done: Done { text: text.to_owned(), by, at } }, ()))
+    })
+}
+
+fn file(folder: &RunFolder) -> Lines {
+    Lines::new(folder.path.join(FILE), LONGEST)
+}
+
+/// Numbers are given out by one writer at a time.
+fn in_turn<T>(
+    folder: &RunFolder,
+    make: impl FnOnce(&Lessons) -> Result<(Entry, T), RunnerError>,
+) -> Result<T, RunnerError> {
+    let file = file(folder);
+    let broken = |doing, error| RunnerError::io(doing, file.path(), error);
+    let mut turn = file.turn().map_err(|error| broken("opened", error))?;
+    let lines = turn.read().map_err(|error| broken("read", error))?;
+    let (entry, made) = make(&understood(lines))?;
+    turn.append(&entry).map_err(|error| broken("written", error))?;
+    Ok(made)
+}
+
+fn understood(lines: Vec<Line>) -> Lessons {
+    let mut all = Lessons::default();
+    for Line { number, text } in lines {
+        match text.map(|text| serde_json::from_slice(&text)) {
+            Ok(Ok(Entry::Lesson(lesson))) => all.lessons.push(lesson),
+            Ok(Ok(Entry::Done { closes, done })) => {
+                all.lessons.iter_mut().filter(|l| l.number == closes).for_each(|l| l.done = Some(done.clone()));
+            }
+            _ => all.unreadable.push(number),
+        }
     }
-    append(folder, &Entry::Done { closes: number, done: Done { text: text.to_owned(), by, at } })
-}
-
-fn open(folder: &RunFolder) -> Result<File, RunnerError> {
-    let path = folder.path.join(FILE);
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-    file.map_err(|error| RunnerError::io("opened", &path, error))
-}
-
-/// Numbers are given out by one writer at a time; the lock goes with the file.
-fn turn(folder: &RunFolder) -> Result<File, RunnerError> {
-    let file = open(folder)?;
-    flock(&file, FlockOperation::LockExclusive)
-        .map_err(|error| RunnerError::io("locked", &folder.path.join(FILE), error.into()))?;
-    Ok(file)
-}
-
-fn append(folder: &RunFolder, entry: &Entry) -> Result<(), RunnerError> {
-    let write = |mut file: File| {
-        let mut line = serde_json::to_vec(entry)?;
-        line.push(b'\n');
-        file.write_all(&line)?;
-        file.sync_all()
-    };
-    write(open(folder)?).map_err(|error| RunnerError::io("written", &folder.path.join(FILE), error))
+    all
 }

@@ -3,7 +3,7 @@
 use crate::cli::{Globals, Output, words};
 use crate::model::text::escaped;
 use crate::report::{Exit, Fault};
-use crate::runner::lessons::{self, Lesson};
+use crate::runner::lessons::{self, Lesson, Lessons};
 use crate::runner::runs;
 use color_eyre::eyre;
 use serde::Serialize;
@@ -29,6 +29,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Body {
     lessons: Vec<Lesson>,
+    /// Numbers of lines of the file that are no lessons.
+    unreadable: Vec<u64>,
 }
 
 /// Longest text, in bytes.
@@ -54,9 +56,9 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         (None, None, None) => {}
         _ => return Err(Fault::usage("a lesson needs an owner: --owner NAME --text TEXT").into()),
     }
-    let lessons = lessons::read(&folder)?;
+    let Lessons { lessons, unreadable } = lessons::read(&folder)?;
     if out.json {
-        out.document("lessons", 1, now, &Body { lessons })?;
+        out.document("lessons", 1, now, &Body { lessons, unreadable })?;
         return Ok(Exit::Fine);
     }
     for lesson in &lessons {
@@ -65,6 +67,9 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         let standing =
             lesson.done.as_ref().map_or("open".to_owned(), |done| format!("learnt: {}", escaped(&done.text)));
         out.line(&format!("{number}. {text} ({owner}, {at}): {standing}"))?;
+    }
+    for line in &unreadable {
+        out.line(&format!("line {line} of the file of lessons cannot be read; it stays there"))?;
     }
     if lessons.is_empty() {
         out.line(&format!("run {} has no lessons yet", folder.run))?;

@@ -62,7 +62,7 @@ pub fn markdown(folder: &RunFolder, told: &Told, zone: Tz, now: Timestamp, out: 
     approvals(told, zone, out)?;
     exceptions(&told.state, zone, out)?;
     debts(&told.state, zone, out)?;
-    taught(&lessons::read(folder)?, told.state.plan.mode, zone, out)?;
+    taught(&lessons::read(folder)?.lessons, told.state.plan.mode, zone, out)?;
     steps(&told.state, out)?;
     out.line("")?;
     out.line("## Integrity")?;
