@@ -322,13 +322,7 @@ impl<'a> Binding<'a> {
             })
         };
         let (title, help) = (text(&step.title), text(&step.help));
-        let human = match &step.action {
-            Action::Task(_) => None,
-            Action::Question { prompt, answer } => {
-                Some(PlannedAction::Question { prompt: text(prompt), answer: *answer })
-            }
-            Action::Attest { prompt } => Some(PlannedAction::Attest { prompt: text(prompt) }),
-        };
+        let human = human(&step.action, text);
         let mut task = |template: &TaskTemplate, what: &str| match self.task(template, &format!("{place}{what}")) {
             Ok(task) => Some(task),
             Err(found) => {
@@ -377,6 +371,15 @@ impl<'a> Binding<'a> {
             estimate: None,
             approve,
         })
+    }
+}
+
+/// What a person does in the step; `None` where a task does it.
+fn human(action: &Action, mut text: impl FnMut(&str) -> String) -> Option<PlannedAction> {
+    match action {
+        Action::Task(_) => None,
+        Action::Question { prompt, answer } => Some(PlannedAction::Question { prompt: text(prompt), answer: *answer }),
+        Action::Attest { prompt } => Some(PlannedAction::Attest { prompt: text(prompt) }),
     }
 }
 

@@ -43,7 +43,7 @@ impl Machine {
         command.stdin(std::process::Stdio::null()).output().unwrap()
     }
 
-    pub fn kill(&self, folder: &RunFolder) {
+    pub fn kill(folder: &RunFolder) {
         // It may be on its way out by itself.
         let Some(pid) = runs::read(folder).runner else { return };
         let _ = kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL);
@@ -56,7 +56,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         for entry in runs::list(&self.state).into_iter().flatten().filter(|entry| entry.runner.is_some()) {
-            self.kill(&entry.folder);
+            Self::kill(&entry.folder);
         }
     }
 }
@@ -88,7 +88,7 @@ async fn two_runs_on_one_machine_do_not_work_on_one_folder() {
     }
     assert_eq!(second.state().status, RunStatus::Ready);
     // Even killed it holds: only its own end frees.
-    machine.kill(&first.folder);
+    Machine::kill(&first.folder);
     assert!(start(&second).await.is_err());
     uploads.start(&first.folder).await;
     let mut first = Run::attach(&first.folder).await;
@@ -204,7 +204,7 @@ async fn a_dead_machines_run_is_taken_over_and_its_revived_runner_is_fenced_off(
     assert_eq!(early.status.code(), Some(64), "{}", said(&early));
     assert!(said(&early).contains("has not expired"), "{}", said(&early));
 
-    here.kill(&first.folder);
+    Machine::kill(&first.folder);
     until("the takeover", || other.relight(&wish).status.success()).await;
     let folder = RunFolder::of(&other.state, &first.folder.run);
     let mut second = Run::attach(&folder).await;

@@ -76,8 +76,9 @@ pub fn write(
         ("keys/signer.pem".to_owned(), key.public().pem()?.into_bytes()),
     ];
     approvals(&told, &mut files)?;
-    let sums: String =
-        files.iter().map(|(name, bytes)| format!("{}  {name}\n", hex::encode(Sha256::digest(bytes)))).collect();
+    let sums = files
+        .iter()
+        .fold(String::new(), |sums, (name, bytes)| sums + &format!("{}  {name}\n", hex::encode(Sha256::digest(bytes))));
     files.push((format!("{SUMS}.sig"), key.sign(sums.as_bytes())));
     files.push((SUMS.to_owned(), sums.into_bytes()));
     let place = to.display();

@@ -79,14 +79,8 @@ impl Leases {
             return Ok(());
         }
         let probed = tokio::time::timeout(ANSWER, place::probe(&*self.place, &self.seat)).await;
-        Ok(probed.unwrap_or_else(|_| {
-            Err(place::ProbeError::Unknown { place: self.location(), source: self.silent("probe") })
-        })?)
-    }
-
-    fn silent(&self, name: &str) -> StoreError {
-        let what = format!("no answer within {} s", ANSWER.as_secs());
-        StoreError::new(StoreErrorKind::Unreachable, &"shared".into(), Some(name), what)
+        Ok(probed
+            .unwrap_or_else(|_| Err(place::ProbeError::Unknown { place: self.location(), source: silent("probe") }))?)
     }
 
     pub(super) fn broken(&self, source: StoreError) -> LeaseError {
@@ -102,7 +96,7 @@ impl Leases {
         let found = loop {
             tries += 1;
             let answer = tokio::time::timeout(ANSWER, self.place.register(name)).await;
-            match answer.unwrap_or_else(|_| Err(self.silent(name))) {
+            match answer.unwrap_or_else(|_| Err(silent(name))) {
                 Err(error) if error.is_transient() && tries < TRIES => {}
                 other => break other.map_err(|error| self.broken(error))?,
             }
@@ -128,7 +122,7 @@ impl Leases {
     /// All leases, held and released.
     pub async fn all(&self) -> Result<Vec<Lease>, LeaseError> {
         let listed = tokio::time::timeout(ANSWER, self.place.registers(FOLDER)).await;
-        let names = listed.unwrap_or_else(|_| Err(self.silent(FOLDER))).map_err(|error| self.broken(error))?;
+        let names = listed.unwrap_or_else(|_| Err(silent(FOLDER))).map_err(|error| self.broken(error))?;
         let mut leases = Vec::new();
         for name in names {
             leases.extend(self.found(&name).await?.map(|(lease, _)| lease));
@@ -143,7 +137,7 @@ impl Leases {
         let name = register(&lease.scope);
         let bytes = Bytes::from(serde_json::to_vec(lease).unwrap_or_default());
         let answer = tokio::time::timeout(ANSWER, self.place.swap(&name, old, bytes)).await;
-        match answer.unwrap_or_else(|_| Err(self.silent(&name))) {
+        match answer.unwrap_or_else(|_| Err(silent(&name))) {
             Ok(tag) => Ok(tag),
             Err(error) => match self.look(&lease.scope).await? {
                 Some((now, tag)) if &now == lease => Ok(tag),
@@ -277,4 +271,9 @@ impl Leases {
 /// Scopes hold any character; names of objects do not.
 fn register(scope: &str) -> String {
     format!("{FOLDER}{}", &hex::encode(Sha256::digest(scope))[..40])
+}
+
+fn silent(name: &str) -> StoreError {
+    let what = format!("no answer within {} s", ANSWER.as_secs());
+    StoreError::new(StoreErrorKind::Unreachable, &"shared".into(), Some(name), what)
 }

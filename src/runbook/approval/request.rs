@@ -61,7 +61,7 @@ impl ApprovalRequest {
             ("operator", &self.operator),
             ("expires", &expires),
         ];
-        rows.iter().map(|(name, value)| format!("{name}: {}\n", escaped(value))).collect()
+        rows.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}: {}\n", escaped(value)))
     }
 
     /// SHA-256 of the text, hexadecimal.

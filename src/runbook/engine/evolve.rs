@@ -1,5 +1,6 @@
 //! Events made true: the only place where a run's state changes.
 
+use super::about::{exception, step_of};
 use super::machine::{Now, Order};
 use crate::event::{Event, EventKind, Purpose};
 use crate::model::actor::Actor;
@@ -388,6 +389,15 @@ impl RunState {
         }
     }
 
+    /// Keeps what the event adds to the run's exceptions, in the name of who answered.
+    fn take_exception(&mut self, id: &StepId, event: &Event) {
+        let Some(record) = self.record(id) else { return };
+        if let Some(text) = exception(&event.kind, record) {
+            let by = record.notes.answered.as_ref().map_or_else(|| event.actor.clone(), |answered| answered.by.clone());
+            self.exceptions.push(Exception { step: id.clone(), at: event.at, by, text });
+        }
+    }
+
     fn step_event(&mut self, event: &Event) {
         let Some(id) = step_of(&event.kind).cloned() else { return };
         let has_target = self.plan.step(&id).is_some_and(|planned| planned.target.is_some());
@@ -395,11 +405,7 @@ impl RunState {
         if matches!(event.kind, EventKind::StepInterrupted { .. }) {
             self.working = None;
         }
-        let Some(record) = self.record(&id) else { return };
-        if let Some(text) = exception(&event.kind, record) {
-            let by = record.notes.answered.as_ref().map_or_else(|| event.actor.clone(), |answered| answered.by.clone());
-            self.exceptions.push(Exception { step: id.clone(), at: event.at, by, text });
-        }
+        self.take_exception(&id, event);
         if let EventKind::StepReopened { step, wanted_by } = &event.kind
             && let Some(waits) = self.record(wanted_by)
         {
@@ -458,42 +464,4 @@ impl RunState {
 
 fn moment(event: &Event) -> Now {
     Now { at: event.at, mono_ms: event.mono_ms }
-}
-
-/// What the event adds to the run's exceptions.
-fn exception(kind: &EventKind, record: &StepRecord) -> Option<String> {
-    match kind {
-        EventKind::StepSkipped { reason, .. } => Some(format!("skipped ({}): {reason}", record.state)),
-        EventKind::StepDoneByHand { evidence, .. } => Some(format!("done by hand: {evidence}")),
-        EventKind::DriftAccepted { reason, .. } => Some(format!("drift accepted: {reason}")),
-        EventKind::ProofDeclared { missing, loss, .. } => {
-            Some(format!("declared, without {}: {loss}", missing.join(", ")))
-        }
-        _ => None,
-    }
-}
-
-/// The step that an event about a step's standing is about.
-fn step_of(kind: &EventKind) -> Option<&StepId> {
-    match kind {
-        EventKind::StepReady { step }
-        | EventKind::IdentityRead { step, .. }
-        | EventKind::StepConfirmed { step }
-        | EventKind::StepBlocked { step, .. }
-        | EventKind::StepDone { step }
-        | EventKind::StepFailed { step, .. }
-        | EventKind::StepTimedOut { step }
-        | EventKind::StepInterrupted { step, .. }
-        | EventKind::StepUnknown { step, .. }
-        | EventKind::StepSkipped { step, .. }
-        | EventKind::StepNotRun { step, .. }
-        | EventKind::StepCancelled { step, .. }
-        | EventKind::StepDoneByHand { step, .. }
-        | EventKind::StepUndone { step }
-        | EventKind::StepUndoFailed { step, .. }
-        | EventKind::ProofDeclared { step, .. }
-        | EventKind::StepReopened { step, .. }
-        | EventKind::DriftAccepted { step, .. } => Some(step),
-        _ => None,
-    }
 }

@@ -6,6 +6,7 @@
 //! event can be taken up again.
 
 mod abort;
+mod about;
 mod advance;
 mod answer;
 mod approval;

@@ -6,6 +6,7 @@ use super::bare_tag;
 use super::error::{nonsense, of_body, of_request};
 use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::place::{MAX_ENTRY, MAX_NAMES, MAX_REGISTER, Register, SharedPlace, Tag};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::{ByteStream as SdkStream, SdkBody};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -45,7 +46,7 @@ impl S3Store {
             Ok(answer) => answer,
             Err(failed) => {
                 let error = of_request(&self.id, Some(name), "read the object", &failed);
-                let missing = failed.as_service_error().is_some_and(|error| error.is_no_such_key());
+                let missing = failed.as_service_error().is_some_and(GetObjectError::is_no_such_key);
                 return if missing { Ok(None) } else { Err(error) };
             }
         };
