@@ -69,7 +69,8 @@ fn a_word_is_no_proof_and_the_step_that_gives_it_can_be_sent_for() {
             crash           -> ?proof
             no              -> !paused
             resume          -> ?proof
-            retry           -> >identify-to-ask:fence fence=ready strict=pending
+            retry           -> >reconcile:fence fence=reconciling strict=pending
+            look not-done   -> >identify-to-ask:fence fence=ready
             identity orders
             phrase
             identity orders -> >run:fence
@@ -95,11 +96,28 @@ fn what_was_done_by_hand_is_still_named_when_its_proof_was_sent_for() {
         identity orders
         fail
         hand pulled the cable
-        retry           -> fence=ready
-        abort
-        cancelled operator -> >reconcile:fence
+        retry           -> >reconcile:fence
+        abort           -> >reconcile:fence
         look partial    -> !aborted-dirty leftovers=1",
     );
+}
+
+#[test]
+fn what_was_begun_before_is_looked_at_and_not_done_twice_for_its_proof() {
+    for word in ["hand pulled the cable", "skip it is dead"] {
+        scenario(&format!(
+            "steps fence strict
+            start
+            arm
+            identity orders
+            phrase
+            identity orders
+            fail
+            {word}          -> ?proof
+            retry           -> >reconcile:fence
+            look proof      -> fence=done >identify-to-ask:strict"
+        ));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::disk::Shared;
 use crate::world::{Amount, Flight, World};
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::id::StepId;
-use relight::model::task::{CancelReason, TargetIdentity, TaskOutcome};
+use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use relight::model::time::Timestamp;
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::{Confirm, Mode, Order, Plan, Question};
@@ -52,6 +52,9 @@ pub struct Hands {
     before: Option<EventKind>,
     armed_until: Option<Timestamp>,
     undoing: bool,
+    /// The step whose proof stands.
+    proof: Option<StepId>,
+    declared: Vec<StepId>,
     shown: Option<(StepId, Option<TargetIdentity>)>,
     yes: Option<(StepId, u64)>,
     read: Option<(StepId, TargetIdentity, u64)>,
@@ -79,6 +82,8 @@ impl Hands {
             before: None,
             armed_until: None,
             undoing: false,
+            proof: None,
+            declared: vec![],
             shown: None,
             yes: None,
             read: None,
@@ -136,13 +141,31 @@ impl Hands {
                 self.read = Some((step.clone(), identity.clone(), self.answered));
             }
             EventKind::StepDone { step } => self.is_done(step),
+            EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Done { output }, .. }
+            | EventKind::Reconciled { step, purpose: Purpose::Reconcile, reality: Reality::Done(output), .. }
+                if output.get("proofs").is_some() =>
+            {
+                self.proof = Some(step.clone());
+            }
+            EventKind::ProofDeclared { step, .. } => self.declared.push(step.clone()),
+            EventKind::StepSkipped { step, .. } | EventKind::StepReopened { step, .. }
+                if self.proof.as_ref() == Some(step) =>
+            {
+                self.proof = None;
+            }
             EventKind::StepDoneByHand { step, .. } => {
+                if self.proof.as_ref() == Some(step) {
+                    self.proof = None;
+                }
                 let place = self.place(step);
                 if self.world.places[place].changes {
                     self.world.places[place].amount = Amount::Whole;
                 }
             }
             EventKind::StepUndone { step } => {
+                if self.proof.as_ref() == Some(step) {
+                    self.proof = None;
+                }
                 let place = self.place(step);
                 if self.world.remains(place) && !self.misled {
                     self.wrong(format!("{step} counts as undone, and something of it remains"));
@@ -207,6 +230,9 @@ impl Hands {
         }
         if purpose != Purpose::Run {
             return;
+        }
+        if !planned.proof_in.is_empty() && self.proof.is_none() && !self.declared.contains(id) {
+            self.wrong(format!("{id} starts without the proof that it needs"));
         }
         let repeated = planned.retry > 0
             && matches!(&self.before, Some(EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Failed { .. }, .. })

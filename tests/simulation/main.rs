@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What fits a minute on two cores, with and without optimisation.
-const SEEDS: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 1_500 } else { 100_000 };
 /// Seeds that share a plan: making one costs more than a run of it.
 const SHARED: u64 = 64;
 const HORIZON: usize = 60;

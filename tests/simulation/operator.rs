@@ -1,6 +1,7 @@
 //! What people do: at random, or willing to bring the run to its end.
 
 use crate::dice::Dice;
+use relight::model::task::Reality;
 use relight::model::time::Timestamp;
 use relight::runbook::definition::AnswerKind;
 use relight::runbook::{Answer, Intent, QuestionKind, RunState};
@@ -46,7 +47,10 @@ fn answer(dice: &mut Dice, state: &RunState) -> Answer {
         (_, 1) => Answer::Skip { reason: text },
         (_, 2) => Answer::LookAgain,
         (Some(QuestionKind::Key), _) => Answer::Yes,
-        (Some(QuestionKind::Phrase { phrase }), 3..9) => Answer::Phrase { text: phrase.clone() },
+        (Some(QuestionKind::Proof { .. }), 3..7) => Answer::Retry,
+        (Some(QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. }), 3..9) => {
+            Answer::Phrase { text: phrase.clone() }
+        }
         (Some(QuestionKind::Phrase { .. }), _) => Answer::Phrase { text },
         (Some(QuestionKind::Answer { answer, .. }), _) => value(*answer),
         (Some(QuestionKind::Attest { .. }), _) => Answer::Value { value: json!(text) },
@@ -92,6 +96,13 @@ pub fn willing(state: &RunState, armed_until: Timestamp) -> Option<Intent> {
         QuestionKind::Failed { .. } => Answer::DoneByHand { evidence: text },
         QuestionKind::Unknown => Answer::LookAgain,
         QuestionKind::Drift => Answer::AcceptDrift { reason: text },
+        QuestionKind::Proof { phrase: Some(phrase), .. } => Answer::Phrase { text: phrase.clone() },
+        // Where half of it is there, sending for it again leads back here.
+        QuestionKind::Proof { from: Some(from), .. }
+            if !matches!(state.step(from).and_then(|step| step.reality.as_ref()), Some(Reality::Partial(_))) =>
+        {
+            Answer::Retry
+        }
         QuestionKind::Proof { .. } | QuestionKind::Approval { .. } => {
             return Some(Intent::Abort { reason: text, undo: true });
         }

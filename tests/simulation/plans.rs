@@ -33,7 +33,8 @@ pub fn prepare(seed: u64) -> Prepared {
     let mut dice = Dice::new(seed ^ 0x00c0_ffee);
     let mode = dice.pick(&["real", "real", "real", "real", "real", "real", "real", "drill", "dry-run"]);
     let count = 2 + dice.below(7);
-    let steps: Vec<Value> = (0..count).map(|number| step(&mut dice, &format!("s{number}"))).collect();
+    let mut steps: Vec<Value> = (0..count).map(|number| step(&mut dice, &format!("s{number}"))).collect();
+    hand_on(&mut dice, &mut steps);
     let at = epoch();
     let mut plan: Plan = serde_json::from_value(json!({
         "runbook": "random", "title": "Random", "runbook_digest": "0", "estate": "test", "environment": "test",
@@ -45,6 +46,24 @@ pub fn prepare(seed: u64) -> Prepared {
     let first = Engine::creation(RunId::from("r1"), &plan, actor("ada"), Now { at, mono_ms: 0 });
     let state = RunState::create(&first).unwrap();
     Prepared { plan, first, state }
+}
+
+/// Name of the proof that one step may hand to another.
+pub const PROOF: &str = "receipt";
+
+/// In some plans a step may not start without the proof of an earlier one.
+fn hand_on(dice: &mut Dice, steps: &mut [Value]) {
+    let from = dice.below(steps.len() - 1);
+    let to = from + 1 + dice.below(steps.len() - from - 1);
+    let tasks = [from, to].iter().all(|index| steps[*index]["action"]["do"] == "task");
+    if !tasks || dice.percent(40) {
+        return;
+    }
+    steps[from]["proof_out"] = json!(PROOF);
+    steps[to]["proof_in"] = json!([PROOF]);
+    if dice.percent(50) {
+        steps[to]["declare"] = json!({ "loss": "an hour", "phrase": "lose an hour" });
+    }
 }
 
 fn step(dice: &mut Dice, id: &str) -> Value {

@@ -52,6 +52,7 @@ impl<'a> Sim<'a> {
             name: planned.id.to_string(),
             changes: planned.effect != Effect::Observe,
             idempotent: planned.idempotent,
+            proof: planned.proof_out.clone(),
             amount: Amount::Nothing,
             drift: 0,
         };

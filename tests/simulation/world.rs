@@ -6,7 +6,7 @@ use crate::plans::identity;
 use relight::event::Purpose;
 use relight::model::task::{CancelReason, Failure, Reality, TaskOutcome, Values};
 use relight::runbook::state::End;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Amount {
@@ -20,6 +20,8 @@ pub struct Place {
     pub name: String,
     pub changes: bool,
     pub idempotent: bool,
+    /// Its task owes this proof.
+    pub proof: Option<String>,
     pub amount: Amount,
     /// How often its target became something else.
     pub drift: u32,
@@ -182,7 +184,7 @@ impl World {
         }
         flight.landed = true;
         End::Task(match (says, told) {
-            (Says::Done, _) => TaskOutcome::Done { output: Values::new() },
+            (Says::Done, _) => TaskOutcome::Done { output: self.output(dice, flight) },
             (Says::Failed, _) => TaskOutcome::Failed { failure: Failure::new("it broke") },
             (Says::Hangs, Some(reason)) => TaskOutcome::Cancelled { reason },
             _ => TaskOutcome::Unknown { failure: Failure::new("the connection was lost") },
@@ -200,8 +202,17 @@ impl World {
         }
         match (at.amount, done(if flight.purpose == Purpose::ReconcileUndo { Purpose::Undo } else { Purpose::Run })) {
             (Amount::Part, _) => Reality::Partial("half of it is there".to_owned()),
-            (now, done) if now == done => Reality::Done(Values::new()),
+            (now, done) if now == done => Reality::Done(self.output(dice, flight)),
             _ => Reality::NotDone("nothing happened".to_owned()),
+        }
+    }
+
+    /// A task that is done gives its proof, mostly.
+    fn output(&self, dice: &mut Dice, flight: &Flight) -> Values {
+        let owed = self.places[flight.place].proof.as_ref();
+        match owed.filter(|_| self.calm || dice.percent(80)) {
+            Some(name) => values(json!({ "proofs": { name: { "of": self.places[flight.place].name } } })),
+            None => Values::new(),
         }
     }
 

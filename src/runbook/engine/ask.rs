@@ -132,8 +132,8 @@ pub fn proof(at: At<'_>, missing: &[String], from: Option<At<'_>>) -> EventKind 
 
 pub fn failed(at: At<'_>) -> EventKind {
     let task = matches!(at.planned.action, PlannedAction::Task(_));
-    let begun = at.record.attempt > 0;
     let partial = matches!(at.record.reality, Some(Reality::Partial(_)));
+    let begun = at.record.attempt > 0 || partial;
     let not_done = matches!(at.record.reality, Some(Reality::NotDone(_)));
     let may_retry = !begun || not_done || (at.planned.idempotent && !partial);
     let kind = QuestionKind::Failed {

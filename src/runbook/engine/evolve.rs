@@ -5,7 +5,7 @@ use super::machine::{Now, Order};
 use crate::event::{Event, EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
-use crate::model::task::{CancelReason, Reality, TaskSpec};
+use crate::model::task::{CancelReason, Effect, Reality, TaskSpec};
 use crate::runbook::intent::Answer;
 use crate::runbook::plan::{DigestMismatch, Plan};
 use crate::runbook::state::{
@@ -401,6 +401,7 @@ impl RunState {
     fn step_event(&mut self, event: &Event) {
         let Some(id) = step_of(&event.kind).cloned() else { return };
         let has_target = self.plan.step(&id).is_some_and(|planned| planned.target.is_some());
+        let changes = self.plan.step(&id).is_some_and(|planned| planned.effect != Effect::Observe);
         let (aborting, asked) = (self.abort.is_some(), self.asked);
         if matches!(event.kind, EventKind::StepInterrupted { .. }) {
             self.working = None;
@@ -449,7 +450,7 @@ impl RunState {
                 record.to(StepState::Ready, None);
                 record.notes.answered = None;
             }
-            EventKind::StepReopened { .. } => record.reopen(),
+            EventKind::StepReopened { .. } => record.reopen(changes),
             EventKind::StepUndone { .. } if !aborting => {
                 record.to(StepState::Ready, Some("taken back; it may run again"));
                 record.outcome = None;

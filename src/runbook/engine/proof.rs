@@ -110,16 +110,18 @@ pub fn rests_on(at: At<'_>) -> String {
 }
 
 impl StepRecord {
-    /// It is to run (again) for the proof that another step wants. What a person did before may be there.
-    pub(super) fn reopen(&mut self) {
+    /// It is to run (again) for the proof that another step wants. What was begun before, by a task or by
+    /// hand, may be there: that is looked at first, and may be the proof already.
+    pub(super) fn reopen(&mut self, changes: bool) {
+        let begun = changes && (self.attempt > 0 || self.state == StepState::DoneByHand);
         if self.state == StepState::DoneByHand {
             let evidence = self.why.clone().unwrap_or_default();
             self.reality = Some(crate::model::task::Reality::Partial(format!("done by hand before: {evidence}")));
         }
-        self.to(StepState::Ready, Some("it is to give its proof"));
+        self.to(if begun { StepState::Unknown } else { StepState::Ready }, Some("it is to give its proof"));
         self.outcome = None;
         self.ended_at = None;
-        self.notes = crate::runbook::state::StepNotes::default();
+        self.notes = crate::runbook::state::StepNotes { interrupted: begun, ..Default::default() };
     }
 
     /// It waits until another step has run for it.
