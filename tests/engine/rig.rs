@@ -270,7 +270,7 @@ impl Rig {
         let mut request = *request;
         match wrong {
             "plan" => request.plan = "0".repeat(64),
-            "loss" => request.loss = "nothing".to_owned(),
+            "loss" => "nothing".clone_into(&mut request.loss),
             "run" => request.run = RunId::from("r2"),
             "earlier" => request.question -= 1,
             _ => {}

@@ -133,8 +133,9 @@ pub fn proof(at: At<'_>, missing: &[String], from: Option<At<'_>>) -> EventKind 
 pub fn failed(at: At<'_>) -> EventKind {
     let task = matches!(at.planned.action, PlannedAction::Task(_));
     let partial = matches!(at.record.reality, Some(Reality::Partial(_)));
-    let begun = at.record.attempt > 0 || partial;
     let not_done = matches!(at.record.reality, Some(Reality::NotDone(_)));
+    // A look may have found the effect of something that this run knows no attempt of.
+    let begun = at.record.attempt > 0 || (at.record.reality.is_some() && !not_done);
     let may_retry = !begun || not_done || (at.planned.idempotent && !partial);
     let kind = QuestionKind::Failed {
         may_retry,

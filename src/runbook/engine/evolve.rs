@@ -398,6 +398,15 @@ impl RunState {
         }
     }
 
+    /// A step that waits for another one's proof waits again where that one is taken up anew.
+    fn stand_back(&mut self, event: &Event) {
+        if let EventKind::StepReopened { step, wanted_by } = &event.kind
+            && let Some(waits) = self.record(wanted_by)
+        {
+            waits.stand_back(step);
+        }
+    }
+
     fn step_event(&mut self, event: &Event) {
         let Some(id) = step_of(&event.kind).cloned() else { return };
         let has_target = self.plan.step(&id).is_some_and(|planned| planned.target.is_some());
@@ -407,11 +416,7 @@ impl RunState {
             self.working = None;
         }
         self.take_exception(&id, event);
-        if let EventKind::StepReopened { step, wanted_by } = &event.kind
-            && let Some(waits) = self.record(wanted_by)
-        {
-            waits.stand_back(step);
-        }
+        self.stand_back(event);
         let Some(record) = self.record(&id) else { return };
         match &event.kind {
             EventKind::StepReady { .. } => {

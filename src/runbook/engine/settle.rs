@@ -86,7 +86,12 @@ fn undo_ended(at: At<'_>, outcome: &TaskOutcome) -> Option<EventKind> {
 fn undo_looked(at: At<'_>, reality: &Reality) -> Option<EventKind> {
     match reality {
         Reality::Done(_) => Some(EventKind::StepUndone { step: at.step() }),
-        Reality::NotDone(_) if at.record.notes.undo_cut_off => at.intend(Purpose::Undo),
+        // It goes on only while the run may still change something; otherwise someone is asked again.
+        Reality::NotDone(_)
+            if at.record.notes.undo_cut_off && (at.state.abort.is_some() || at.state.is_armed(at.now.at)) =>
+        {
+            at.intend(Purpose::Undo)
+        }
         Reality::NotDone(why) => Some(undo_failed(at, format!("the undo took no effect: {why}"))),
         Reality::Partial(why) => Some(undo_failed(at, format!("the undo took effect in part: {why}"))),
         Reality::Unknown(failure) => {
