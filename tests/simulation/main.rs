@@ -1,6 +1,7 @@
 //! Runs under a seeded scheduler: the real engine, the real ledger, the real journal lines over a simulated
 //! disk, clock, world and operators. `RELIGHT_SIM_SEEDS=1000000` plays longer; `RELIGHT_SIM_SEED=17` plays one
 //! seed and prints its trace.
+#![expect(clippy::match_same_arms, reason = "each line says what may happen in one case")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 mod dice;
@@ -32,7 +33,7 @@ fn play(prepared: &plans::Prepared, seed: u64, horizon: usize, traced: bool) -> 
     let mut sim = Sim::new(prepared, seed, traced);
     let held = catch_unwind(AssertUnwindSafe(|| {
         sim.play(horizon)?;
-        if seed % 64 == 0 || traced {
+        if seed.is_multiple_of(64) || traced {
             promises::hold(sim.events());
         }
         Ok(())

@@ -62,7 +62,7 @@ impl<'a> Sim<'a> {
         hands.trace = traced.then(Vec::new);
         Self {
             prepared,
-            thorough: seed % 256 == 0,
+            thorough: seed.is_multiple_of(256),
             dice,
             hands,
             journal: Kept(Arc::new(Mutex::new(journal))),
@@ -123,6 +123,7 @@ impl<'a> Sim<'a> {
         self.refused || self.hands.finished
     }
 
+    #[expect(clippy::too_many_lines, reason = "the table of all that may happen")]
     fn act(&mut self) -> Held {
         self.hands.mono += match self.dice.below(20) {
             0 => self.dice.below(900_000) as u64,
@@ -335,6 +336,7 @@ impl<'a> Sim<'a> {
         self.killed(false)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with acts that may break a promise")]
     fn killed(&mut self, power: bool) -> Held {
         self.runner = None;
         self.leaving = false;
