@@ -10,6 +10,8 @@ mod estate;
 mod layouts;
 mod program;
 mod reading;
+#[path = "../support/runners.rs"]
+mod runners;
 mod runs;
 #[path = "../support/s3.rs"]
 mod s3;

@@ -37,6 +37,12 @@ impl Sandbox {
     }
 }
 
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        crate::runners::end_all(&self.path().join(".local/state/relight"));
+    }
+}
+
 pub fn stdout(command: &mut Command) -> String {
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }

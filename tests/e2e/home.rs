@@ -11,7 +11,6 @@ use relight::runner::runs::RunEntry;
 use relight::runner::{Ground, RunFolder, module_rows, planner, runs, spawn};
 use relight::session::scan_once;
 use relight::wiring::{Setup, SystemClock, actor, setup};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -122,12 +121,7 @@ impl Home {
 /// A test that stops half-way leaves no runner behind.
 impl Drop for Home {
     fn drop(&mut self) {
-        // Only whoever holds a run's lock is its runner: a bare process id may be someone else's by now.
-        for pid in runs::list(&self.state()).into_iter().flatten().filter_map(|entry| entry.runner) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
+        crate::runners::end_all(&self.state());
     }
 }
 

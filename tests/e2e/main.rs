@@ -34,5 +34,7 @@ mod postgres;
 mod proxy;
 #[path = "../support/pty.rs"]
 mod pty;
+#[path = "../support/runners.rs"]
+mod runners;
 #[path = "../support/s3.rs"]
 mod s3;

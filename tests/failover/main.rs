@@ -14,3 +14,5 @@ mod sshd;
 mod line;
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/runners.rs"]
+mod runners;

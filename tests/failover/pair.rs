@@ -204,6 +204,7 @@ pub fn signal(pid: u32, signal: Signal) {
 
 impl Drop for Pair {
     fn drop(&mut self) {
+        crate::runners::end_all(&self.home.state());
         for which in [ALPHA, BETA] {
             if Path::new(&self.data(which)).join("postmaster.pid").exists() {
                 for pid in self.processes(which) {
