@@ -11,7 +11,8 @@ fn every_built_in_runbook_loads_against_the_real_modules() {
     let (runbooks, errors) = relight::runbook::load::all(&[], &module_rows(&table::all()));
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
-    assert_eq!(ids, ["restore-files", "restore-postgres"]);
+    let pair = ["failback-postgres", "failover-postgres"];
+    assert_eq!(ids, [&pair[..], &["restore-files", "restore-postgres", "switchover-postgres"]].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
