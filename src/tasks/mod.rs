@@ -7,6 +7,7 @@ pub mod files;
 pub mod host;
 pub mod input;
 pub mod module;
+pub mod patience;
 pub mod pg;
 pub mod process;
 pub mod production;

@@ -5,10 +5,10 @@ use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::patience::Patience;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::Instant;
 
 pub struct HttpHealth;
 
@@ -58,12 +58,12 @@ impl Module for HttpHealth {
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
         let asking = async {
             let input: Input = read(input)?;
-            let within = span(input.within.as_deref())?;
+            let mut patience = Patience::new(cx, input.within.as_deref(), PAUSE)?;
             let Some(url) = input.url.filter(|url| !url.is_empty()) else {
                 cx.feed.line(NOT_ASKED);
                 return Ok(values(json!({ "status": null, "attempts": 0, "application": NOT_ASKED })));
             };
-            let (status, attempts) = ask(cx, &url, within).await?;
+            let (status, attempts) = ask(cx, &url, &mut patience).await?;
             let answered = format!("answered {status} after {attempts} attempts");
             Ok(values(json!({ "status": status, "attempts": attempts, "application": answered })))
         };
@@ -71,20 +71,11 @@ impl Module for HttpHealth {
     }
 }
 
-/// A duration from an input such as `90s` or `5m`.
-pub fn span(text: Option<&str>) -> Result<Duration, Failure> {
-    let text = text.unwrap_or("2m");
-    humantime::parse_duration(text).map_err(|error| {
-        Failure::new(format!("`{}` is not a duration: {error}", escaped(text))).next("write for example 90s or 5m")
-    })
-}
-
 /// Asks until 2xx. Returns the status and how often it was asked. A redirect is not a healthy answer: the
 /// address itself must answer.
-pub async fn ask(cx: &TaskContext, url: &str, within: Duration) -> Result<(u16, u32), Stop> {
+pub async fn ask(cx: &TaskContext, url: &str, patience: &mut Patience<'_>) -> Result<(u16, u32), Stop> {
     let client = client()?;
     let shown = escaped(url).into_owned();
-    let deadline = Instant::now() + within;
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -102,16 +93,12 @@ pub async fn ask(cx: &TaskContext, url: &str, within: Duration) -> Result<(u16, 
             }
             Err(error) => format!("did not answer: {}", chain(&error)),
         };
-        cx.feed.line(format!("attempt {attempts}: {shown} {what}"));
-        if Instant::now() + PAUSE >= deadline {
+        if !patience.again(&format!("attempt {attempts}: {shown} {what}")).await? {
+            let over = patience.within().as_secs();
             return Err(Failure::new(format!("{shown} {what}"))
-                .means(format!("the application was not healthy in {attempts} attempts over {}s", within.as_secs()))
+                .means(format!("the application was not healthy in {attempts} attempts over {over}s"))
                 .next("look at the application's log; retry, or take the last step back")
                 .into());
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
         }
     }
 }

@@ -3,14 +3,14 @@
 use super::connect::Session;
 use super::target::Target;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::tasks::checks::http_health::{NOT_ASKED, ask, span};
+use crate::tasks::checks::http_health::{NOT_ASKED, ask};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::patience::Patience;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::Instant;
 
 pub struct Health;
 
@@ -67,29 +67,24 @@ impl Module for Health {
 
 async fn health(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let within = span(input.within.as_deref())?;
-    let deadline = Instant::now() + within;
+    let mut patience = Patience::new(cx, input.within.as_deref(), PAUSE)?;
     let tables = loop {
         match check(cx, &input).await {
             Ok(tables) => break tables,
-            Err(Stop::Failed(failure)) if Instant::now() + PAUSE >= deadline => {
-                return Err(failure
-                    .means(format!("the database did not serve within {}s", within.as_secs()))
-                    .next("look at the server's log; retry, or take the swap back")
-                    .into());
+            Err(Stop::Failed(failure)) => {
+                if !patience.again(&failure.what).await? {
+                    return Err(failure
+                        .means(format!("the database did not serve within {}s", patience.within().as_secs()))
+                        .next("look at the server's log; retry, or take the swap back")
+                        .into());
+                }
             }
-            Err(Stop::Failed(failure)) => cx.feed.line(failure.what),
             Err(stop) => return Err(stop),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
         }
     };
     let application = match input.url.as_deref().filter(|url| !url.is_empty()) {
         Some(url) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let (status, attempts) = ask(cx, url, left).await?;
+            let (status, attempts) = ask(cx, url, &mut patience).await?;
             format!("answered {status} after {attempts} attempts")
         }
         None => NOT_ASKED.to_owned(),

@@ -1,18 +1,16 @@
 //! `pg.caught-up`: proves that a standby has everything that a cleanly stopped primary ever wrote.
 
 use super::home::Home;
-use super::look::{look, standby_of};
+use super::look::{BETWEEN, look, standby_of};
 use crate::model::id::ServerId;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::tasks::checks::http_health::span;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
-use tokio::time::Instant;
 
 pub struct CaughtUp;
 
@@ -46,8 +44,6 @@ struct Input {
     within: Option<String>,
 }
 
-pub const PAUSE: Duration = Duration::from_millis(500);
-
 #[async_trait::async_trait]
 impl Module for CaughtUp {
     fn spec(&self) -> &'static ModuleSpec {
@@ -61,7 +57,7 @@ impl Module for CaughtUp {
 
 async fn wait(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let deadline = Instant::now() + span(input.within.as_deref())?;
+    let mut patience = Patience::new(cx, input.within.as_deref(), BETWEEN)?;
     let (primary, standby) = (connect::server(cx, &input.primary)?, connect::server(cx, &input.standby)?);
     let home = Home::of(cx, primary)?;
     let receipt = home.prove_fenced(&input.system_identifier).await?;
@@ -87,23 +83,15 @@ async fn wait(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
                 } },
             })));
         }
-        if Instant::now() + PAUSE >= deadline {
-            return Err(Failure::new(format!(
-                "`{}` applied up to {}, and `{}` stopped at {}",
-                standby.id, live.position, primary.id, control.checkpoint
-            ))
-            .means("promoting it now would lose what lies between")
-            .next("retry if it moves; otherwise take the fence back, which starts the primary again")
-            .into());
+        let missing = format!(
+            "`{}` applied up to {}, and `{}` stopped at {}",
+            standby.id, live.position, primary.id, control.checkpoint
+        );
+        if !patience.again(&missing).await? {
+            return Err(Failure::new(missing)
+                .means("promoting it now would lose what lies between")
+                .next("retry if it moves; otherwise take the fence back, which starts the primary again")
+                .into());
         }
-        pause(cx, PAUSE).await?;
-    }
-}
-
-/// Waits, unless the task is cancelled.
-pub async fn pause(cx: &TaskContext, span: Duration) -> Result<(), Stop> {
-    tokio::select! {
-        () = tokio::time::sleep(span) => Ok(()),
-        reason = cx.cancel.cancelled() => Err(Stop::Cancelled(reason)),
     }
 }

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 
 const KNOCK_LIMIT: Duration = Duration::from_secs(4);
 const ANSWER_LIMIT: Duration = Duration::from_secs(6);
+/// Between two looks of whoever waits for a server.
+pub const BETWEEN: Duration = Duration::from_millis(500);
 
 /// A position in the write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

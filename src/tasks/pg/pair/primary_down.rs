@@ -1,7 +1,6 @@
 //! `pg.primary-down`: asks several times and from several places whether a primary still answers. Silence is
 //! told as silence.
 
-use super::caught_up::pause;
 use super::home::{Home, listed};
 use super::look::{Seen, look};
 use crate::model::id::ServerId;
@@ -10,6 +9,7 @@ use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::patience::pause;
 use crate::tasks::pg::connect;
 use serde::Deserialize;
 use serde_json::json;

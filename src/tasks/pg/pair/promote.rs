@@ -1,17 +1,15 @@
 //! `pg.promote`: makes a standby the primary, and waits until it is one.
 
-use super::caught_up::{PAUSE, pause};
-use super::look::{Live, Seen, look, of_cluster};
+use super::look::{BETWEEN, Live, Seen, look, of_cluster};
 use crate::model::id::ServerId;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::tasks::checks::http_health::span;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect::{self, Session};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 pub struct Promote;
 
@@ -90,7 +88,7 @@ fn output(server: &ServerId, live: &Live) -> Values {
 
 async fn promote(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let deadline = Instant::now() + span(input.within.as_deref())?;
+    let mut patience = Patience::new(cx, input.within.as_deref(), BETWEEN)?;
     let (server, old) = (connect::server(cx, &input.server)?, connect::server(cx, &input.old)?);
     fits(&input)?;
     let live = of_cluster(server, look(cx, server).await?, &input.system_identifier)?;
@@ -109,18 +107,17 @@ async fn promote(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let session = Session::open(cx, server, &server.maintenance_db).await?;
     session.change(&format!("promoting `{}`", server.id), "SELECT pg_promote(false)").await?;
     loop {
-        let seen = look(cx, server).await?;
-        match of_cluster(server, seen, &input.system_identifier) {
+        let how = match of_cluster(server, look(cx, server).await?, &input.system_identifier) {
             Ok(live) if !live.standby => return Ok(output(&input.server, &live)),
-            now if Instant::now() + PAUSE >= deadline => {
-                let how = now.map_or_else(|failure| failure.what, |_| format!("`{}` is still a standby", server.id));
-                return Err(Stop::Unknown(
-                    Failure::new(format!("the promotion was ordered, and {how}"))
-                        .means("it may still take place")
-                        .next("look again; promoting it once more does no harm"),
-                ));
-            }
-            _ => pause(cx, PAUSE).await?,
+            Ok(_) => format!("`{}` is still a standby", server.id),
+            Err(failure) => failure.what,
+        };
+        if !patience.again(&how).await? {
+            return Err(Stop::Unknown(
+                Failure::new(format!("the promotion was ordered, and {how}"))
+                    .means("it may still take place")
+                    .next("look again; promoting it once more does no harm"),
+            ));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `pg.rejoin`: brings a former primary back as the standby of the one that took its place.
 
 use super::home::{Home, MARK, listed};
-use super::look::{Seen, look, primary_of, standby_of};
+use super::look::{BETWEEN, Seen, look, primary_of, standby_of};
 use crate::model::estate::Server;
 use crate::model::id::ServerId;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
@@ -9,7 +9,8 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::host::Command;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
-use crate::tasks::pg::connect;
+use crate::tasks::patience::Patience;
+use crate::tasks::pg::connect::{self, Session};
 use crate::tasks::pg::names::literal;
 use serde::Deserialize;
 use serde_json::json;
@@ -152,7 +153,10 @@ async fn rejoin(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     match input.method {
         Method::Follow => clean(&home).await?,
-        Method::Rewind => rewind(&home, primary, new.checksums_or_hints).await?,
+        Method::Rewind => {
+            own_checkpoint(cx, primary).await?;
+            rewind(&home, primary, new.checksums_or_hints).await?;
+        }
         Method::Fresh => fresh(&home, primary, &input.stamp).await?,
     }
     home.mark().await?;
@@ -185,6 +189,33 @@ async fn clean(home: &Home<'_>) -> Result<(), Stop> {
         .means("it may have records that the new primary never saw, and would not be able to follow")
         .next("use failback-postgres with method rewind or fresh")
         .into())
+}
+
+/// Until a promoted server has written a checkpoint on its new timeline, its control file tells of the old one,
+/// and `pg_rewind` (before PostgreSQL 16) finds nothing to rewind.
+async fn own_checkpoint(cx: &TaskContext, primary: &Server) -> Result<(), Stop> {
+    let mut patience = Patience::new(cx, Some("10m"), BETWEEN)?;
+    let session = Session::open(cx, primary, &primary.maintenance_db).await?;
+    if let Err(Stop::Failed(failure)) = session.change("writing a checkpoint", "CHECKPOINT").await {
+        // Without the right to order one, the one that every promotion asks for has to come by itself.
+        cx.feed.line(failure.what);
+    }
+    loop {
+        let sql = "SELECT c.timeline_id, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int \
+                   FROM pg_control_checkpoint() c";
+        let row = session.row("reading the new primary's control file", sql, &[]).await?;
+        let (told, own): (i32, i32) = (row.get(0), row.get(1));
+        if told == own {
+            return Ok(());
+        }
+        let missing = format!("`{}` writes timeline {own}, and its last checkpoint is of timeline {told}", primary.id);
+        if !patience.again(&missing).await? {
+            return Err(Failure::new(missing)
+                .means("pg_rewind would find nothing to rewind; nothing was done")
+                .next("order a CHECKPOINT there as a superuser, then retry")
+                .into());
+        }
+    }
 }
 
 async fn rewind(home: &Home<'_>, primary: &Server, able: bool) -> Result<(), Stop> {

@@ -1,18 +1,16 @@
 //! `pg.standby-wait`: waits until a server follows its primary and is close behind it.
 
-use super::caught_up::{PAUSE, pause};
-use super::look::{look, primary_of, standby_of};
+use super::look::{BETWEEN, look, primary_of, standby_of};
 use crate::model::id::ServerId;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::tasks::checks::http_health::span;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 pub struct StandbyWait;
 
@@ -69,7 +67,7 @@ impl Module for StandbyWait {
 
 async fn wait(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let deadline = Instant::now() + span(input.within.as_deref())?;
+    let mut patience = Patience::new(cx, input.within.as_deref(), BETWEEN)?;
     let most = input.max_bytes.unwrap_or(MAX_BYTES);
     let (primary, standby) = (connect::server(cx, &input.primary)?, connect::server(cx, &input.standby)?);
     loop {
@@ -94,12 +92,12 @@ async fn wait(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             }
             Err(failure) => failure.what,
         };
-        if Instant::now() + PAUSE >= deadline {
-            return Err(Failure::new(format!("`{}` does not follow `{}`: {why}", standby.id, primary.id))
+        let missing = format!("`{}` does not follow `{}`: {why}", standby.id, primary.id);
+        if !patience.again(&missing).await? {
+            return Err(Failure::new(missing)
                 .means("it is no safe place to go to, and no copy to rely on")
                 .next("look at its log: the login of its receiver, the primary's pg_hba.conf, and kept log")
                 .into());
         }
-        pause(cx, PAUSE).await?;
     }
 }
