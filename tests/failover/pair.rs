@@ -193,6 +193,12 @@ impl Pair {
         }
     }
 
+    /// Data folders of `alpha` that were set aside.
+    pub fn aside(&self) -> usize {
+        let there = std::fs::read_dir(self.path("")).unwrap().flatten();
+        there.filter(|entry| entry.file_name().to_string_lossy().starts_with("alpha.before_")).count()
+    }
+
     pub fn traffic(&self) -> String {
         std::fs::read_to_string(self.path("pooler.ini")).unwrap()
     }

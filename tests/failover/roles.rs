@@ -24,7 +24,7 @@ fn carried_out(pair: &Pair, runbook: &str, more: &[&str]) -> String {
 }
 
 /// What a step of the newest run returned.
-fn output(pair: &Pair, step: &str) -> Values {
+pub fn output(pair: &Pair, step: &str) -> Values {
     let state = runs::list(&pair.home.state()).unwrap().remove(0).state.unwrap();
     match &state.step(&step.into()).unwrap().outcome {
         Some(TaskOutcome::Done { output }) => output.clone(),
@@ -62,18 +62,22 @@ fn after_a_failover_a_rewind_brings_the_pair_back() {
     there_and_back("rewind");
 }
 
-fn there_and_back(method: &str) {
-    let pair = Pair::start();
-    let writer = Writer::start(pair.ports);
+/// The primary is killed after it took writes that its standby never received.
+pub fn fall_behind_and_die(pair: &Pair, writer: &Writer) {
     pair.streams(BETA);
     writer.more(ALPHA);
-    // The standby stops receiving, so that there is something to lose.
     let receiver: u32 = pair.sql(BETA, "postgres", "SELECT pid FROM pg_stat_wal_receiver").parse().unwrap();
     signal(receiver, Signal::STOP);
     writer.more(ALPHA);
     signal(pair.postmaster(ALPHA), Signal::KILL);
     pair.until_refused(ALPHA);
     signal(receiver, Signal::CONT);
+}
+
+fn there_and_back(method: &str) {
+    let pair = Pair::start();
+    let writer = Writer::start(pair.ports);
+    fall_behind_and_die(&pair, &writer);
 
     carried_out(&pair, "failover-postgres", &[]);
     writer.more(BETA);
@@ -91,9 +95,7 @@ fn there_and_back(method: &str) {
     assert_eq!(missing(&pair.ledger(ALPHA), &since), [0; 0], "nothing is lost on the way back");
     assert!(pair.is_standby(BETA) && !pair.is_standby(ALPHA));
     pair.streams(BETA);
-    let kept = std::fs::read_dir(pair.path("")).unwrap().flatten();
-    let kept = kept.filter(|entry| entry.file_name().to_string_lossy().starts_with("alpha.before_")).count();
-    assert_eq!(kept, usize::from(method == "fresh"), "the old data folder is kept where it was not rewound");
+    assert_eq!(pair.aside(), usize::from(method == "fresh"), "the old data folder is kept where it was not rewound");
 }
 
 #[test]

@@ -151,6 +151,24 @@ impl<'a> Home<'a> {
         Ok(found)
     }
 
+    /// Programs that fill one of these folders with a copy.
+    pub async fn filling(&self, folders: &[&str]) -> Result<Vec<Process>, Stop> {
+        let named = ["-exec", "grep", "-lxE", "pg_basebackup|pg_rewind", "{}", "+"];
+        let find = ["find", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "comm"].into_iter().chain(named);
+        // Its status tells of processes that left while it looked.
+        let said = self.run(Command::new(find)).await?.text();
+        let mut found = Vec::new();
+        for pid in said.lines().filter_map(|line| line.split('/').nth(2)?.parse::<u32>().ok()) {
+            for folder in folders {
+                let words = ["grep", "-qzxF", "-e", folder, &format!("/proc/{pid}/cmdline")];
+                if self.run(Command::new(words)).await?.status == 0 {
+                    found.push(Process { pid, state: "fills its folder".to_owned() });
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The process that `postmaster.pid` names.
     async fn recorded(&self) -> Result<Option<u32>, Stop> {
         let said = self.run(Command::new(["head", "-n", "1", "--", &self.file("postmaster.pid")])).await?;

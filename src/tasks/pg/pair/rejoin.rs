@@ -151,6 +151,7 @@ async fn rejoin(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             return Err(Failure::new(format!("`{}` does not stop: {}", server.id, listed(&left))).into());
         }
     }
+    left_alone(&home, &input.stamp).await?;
     match input.method {
         Method::Follow => clean(&home).await?,
         Method::Rewind => {
@@ -166,6 +167,31 @@ async fn rejoin(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     home.start(START).await?;
     standby_of(server, look(cx, server).await?, &input.system_identifier)?;
     Ok(output(&input))
+}
+
+fn side_of(data: &str, stamp: &str) -> String {
+    format!("{data}.rejoin_{stamp}")
+}
+
+/// A copy that an attempt began whose runner died goes on until it finds that nobody hears it. Two that fill
+/// one folder would leave a mixture.
+async fn left_alone(home: &Home<'_>, stamp: &str) -> Result<(), Stop> {
+    let data = &home.place.data_dir;
+    let mut patience = Patience::new(home.cx, Some("1m"), BETWEEN)?;
+    loop {
+        let filling = home.filling(&[data, &side_of(data, stamp)]).await?;
+        if filling.is_empty() {
+            return Ok(());
+        }
+        let missing =
+            format!("an earlier copy into the folder of `{}` still runs: {}", home.server.id, listed(&filling));
+        if !patience.again(&missing).await? {
+            return Err(Failure::new(missing)
+                .means("a second one beside it would leave a mixture; nothing was done")
+                .next("end it on its host, then retry")
+                .into());
+        }
+    }
 }
 
 /// How one server logs in to the other. No password: that is in a file of the host that logs in.
@@ -226,6 +252,11 @@ async fn rewind(home: &Home<'_>, primary: &Server, able: bool) -> Result<(), Sto
             .into());
     }
     let control = home.control().await?;
+    if control.state == "in archive recovery" {
+        // A rewind says so as the last thing that it does: one whose runner died has come to its end.
+        home.cx.feed.line(format!("`{}` has been rewound, or followed before; it is started as it is", home.server.id));
+        return Ok(());
+    }
     if !control.state.starts_with("shut down") {
         // pg_rewind lets the server recover by itself first, which a marked one refuses.
         home.cx.feed.line(format!("`{}` was not shut down in order; it recovers before it is rewound", home.server.id));
@@ -250,7 +281,7 @@ fn admin(primary: &Server) -> String {
 
 async fn fresh(home: &Home<'_>, primary: &Server, stamp: &str) -> Result<(), Stop> {
     let data = &home.place.data_dir;
-    let (side, aside) = (format!("{data}.rejoin_{stamp}"), format!("{data}.before_{stamp}"));
+    let (side, aside) = (side_of(data, stamp), format!("{data}.before_{stamp}"));
     let is = async |path: &str| home.run(Command::new(["test", "-e", path])).await.map(|said| said.status == 0);
     if !is(&aside).await? {
         if is(&side).await? {
