@@ -2,7 +2,7 @@
 
 use super::commands::{
     approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, health, journal, lesson,
-    man, metrics, plan, report, resume, run, runner, runs, show, verify, window,
+    man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -71,6 +71,7 @@ pub enum Command {
     Verify(verify::Args),
     Plan(plan::Args),
     Run(run::Args),
+    Watch(watch::Args),
     Attach(attach::Args),
     Resume(resume::Args),
     Approve(approve::Args),

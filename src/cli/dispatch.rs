@@ -3,7 +3,7 @@
 use super::args::{Cli, Command};
 use super::commands::{
     approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor, health, journal,
-    lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, window,
+    lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
 };
 use super::log;
 use super::output::Output;
@@ -63,6 +63,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Verify(args)) => verify::run(globals, args, &mut out).await?,
         Some(Command::Plan(args)) => plan::run(globals, args, &mut out).await?,
         Some(Command::Run(args)) => run::run(globals, args, &mut out).await?,
+        Some(Command::Watch(args)) => watch::run(globals, args, &mut out).await?,
         Some(Command::Attach(args)) => attach::run(globals, args, &mut out).await?,
         Some(Command::Resume(args)) => resume::run(globals, args, &mut out).await?,
         Some(Command::Approve(args)) => approve::run(globals, args, &mut out).await?,

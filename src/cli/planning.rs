@@ -58,13 +58,7 @@ pub struct Planned {
 }
 
 pub async fn plan(globals: &Globals, args: &PlanArgs) -> eyre::Result<Planned> {
-    let given = given(&args.set)?;
-    let setup = globals.setup().await?;
-    let runbook = choose(&setup, &args.runbook)?;
-    if let Err(problems) = params::parse(&runbook, &given, &setup.estate) {
-        let fault = Fault::usage(format!("`{}` cannot be planned with these parameters", runbook.id));
-        return Err(fault.lines(&problems).hint(wanted(&runbook)).into());
-    }
+    let (setup, runbook, given) = asked(globals, &args.runbook, &args.set).await?;
     let catalog = catalog(globals, &setup, &runbook).await;
     let ground = setup.ground(Arc::new(catalog));
     let say = |what: &str| {
@@ -76,11 +70,23 @@ pub async fn plan(globals: &Globals, args: &PlanArgs) -> eyre::Result<Planned> {
     Ok(Planned { setup, runbook, plan })
 }
 
+/// The runbook and its parameters as they were typed; both are known to fit.
+pub async fn asked(globals: &Globals, runbook: &str, set: &[String]) -> eyre::Result<(Setup, Runbook, Values)> {
+    let given = given(set)?;
+    let setup = globals.setup().await?;
+    let runbook = choose(&setup, runbook)?;
+    if let Err(problems) = params::parse(&runbook, &given, &setup.estate) {
+        let fault = Fault::usage(format!("`{}` cannot be planned with these parameters", runbook.id));
+        return Err(fault.lines(&problems).hint(wanted(&runbook)).into());
+    }
+    Ok((setup, runbook, given))
+}
+
 /// What the runbook may have to look up: a scan of this minute, where it has anything to do with backups.
-async fn catalog(globals: &Globals, setup: &Setup, runbook: &Runbook) -> Catalog {
-    let about_backups =
-        |kind: &ParamKind| matches!(kind, ParamKind::Asset { .. } | ParamKind::Backup { .. } | ParamKind::Copy { .. });
-    if runbook.resolve.is_empty() && !runbook.params.iter().any(|param| about_backups(&param.kind)) {
+pub async fn catalog(globals: &Globals, setup: &Setup, runbook: &Runbook) -> Catalog {
+    let backups = |kind: &ParamKind| matches!(kind, ParamKind::Backup { .. } | ParamKind::Copy { .. });
+    let looked_up = runbook.resolve.iter().any(|look| look.module.starts_with("backup."));
+    if !looked_up && !runbook.params.iter().any(|param| backups(&param.kind)) {
         return Catalog::default();
     }
     let scanned = scan_all(globals, setup).await;

@@ -7,6 +7,7 @@ use super::server::{Around, host, server};
 use super::shared::{Shared, shared};
 use super::store::store;
 use super::ui::{UiSettings, ui};
+use super::watch::{Watch, watch};
 use crate::located::{self, Fields, Place, Problem, Problems};
 use crate::model::estate::Estate;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub struct Config {
     pub checklist_dirs: Vec<PathBuf>,
     /// Where leases and mirrors of journals lie; without it runs keep apart on this machine alone.
     pub shared: Option<Shared>,
+    pub watch: Watch,
 }
 
 /// Reads the file at `path`. Relative paths in it begin at its folder.
@@ -29,14 +31,14 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     let absolute = std::path::absolute(path)
         .map_err(|error| Problems::unreadable(&path.display().to_string(), error.to_string(), "name a file"))?;
     let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-    let Read { estate, ui, checklist_dirs, shared } = located::read_file(path, |root| file(root, &base))?;
-    Ok(Config { path: absolute, estate, ui, checklist_dirs, shared })
+    let Read { estate, ui, checklist_dirs, shared, watch } = located::read_file(path, |root| file(root, &base))?;
+    Ok(Config { path: absolute, estate, ui, checklist_dirs, shared, watch })
 }
 
 /// Reads `text` as if it were the file `name` in the folder `base`.
 pub fn parse(name: &str, text: &str, base: &Path) -> Result<Config, Problems> {
-    let Read { estate, ui, checklist_dirs, shared } = located::read(name, text, |root| file(root, base))?;
-    Ok(Config { path: base.join(name), estate, ui, checklist_dirs, shared })
+    let Read { estate, ui, checklist_dirs, shared, watch } = located::read(name, text, |root| file(root, base))?;
+    Ok(Config { path: base.join(name), estate, ui, checklist_dirs, shared, watch })
 }
 
 /// All tables of the file.
@@ -45,6 +47,7 @@ struct Read {
     ui: UiSettings,
     checklist_dirs: Vec<PathBuf>,
     shared: Option<Shared>,
+    watch: Watch,
 }
 
 /// `[estate]` without its parts.
@@ -81,6 +84,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let runbook_dirs = root.table("runbooks", |fields| dirs(fields, base)).unwrap_or_default();
     let checklist_dirs = root.table("checklists", |fields| dirs(fields, base)).unwrap_or_default();
     let shared = root.table("shared", |fields| shared(fields, &store_names, base));
+    let watch = root.table("watch", watch).unwrap_or_default();
     let mut approver_names = Names::new("approver");
     let approvers = root.tables("approvers", |fields| approver(fields, &mut approver_names));
     let ui = root.table("ui", ui).unwrap_or_default();
@@ -95,7 +99,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     }
     let Head { name, environment, time_zone } = head?;
     let estate = Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs, approvers };
-    Some(Read { estate, ui, checklist_dirs, shared })
+    Some(Read { estate, ui, checklist_dirs, shared, watch })
 }
 
 fn head(fields: &mut Fields<'_>) -> Option<Head> {

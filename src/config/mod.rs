@@ -13,6 +13,7 @@ mod shared;
 mod source;
 mod store;
 mod ui;
+mod watch;
 
 pub use load::{Config, load, parse};
 pub use lookup::{NoConfig, find, places};
@@ -20,3 +21,4 @@ pub use paths::{StateError, state_dir};
 pub use secrets::SystemSecrets;
 pub use shared::{Shared, SharedIn};
 pub use ui::UiSettings;
+pub use watch::Watch;

@@ -24,6 +24,8 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
     let bin_dir = fields.take("bin_dir").and_then(|item| path_below(base, &item));
     let home = fields.table("home", |fields| home(fields, around.hosts));
     let standby = fields.optional::<Located<String>>("standby");
+    let vantage = fields.take("vantage").and_then(|item| item.list()).unwrap_or_default();
+    let vantage = vantage.iter().filter_map(|item| around.hosts.refer(item)).map(HostId::new).collect();
     let traffic = fields.table("traffic", |fields| traffic(fields, around.hosts));
     around.standbys.extend(standby.clone());
     let (default_port, default_user) = match kind? {
@@ -42,6 +44,7 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
         bin_dir,
         home,
         standby: standby.map(|name| ServerId::new(name.value)),
+        vantage,
         traffic,
     })
 }

@@ -213,6 +213,9 @@ pub struct Server {
     /// The other half of a pair: the server that follows this one, or that this one follows after a failover.
     #[serde(default)]
     pub standby: Option<ServerId>,
+    /// Hosts from which it is looked at too, when it may be lost.
+    #[serde(default)]
+    pub vantage: Vec<HostId>,
     /// How clients of the pair learn which half to use.
     #[serde(default)]
     pub traffic: Option<Traffic>,

@@ -23,6 +23,7 @@ pub mod protocol;
 pub mod runs;
 mod socket;
 pub mod spawn;
+pub mod watch;
 mod work;
 
 pub use client::Client;

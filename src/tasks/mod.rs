@@ -19,6 +19,7 @@ pub mod staging;
 pub mod supervisor;
 pub mod table;
 pub mod traffic;
+pub mod vantage;
 
 pub use context::{Cancel, Owner, TaskContext, TaskFeed};
 pub use module::{InputKind, InputSpec, Module, ModuleSpec, Reality, Table};

@@ -30,6 +30,7 @@ pub struct Setup {
     pub checklist_dirs: Vec<PathBuf>,
     /// Where leases lie, if not in the state folder.
     pub shared: Option<config::Shared>,
+    pub watch: config::Watch,
     /// 0700; exists.
     pub state_dir: PathBuf,
     /// Every store of the estate; one that could not be opened is an [`UnopenedStore`].
@@ -48,7 +49,7 @@ pub struct Setup {
 /// Reads the configuration (`named`, or where one is looked for), makes the state folder and opens the
 /// stores.
 pub async fn setup(named: Option<&Path>, state: Option<&Path>) -> eyre::Result<Setup> {
-    let Config { path, estate, ui, checklist_dirs, shared } = config::load(&config::find(named)?)?;
+    let Config { path, estate, ui, checklist_dirs, shared, watch } = config::load(&config::find(named)?)?;
     let state_dir = config::state_dir(state)?;
     let secrets: Arc<dyn SecretSource> = Arc::new(SystemSecrets);
     let (mut readable, mut writable) = (BTreeMap::new(), BTreeMap::new());
@@ -65,6 +66,7 @@ pub async fn setup(named: Option<&Path>, state: Option<&Path>) -> eyre::Result<S
         ui,
         checklist_dirs,
         shared,
+        watch,
         state_dir,
         stores: Arc::new(readable),
         writable: Arc::new(writable),

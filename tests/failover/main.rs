@@ -8,6 +8,7 @@ mod killed;
 mod pair;
 mod roles;
 mod sshd;
+mod watch;
 
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../e2e/line.rs"]

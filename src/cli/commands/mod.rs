@@ -25,4 +25,5 @@ pub mod runner;
 pub mod runs;
 pub mod show;
 pub mod verify;
+pub mod watch;
 pub mod window;

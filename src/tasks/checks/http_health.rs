@@ -103,6 +103,12 @@ pub async fn ask(cx: &TaskContext, url: &str, patience: &mut Patience<'_>) -> Re
     }
 }
 
+/// Asks once, whatever the answer. A failure says that there was none.
+pub async fn once(url: &str) -> Result<u16, Failure> {
+    let answer = client()?.get(url).send().await.map_err(|error| Failure::new(chain(&error)))?;
+    Ok(answer.status().as_u16())
+}
+
 fn client() -> Result<reqwest::Client, Failure> {
     // Another part may have chosen the provider already; either is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
