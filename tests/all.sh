@@ -21,4 +21,5 @@ fi
 
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --quiet -- --deny warnings
-cargo test --no-fail-fast
+# The simulation of runs plays its full number of seeds here, which takes two to three minutes on two cores.
+RELIGHT_SIM_SEEDS="${RELIGHT_SIM_SEEDS:-100000}" cargo test --no-fail-fast

@@ -1,7 +1,7 @@
 //! One entry as bytes.
 
 use crate::event::Event;
-use crate::event::wire::{VERSION, Wire};
+use crate::event::wire;
 use sha2::{Digest, Sha256};
 
 /// The hash before the first entry.
@@ -21,7 +21,7 @@ pub fn chained(previous: &str, body: &[u8]) -> String {
 
 /// The line with its line feed, and its hash.
 pub fn encode(previous: &str, event: &Event) -> Result<(Vec<u8>, String), serde_json::Error> {
-    let body = serde_json::to_vec(&Wire { v: VERSION, event: event.clone() })?;
+    let body = wire::encode(event)?;
     let hash = chained(previous, &body);
     let mut line = Vec::with_capacity(BODY_AT + body.len() + 2);
     line.extend_from_slice(BEFORE_HASH);
@@ -41,20 +41,4 @@ pub fn split(line: &[u8]) -> Option<(&str, &[u8])> {
         && hash.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
     let body = line.get(BODY_AT..line.len() - 1)?;
     if shaped { Some((std::str::from_utf8(hash).ok()?, body)) } else { None }
-}
-
-/// The event of a body, or why it cannot be read.
-pub fn decode(body: &[u8]) -> Result<Event, String> {
-    #[derive(serde::Deserialize)]
-    struct Version {
-        v: u32,
-    }
-    let version: Version = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    if version.v > VERSION {
-        return Err(format!(
-            "it is written in encoding {} and this program reads up to {VERSION}; use a newer relight",
-            version.v
-        ));
-    }
-    serde_json::from_slice::<Wire>(body).map(|wire| wire.event).map_err(|error| error.to_string())
 }

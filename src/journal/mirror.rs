@@ -6,7 +6,7 @@
 
 use super::line;
 use super::scan::{Head, scan};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, wire};
 use crate::model::id::RunId;
 use crate::stores::place::{MAX_ENTRY, SharedPlace};
 use crate::stores::{StoreError, StoreErrorKind};
@@ -122,7 +122,7 @@ impl Mirror {
             let Some(line) = self.next_line().await? else { return Ok(()) };
             let broken = |what: &str| MirrorError::Damaged { run: self.run.clone(), what: what.to_owned() };
             let (_, body) = line::split(line.trim_ascii_end()).ok_or_else(|| broken("a line is not one"))?;
-            let event = line::decode(body).map_err(|why| broken(&why))?;
+            let event = wire::decode(body).map_err(|why| broken(&why))?;
             let epoch = match event.kind {
                 EventKind::LeaseAcquired { epoch, .. } => epoch,
                 _ => self.epoch,

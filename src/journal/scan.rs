@@ -1,7 +1,7 @@
 //! A journal's bytes, checked line by line.
 
 use super::line;
-use crate::event::Event;
+use crate::event::{Event, wire};
 use std::fmt;
 
 /// One thing that is wrong with a journal.
@@ -127,7 +127,7 @@ fn check(line: &[u8], so_far: &Scan, number: u64) -> Result<(Option<Event>, Stri
     let Some((stated, body)) = line::split(line) else {
         return Err(bad("it is not a journal entry: it was altered".to_owned(), None, None));
     };
-    let event = match line::decode(body) {
+    let event = match wire::decode(body) {
         Ok(event) => event,
         Err(why) => return Err(bad(format!("its event cannot be read: {why}"), Some(stated), None)),
     };

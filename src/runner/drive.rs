@@ -1,5 +1,6 @@
 //! The runner's loop: inputs into the engine, events onto disk, orders into the world, in that order.
 
+use super::flight::Alarm;
 use super::folder::RunFolder;
 use super::frontends::{Call, Frontends};
 use super::ground::Ground;
@@ -107,7 +108,7 @@ impl Drive {
         let mut retry = tokio::time::interval(FULL);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.hands.finished {
-            let alarm_at = self.hands.work.as_ref().map(Work::next_alarm);
+            let alarm_at = self.hands.work.as_ref().and_then(Work::next_alarm);
             tokio::select! {
                 biased;
                 Some(why) = stop.recv() => return self.leave(why).await,
@@ -171,14 +172,14 @@ impl Drive {
 
     fn work_alarm(&mut self) -> Result<(), JournalError> {
         let Some(work) = &mut self.hands.work else { return Ok(()) };
-        if work.is_stuck() {
-            let end = work.cut_off();
-            return self.work_ended(Some(end));
+        match work.ring() {
+            None => return Ok(()),
+            Some(Alarm::CutOff) => {
+                let end = work.cut_off();
+                return self.work_ended(Some(end));
+            }
+            Some(Alarm::Deadline) => {}
         }
-        if work.late {
-            return Ok(());
-        }
-        work.late = true;
         let input = Input::Deadline { step: work.step.clone(), attempt: work.attempt, purpose: work.purpose };
         self.tell_engine(input).map(|_| ())
     }

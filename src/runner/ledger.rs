@@ -39,6 +39,11 @@ impl<J: Journal> Ledger<J> {
         &self.events
     }
 
+    /// The entries, for whoever takes the run up next.
+    pub fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
     /// Why nothing can be written just now; it may pass, and [`Ledger::catch_up`] tries again.
     pub fn is_full(&self) -> bool {
         self.full.is_some()

@@ -6,6 +6,7 @@ pub mod client;
 mod drive;
 pub mod elsewhere;
 mod error;
+mod flight;
 pub mod folder;
 mod frontends;
 mod ground;

@@ -15,6 +15,7 @@ pub struct Platter {
     pub head: String,
     /// What outlives a loss of power.
     safe: usize,
+    safe_lines: u64,
     safe_head: String,
     /// Operations until the power goes; the last one may be done in part.
     pub power_for: Option<usize>,
@@ -35,6 +36,7 @@ impl Platter {
             bytes: Vec::new(),
             head: String::new(),
             safe: 0,
+            safe_lines: 0,
             safe_head: String::new(),
             power_for: None,
             dead: false,
@@ -48,7 +50,13 @@ impl Platter {
 
     /// Lines that are safe.
     pub fn safe_lines(&self) -> u64 {
-        memchr::memchr_iter(b'\n', &self.bytes[..self.safe]).count() as u64
+        self.safe_lines
+    }
+
+    fn all_is_safe(&mut self) {
+        let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.safe_lines += lines(&self.bytes[self.safe..]);
+        self.safe = self.bytes.len();
     }
 
     /// How many bytes of what was not flushed are left after the power was away. True if the disk lied.
@@ -61,7 +69,7 @@ impl Platter {
             self.head.clone_from(&self.safe_head);
         }
         self.unsure = true;
-        self.safe = self.bytes.len();
+        self.all_is_safe();
         self.safe_head.clone_from(&self.head);
         self.lies
     }
@@ -120,7 +128,10 @@ impl Disk for Shared {
         let mut platter = self.look();
         platter.operate(0).map_err(|(_, error)| error)?;
         platter.bytes.truncate(length as usize);
-        platter.safe = platter.safe.min(length as usize);
+        if platter.safe > length as usize {
+            (platter.safe, platter.safe_lines) = (0, 0);
+            platter.all_is_safe();
+        }
         Ok(())
     }
 
@@ -132,7 +143,7 @@ impl Disk for Shared {
             return Err(if platter.dice.percent(50) { ErrorKind::StorageFull.into() } else { Error::other("flush") });
         }
         if !platter.lies {
-            platter.safe = platter.bytes.len();
+            platter.all_is_safe();
         }
         Ok(())
     }

@@ -8,12 +8,13 @@ use relight::model::id::StepId;
 use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use relight::model::time::Timestamp;
 use relight::runbook::plan::PlannedAction;
-use relight::runbook::{Confirm, Mode, Order, Plan, Question};
+use relight::runbook::{Confirm, Mode, Order, Plan};
+use relight::runner::flight::Limits;
 use relight::runner::ledger::Heed;
+use serde::Deserialize as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How long a task that was told to stop is waited for.
-const PATIENCE: u64 = 45_000;
 /// How long ago, by a clock that never jumps, a yes or an identity may be when its act starts. The identity
 /// is read in between, which takes up to a minute and may hang.
 const YES_HOLDS: u64 = 125_000;
@@ -27,9 +28,8 @@ pub struct Work {
     pub purpose: Purpose,
     pub flight: Flight,
     pub told: Option<CancelReason>,
-    pub deadline: u64,
-    pub late: bool,
-    pub cut_off_at: Option<u64>,
+    /// Times since the beginning.
+    pub limits: Limits<Duration>,
 }
 
 pub struct Hands {
@@ -48,8 +48,10 @@ pub struct Hands {
     pub broken: Option<String>,
     pub trace: Option<Vec<String>>,
     seen: u64,
-    last: Option<EventKind>,
-    before: Option<EventKind>,
+    /// What the last entry intends.
+    intended: Option<(StepId, u32, Purpose)>,
+    /// The step whose task failed in the last entry, and in the one before it.
+    failed: [Option<StepId>; 2],
     armed_until: Option<Timestamp>,
     undoing: bool,
     /// The step whose proof stands.
@@ -78,8 +80,8 @@ impl Hands {
             broken: None,
             trace: None,
             seen: 1,
-            last: None,
-            before: None,
+            intended: None,
+            failed: [None, None],
             armed_until: None,
             undoing: false,
             proof: None,
@@ -112,6 +114,10 @@ impl Hands {
         self.broken.get_or_insert(what);
     }
 
+    pub fn time(&self) -> Duration {
+        Duration::from_millis(self.mono)
+    }
+
     fn place(&self, step: &StepId) -> usize {
         self.plan.steps.iter().position(|planned| &planned.id == step).unwrap()
     }
@@ -130,8 +136,8 @@ impl Hands {
             EventKind::AbortRequested { undo, .. } => self.undoing = *undo,
             EventKind::RunnerStarted { .. } | EventKind::Resumed => self.yes = None,
             EventKind::QuestionAsked { step, question, .. } => {
-                let question: Question = serde_json::from_value(question.clone()).unwrap();
-                self.shown = Some((step.clone(), question.target));
+                let target = Option::<TargetIdentity>::deserialize(&question["target"]).unwrap();
+                self.shown = Some((step.clone(), target));
             }
             EventKind::Answered { step, answer, refused: None, .. } => {
                 let yes = answer["answer"] == "yes" || answer["answer"] == "phrase";
@@ -173,7 +179,15 @@ impl Hands {
             }
             _ => {}
         }
-        self.before = self.last.replace(event.kind.clone());
+        self.intended = match &event.kind {
+            EventKind::TaskIntended { step, attempt, purpose, .. } => Some((step.clone(), *attempt, *purpose)),
+            _ => None,
+        };
+        let failed = match &event.kind {
+            EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Failed { .. }, .. } => Some(step),
+            _ => None,
+        };
+        self.failed = [failed.cloned(), self.failed[0].take()];
     }
 
     fn is_done(&mut self, step: &StepId) {
@@ -191,10 +205,9 @@ impl Hands {
         }
     }
 
-    fn start(&mut self, step: &StepId, attempt: u32, purpose: Purpose, timeout: u64) {
+    fn start(&mut self, step: &StepId, attempt: u32, purpose: Purpose, timeout: Duration) {
         let place = self.place(step);
-        let intended = matches!(&self.last, Some(EventKind::TaskIntended { step: s, attempt: a, purpose: p, .. })
-            if s == step && *a == attempt && *p == purpose);
+        let intended = self.intended.as_ref().is_some_and(|(s, a, p)| s == step && *a == attempt && *p == purpose);
         let (safe, lies) = {
             let platter = self.disk.look();
             (platter.safe_lines(), platter.lies)
@@ -212,8 +225,8 @@ impl Hands {
             Err(what) => return self.wrong(what),
         };
         self.note(|| format!("   -> {flight:?}"));
-        let (step, deadline) = (step.clone(), self.mono + timeout);
-        self.work = Some(Work { step, attempt, purpose, flight, told: None, deadline, late: false, cut_off_at: None });
+        let limits = Limits::new(self.time(), timeout);
+        self.work = Some(Work { step: step.clone(), attempt, purpose, flight, told: None, limits });
     }
 
     fn may_start(&mut self, place: usize, purpose: Purpose) {
@@ -234,9 +247,7 @@ impl Hands {
         if !planned.proof_in.is_empty() && self.proof.is_none() && !self.declared.contains(id) {
             self.wrong(format!("{id} starts without the proof that it needs"));
         }
-        let repeated = planned.retry > 0
-            && matches!(&self.before, Some(EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Failed { .. }, .. })
-                if step == id);
+        let repeated = planned.retry > 0 && self.failed[1].as_ref() == Some(id);
         if planned.confirm > Confirm::None && !repeated {
             match self.yes.clone() {
                 Some((step, at)) if &step == id => {
@@ -288,13 +299,13 @@ impl Heed for Hands {
         }
         match order {
             Order::StartTask { step, attempt, purpose, timeout, .. } => {
-                self.start(&step, attempt, purpose, timeout.as_millis() as u64);
+                self.start(&step, attempt, purpose, timeout);
             }
             Order::CancelTask { reason } => {
-                let patience = self.mono + PATIENCE;
+                let now = self.time();
                 if let Some(work) = &mut self.work {
                     work.told = work.told.max(Some(reason));
-                    work.cut_off_at.get_or_insert(patience);
+                    work.limits.told_to_stop(now);
                 }
             }
             Order::Finish => self.finished = true,

@@ -14,6 +14,7 @@ use relight::runbook::engine::{Now, replay};
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::state::End;
 use relight::runbook::{Engine, Input, Intent, RunState, RunStatus, StepState};
+use relight::runner::flight::{self, Alarm};
 use relight::runner::ledger::Ledger;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -25,8 +26,10 @@ pub struct Sim<'a> {
     journal: Kept,
     /// The living runner. `None`: nobody has taken the run up.
     runner: Option<Ledger<Kept>>,
-    /// Entries on disk.
+    /// Entries on disk, while no runner keeps them.
     events: Vec<Event>,
+    /// Where the entries lead, applied one by one by nobody but us.
+    shadow: RunState,
     born: u64,
     skew: i64,
     /// Reads the whole journal back after every action.
@@ -62,12 +65,13 @@ impl<'a> Sim<'a> {
         hands.trace = traced.then(Vec::new);
         Self {
             prepared,
-            thorough: seed.is_multiple_of(256),
+            thorough: seed.is_multiple_of(1024),
             dice,
             hands,
             journal: Kept(Arc::new(Mutex::new(journal))),
             runner: None,
             events: vec![prepared.first.clone()],
+            shadow: prepared.state.clone(),
             born: 0,
             skew: 0,
             past: vec![],
@@ -81,7 +85,7 @@ impl<'a> Sim<'a> {
     }
 
     pub fn events(&self) -> &[Event] {
-        &self.events
+        self.runner.as_ref().map_or(&self.events, Ledger::events)
     }
 
     fn now(&self) -> Now {
@@ -236,10 +240,10 @@ impl<'a> Sim<'a> {
         if self.runner.is_none() {
             return Ok(());
         }
-        let from = self.events.len();
+        let from = self.events().len();
         let input = Input::Intent { actor: actor(name), intent };
         let Some(refused) = self.tell(input)? else { return Ok(()) };
-        let come_true = self.events.get(from..).unwrap_or_default().iter().any(|event| {
+        let come_true = self.events().get(from..).unwrap_or_default().iter().any(|event| {
             use EventKind::{AbortRequested, Answered, Armed, Disarmed, NoteAdded, Paused, Resumed, RunStarted};
             event.actor.name == name
                 && match &event.kind {
@@ -266,20 +270,21 @@ impl<'a> Sim<'a> {
             let end = self.hands.world.end(&mut dice, &mut work.flight, work.told);
             return self.ended(work, end);
         }
-        if calm || self.dice.percent(30) {
+        if (calm || self.dice.percent(30))
+            && let Some(at) = work.limits.next_alarm()
+        {
             // Nothing else happens until its alarm rings.
-            self.hands.mono = mono.max(work.cut_off_at.unwrap_or(work.deadline));
+            self.hands.mono = mono.max(at.as_millis() as u64);
         }
-        if work.cut_off_at.is_some_and(|at| at <= self.hands.mono) {
-            let end = cut_off(work.purpose);
+        let alarm = work.limits.ring(self.hands.time());
+        if alarm == Some(Alarm::CutOff) {
+            let end = flight::cut_off(work.purpose);
             self.hands.world.orphan(work.flight.clone());
             return self.ended(work, end);
         }
-        let late = work.cut_off_at.is_none() && !work.late && work.deadline <= self.hands.mono;
-        work.late |= late;
         let (step, attempt, purpose) = (work.step.clone(), work.attempt, work.purpose);
         self.hands.work = Some(work);
-        if late { self.tell(Input::Deadline { step, attempt, purpose }).map(|_| ()) } else { Ok(()) }
+        if alarm.is_some() { self.tell(Input::Deadline { step, attempt, purpose }).map(|_| ()) } else { Ok(()) }
     }
 
     fn ended(&mut self, work: Work, end: End) -> Held {
@@ -300,14 +305,14 @@ impl<'a> Sim<'a> {
         if self.hands.work.as_ref().is_some_and(same) {
             return Ok(());
         }
-        let from = self.events.len();
+        let from = self.events().len();
         if self.dice.percent(50) {
             self.tell(Input::Deadline { step, attempt, purpose })?;
         } else {
             let end = End::Task(TaskOutcome::Done { output: Values::new() });
             self.tell(Input::TaskEnded { step, attempt, purpose, end })?;
         }
-        let believed = self.events[from..]
+        let believed = self.events()[from..]
             .iter()
             .any(|event| matches!(event.kind, EventKind::TaskEnded { .. } | EventKind::DeadlinePassed { .. }));
         if believed { Err("the late end of a task that was given up was believed".to_owned()) } else { Ok(()) }
@@ -323,7 +328,7 @@ impl<'a> Sim<'a> {
             let told = work.told.max(Some(CancelReason::Shutdown));
             let end = if work.flight.is_deaf() {
                 self.hands.world.orphan(work.flight.clone());
-                cut_off(work.purpose)
+                flight::cut_off(work.purpose)
             } else {
                 let mut dice = Dice::new(self.dice.throw());
                 self.hands.world.end(&mut dice, &mut work.flight, told)
@@ -338,7 +343,9 @@ impl<'a> Sim<'a> {
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands in a row with acts that may break a promise")]
     fn killed(&mut self, power: bool) -> Held {
-        self.runner = None;
+        if let Some(runner) = self.runner.take() {
+            self.events = runner.into_events();
+        }
         self.leaving = false;
         self.hands.die();
         let mut platter = self.hands.disk.look();
@@ -368,8 +375,8 @@ impl<'a> Sim<'a> {
             return Err(broken);
         }
         let Some(runner) = &self.runner else { return Ok(None) };
-        if self.events.len() < runner.events().len() {
-            self.events.extend_from_slice(&runner.events()[self.events.len()..]);
+        for event in &runner.events()[self.shadow.seq as usize..] {
+            self.shadow.apply(event);
         }
         let dead = self.hands.disk.look().dead;
         if dead || told.is_err() {
@@ -417,14 +424,14 @@ impl<'a> Sim<'a> {
                 engine_state = Some(replay(&self.events).map_err(|error| error.to_string())?);
             }
         }
-        let state = engine_state.unwrap_or_else(|| self.replayed());
+        let state = engine_state.unwrap_or_else(|| self.shadow.clone());
         if state.status.is_over() {
             self.hands.finished = true;
             return Ok(());
         }
         self.born = self.hands.mono;
         let engine = Engine::new(state, actor("relight"));
-        self.runner = Some(Ledger::new(engine, self.journal.clone(), self.events.clone()));
+        self.runner = Some(Ledger::new(engine, self.journal.clone(), std::mem::take(&mut self.events)));
         self.tell(Input::Recovered { pid: 1, version: "t".to_owned() }).map(|_| ())
     }
 
@@ -442,23 +449,24 @@ impl<'a> Sim<'a> {
         for event in &events {
             self.hands.observe(event);
         }
+        if (events.len() as u64) < self.shadow.seq {
+            self.shadow = self.prepared.state.clone();
+        }
+        for event in &events[self.shadow.seq as usize..] {
+            self.shadow.apply(event);
+        }
         self.events = events;
         self.hands.broken.take().map_or(Ok(()), Err)
-    }
-
-    fn replayed(&self) -> RunState {
-        let mut state = self.prepared.state.clone();
-        for event in &self.events[1..] {
-            state.apply(event);
-        }
-        state
     }
 
     fn check(&mut self) -> Held {
         let Some(runner) = &self.runner else { return Ok(()) };
         let state = runner.state();
-        if state.seq != self.events.len() as u64 {
-            return Err(format!("the state stands at entry {} and the disk at {}", state.seq, self.events.len()));
+        if state.seq != runner.events().len() as u64 {
+            return Err(format!("the state stands at entry {} and the disk at {}", state.seq, runner.events().len()));
+        }
+        if state != &self.shadow {
+            return Err("what the entries lead to is not the live state".to_owned());
         }
         let here = state.working.as_ref().map(|w| (&w.step, w.attempt, w.purpose));
         let there = self.hands.work.as_ref().map(|w| (&w.step, w.attempt, w.purpose));
@@ -494,13 +502,13 @@ impl<'a> Sim<'a> {
         if self.refused || self.hands.misled {
             return Ok(());
         }
-        let state = self.replayed();
+        let state = &self.shadow;
         let exceptions = !state.exceptions.is_empty();
         match &state.status {
             RunStatus::Completed if exceptions => return Err("exceptions are passed over".to_owned()),
             RunStatus::CompletedWithExceptions if !exceptions => return Err("no exceptions are named".to_owned()),
-            RunStatus::Completed | RunStatus::CompletedWithExceptions => self.completed(&state)?,
-            RunStatus::AbortedClean | RunStatus::AbortedDirty => self.aborted(&state)?,
+            RunStatus::Completed | RunStatus::CompletedWithExceptions => self.completed(state)?,
+            RunStatus::AbortedClean | RunStatus::AbortedDirty => self.aborted(state)?,
             other => return Err(format!("the run is over and {other:?}")),
         }
         Ok(())
@@ -544,7 +552,12 @@ impl<'a> Sim<'a> {
                 ));
             }
             let human = !matches!(self.prepared.plan.steps[index].action, PlannedAction::Task(_));
-            if named && record.attempt == 0 && !human && record.state != StepState::DoneByHand {
+            if named
+                && record.attempt == 0
+                && !human
+                && record.state != StepState::DoneByHand
+                && !self.hands.world.remains(index)
+            {
                 return Err(format!("{} never began and is named as left behind", record.id));
             }
         }
@@ -554,14 +567,5 @@ impl<'a> Sim<'a> {
         } else {
             Err("clean, with leftovers, or the reverse".to_owned())
         }
-    }
-}
-
-fn cut_off(purpose: Purpose) -> End {
-    let failure = relight::model::task::Failure::new("it did not stop");
-    if matches!(purpose, Purpose::Reconcile | Purpose::ReconcileUndo) {
-        End::Look(relight::model::task::Reality::Unknown(failure))
-    } else {
-        End::Task(TaskOutcome::Unknown { failure })
     }
 }

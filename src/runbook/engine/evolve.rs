@@ -12,6 +12,7 @@ use crate::runbook::state::{
     Abort, Answered, Approved, Armed, End, Ended, Exception, Question, QuestionKind, RunState, RunStatus, StepNotes,
     StepRecord, StepState, Working,
 };
+use serde::Deserialize as _;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,7 +223,7 @@ impl RunState {
     }
 
     fn run_ended(&mut self, event: &Event, status: &Value, leftovers: &[String]) -> Vec<Order> {
-        let told = serde_json::from_value::<RunStatus>(status.clone()).ok().filter(RunStatus::is_over);
+        let told = RunStatus::deserialize(status).ok().filter(RunStatus::is_over);
         self.status = told.unwrap_or(RunStatus::AbortedDirty);
         self.leftovers = leftovers.to_vec();
         self.ended_at = Some(event.at);
@@ -329,7 +330,7 @@ impl RunState {
         match &event.kind {
             EventKind::QuestionAsked { step, number, question } => {
                 self.asked = *number;
-                self.question = serde_json::from_value::<Question>(question.clone()).ok();
+                self.question = Question::deserialize(question).ok();
                 let turn = self.question.as_ref().is_some_and(|asked| {
                     use QuestionKind::{Answer, Attest, Key, Phrase};
                     matches!(asked.kind, Key | Phrase { .. } | Answer { .. } | Attest { .. })
@@ -350,7 +351,7 @@ impl RunState {
             }
             EventKind::Answered { step, number, answer, refused: None } => {
                 let Some(question) = self.question.take_if(|question| question.number == *number) else { return };
-                let Ok(answer) = serde_json::from_value::<Answer>(answer.clone()) else { return };
+                let Ok(answer) = Answer::deserialize(answer) else { return };
                 let (by, at) = (event.actor.clone(), moment(event));
                 if let Some(record) = self.record(step) {
                     record.notes.answered = Some(Answered { kind: question.kind, answer, by, at });
