@@ -86,7 +86,7 @@ fn measured<'a>(item: &'a Item, found: Vec<(Severity, String)>, good: String, fa
     let evidence: Vec<String> = found.into_iter().map(|(_, line)| line).collect();
     let (verdict, answer) = match (worst, facts.health.assets.is_empty(), hidden.is_empty()) {
         (Some(worst), ..) if evidence.len() == 1 => (worst, evidence[0].clone()),
-        (Some(worst), ..) => (worst, format!("{} things stand against it.", evidence.len())),
+        (Some(worst), ..) => (worst, format!("{} findings stand against it.", evidence.len())),
         (None, true, _) => (Severity::Unknown, "Nothing was judged: no asset is known.".to_owned()),
         (None, false, false) => (Severity::Unknown, "Not everything could be seen.".to_owned()),
         (None, false, true) => (Severity::Ok, good),

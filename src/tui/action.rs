@@ -133,7 +133,7 @@ actions! {
     Rescan "rescan" Global ["r" "f5"] 60 Live "rescan" "List all stores again.";
     Arm "arm" Global ["A"] 70 Unarmed "arm" "Leave read-only mode for a while, with a reason.";
     Disarm "disarm" Global ["D"] 71 Armed "disarm" "Go back to read-only mode now.";
-    Freeze "freeze" Global ["ctrl-f"] 0 Nothing "freeze" "Hold the screen still, or let it go on. Nothing can be answered while it is frozen.";
+    Freeze "freeze" Global ["ctrl-f"] 0 Nothing "freeze" "Hold the screen still, or let it go on. Frozen, it answers nothing.";
     Theme "theme" Global ["T"] 0 Nothing "theme" "Take the next theme.";
     Mouse "mouse" Global ["m"] 0 Nothing "mouse" "Give the mouse to the terminal (to select text), or take it back.";
     Copy "copy" Global ["y"] 0 Nothing "copy" "Copy the selected item to the clipboard.";
@@ -143,7 +143,7 @@ actions! {
 
     Up "up" Move ["up" "k"] 0 Nothing "up" "One row up.";
     Down "down" Move ["down" "j"] 0 Nothing "down" "One row down.";
-    PageUp "page-up" Move ["page-up" "ctrl-b"] 0 Nothing "page up" "One page up.";
+    PageUp "page-up" Move ["page-up" "ctrl-u"] 0 Nothing "page up" "One page up.";
     PageDown "page-down" Move ["page-down" "ctrl-d"] 0 Nothing "page down" "One page down.";
     Top "top" Move ["home" "g"] 0 Nothing "top" "To the first row.";
     Bottom "bottom" Move ["end" "G"] 0 Nothing "bottom" "To the last row.";
@@ -191,7 +191,7 @@ actions! {
     NoticeDismiss "notices.dismiss" Notices ["x"] 2 Notice "dismiss" "Forget the selected notice.";
 
     CheckHolds "checklists.holds" Checklists ["n"] 1 Live "holds" "Answer the selected item: it holds, and what shows it.";
-    CheckFails "checklists.fails" Checklists ["x"] 2 Live "does not" "Answer the selected item: it does not hold, and what is wrong.";
+    CheckFails "checklists.fails" Checklists ["x"] 2 Live "fails" "Answer the selected item: it does not hold, and what is wrong.";
     NextList "checklists.next" Checklists ["]"] 3 Nothing "next list" "To the next checklist.";
 
     HelpFilter "help.filter" Help ["/"] 1 Nothing "filter" "Search the keys.";

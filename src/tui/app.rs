@@ -183,7 +183,7 @@ impl App {
                 }
                 None => {
                     if let Some(top) = stack.top() {
-                        chrome::footer(&mut canvas, areas.footer, top.screen.as_ref(), cx);
+                        chrome::footer(&mut canvas, areas.footer, top.screen.as_ref(), stack.depth() > 1, cx);
                     }
                 }
             }

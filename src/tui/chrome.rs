@@ -99,9 +99,15 @@ pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
     let right = permission(cx.view, cx.now);
     let right_columns = line_width(&right, canvas.glyphs) as u16;
     canvas.line_right(area.x, area.y, area.width, &right);
-    let room = area.width.saturating_sub(right_columns + 1);
-    // A long estate name gives way; the environment word never does.
+    let mut room = area.width.saturating_sub(right_columns + 1);
+    // Blocks that stand on grounds of their own may touch; then a long estate name gives way; the environment
+    // word never does.
     let name_at = usize::from(wide);
+    if line_width(&left, canvas.glyphs) > usize::from(room) {
+        left.retain(|piece| !piece.text.trim().is_empty());
+        left[name_at] = span(format!(" {}", cx.view.estate.name), Role::Strong);
+        room += 1;
+    }
     let others: usize = left
         .iter()
         .enumerate()
@@ -110,8 +116,8 @@ pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
         .sum();
     let name_room = usize::from(room).saturating_sub(others);
     if super::fit::width(&left[name_at].text, canvas.glyphs) > name_room {
-        let cut = super::fit::fit(left[name_at].text.trim(), name_room.saturating_sub(2), canvas.glyphs);
-        left[name_at] = span(format!(" {cut} "), Role::Strong);
+        let cut = super::fit::fit(left[name_at].text.trim(), name_room.saturating_sub(1), canvas.glyphs);
+        left[name_at] = span(format!(" {cut}"), Role::Strong);
     }
     let used = canvas.line(area.x, area.y, room, &left);
     if wide {
@@ -150,25 +156,26 @@ pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx)
         canvas.line_right(area.x + used + 3, area.y, room, &right);
         return;
     }
-    let (roomy, spacious) = (area.width >= 112, area.width >= 130);
-    let mut x = area.x + u16::from(roomy);
+    let form = TabForm::ALL.iter().find(|form| form.columns(cx, badge.as_ref(), canvas.glyphs) <= area.width);
+    let form = form.unwrap_or(&TabForm::ALL[TabForm::ALL.len() - 1]);
+    let (mut x, mut end) = (area.x + u16::from(!form.short), None);
     let clock = format!("{} ", format::clock(cx.now, cx.zone()));
-    for (tab, _, name) in Place::ALL {
+    for (tab, ..) in Place::ALL {
         let on = tab == place;
-        let mut label: Line = vec![span(format!(" {} ", number(tab) % 10), if on { Role::TabOn } else { Role::Key })];
-        let name = if roomy { name } else { short_name(tab) };
-        let gap = if spacious { " " } else { "" };
-        label.push(span(format!("{name}{gap}"), if on { Role::TabOn } else { Role::Tab }));
-        if let (Place::Notices, Some((text, role))) = (tab, &badge) {
-            label.push(span(text.clone(), *role));
-        }
-        let columns = line_width(&label, canvas.glyphs) as u16;
+        let columns = line_width(&form.label(tab, on, badge.as_ref()), canvas.glyphs) as u16;
         if x + columns > area.right() {
             break;
         }
-        canvas.line(x, area.y, columns, &label);
+        canvas.line(x, area.y, columns, &form.label(tab, on, badge.as_ref()));
         canvas.hit(Rect::new(x, area.y, columns, 1), Hit::Tab(number(tab)));
-        x += columns;
+        x += columns + u16::from(form.airy);
+        if on {
+            end = Some(x - u16::from(form.airy));
+        }
+    }
+    // The ground of the tab in sight ends with a blank, as it begins: its neighbour's, where they touch.
+    if let Some(end) = end.filter(|end| *end < area.right()) {
+        canvas.text(end, area.y, 1, " ", Role::TabOn);
     }
     let mut right: Line = Vec::new();
     if cx.frozen {
@@ -184,6 +191,49 @@ pub fn tabs(canvas: &mut Canvas, area: Rect, place: Place, trail: &str, cx: &Cx)
     }
 }
 
+/// How much of the tabs is written out.
+#[derive(Debug)]
+struct TabForm {
+    short: bool,
+    /// A blank of its own between two tabs.
+    airy: bool,
+    counted: bool,
+}
+
+impl TabForm {
+    /// The most telling first.
+    const ALL: [TabForm; 4] = [
+        TabForm { short: false, airy: true, counted: true },
+        TabForm { short: false, airy: false, counted: true },
+        TabForm { short: true, airy: false, counted: true },
+        TabForm { short: true, airy: false, counted: false },
+    ];
+
+    fn label(&self, tab: Place, on: bool, badge: Option<&(String, Role)>) -> Line {
+        let name = if self.short { short_name(tab) } else { tab.name() };
+        let (number, ground) = (number(tab) % 10, if on { Role::TabOn } else { Role::Tab });
+        let mut label = vec![span(format!(" {number} "), if on { Role::TabOn } else { Role::Key }), span(name, ground)];
+        if let (Place::Notices, Some((text, role))) = (tab, badge) {
+            let text = if self.counted { text.as_str() } else { "!" };
+            label.push(span(" ", ground));
+            label.push(span(text.to_owned(), *role));
+        }
+        label
+    }
+
+    /// What the whole row takes, with the clock where the names are whole.
+    fn columns(&self, cx: &Cx, badge: Option<&(String, Role)>, glyphs: &super::glyphs::Glyphs) -> u16 {
+        let tabs = Place::ALL.iter().map(|(tab, ..)| line_width(&self.label(*tab, false, badge), glyphs));
+        let tabs = tabs.sum::<usize>() + if self.airy { Place::ALL.len() } else { 0 };
+        let around = match (self.short, cx.frozen) {
+            (true, _) => 0,
+            (false, false) => 11,
+            (false, true) => 20,
+        };
+        (tabs + around) as u16
+    }
+}
+
 const fn short_name(place: Place) -> &'static str {
     match place {
         Place::Overview => "Home",
@@ -195,7 +245,7 @@ const fn short_name(place: Place) -> &'static str {
         Place::Stores => "Stores",
         Place::Journal => "Log",
         Place::Notices => "News",
-        Place::Checklists => "Checks",
+        Place::Checklists => "Check",
     }
 }
 
@@ -209,9 +259,9 @@ fn badge(view: &View) -> Option<(String, Role)> {
     Some((format!("{glyph}{}", view.notices.len()), format::severity_role(worst)))
 }
 
-/// Hints for the keys that work now, from the registry.
-pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
-    let hints: Vec<(Line, Option<usize>)> = hints(top, cx)
+/// Hints for the keys that work now, from the registry. `on_top`: the screen lies on another one.
+pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, on_top: bool, cx: &Cx) {
+    let hints: Vec<(Line, Option<usize>)> = hints(top, on_top, cx)
         .into_iter()
         .map(|(keys, label, at)| (vec![span(keys, Role::Key), span(format!(" {label}"), Role::KeyLabel)], at))
         .collect();
@@ -246,7 +296,7 @@ pub fn footer(canvas: &mut Canvas, area: Rect, top: &dyn Screen, cx: &Cx) {
 }
 
 /// `(key, title, place in the registry)`, most important first.
-fn hints(top: &dyn Screen, cx: &Cx) -> Vec<(String, String, Option<usize>)> {
+fn hints(top: &dyn Screen, on_top: bool, cx: &Cx) -> Vec<(String, String, Option<usize>)> {
     if top.wants_text() && !top.is_dialog() {
         let hint = |key: &str, label: &str| (key.to_owned(), label.to_owned(), None);
         return vec![hint("type", "to filter"), hint("enter", "keep"), hint("esc", "clear"), hint("up/down", "move")];
@@ -265,7 +315,11 @@ fn hints(top: &dyn Screen, cx: &Cx) -> Vec<(String, String, Option<usize>)> {
     rows.iter()
         .filter(|(_, row)| !cx.keymap.keys_of(row).is_empty())
         .filter(|(_, row)| row.act != Act::Open || top.opens(cx))
-        .map(|(at, row)| (cx.keymap.hint(row.act), row.title.to_owned(), Some(*at)))
+        .map(|(at, row)| {
+            // There the key takes away one layer, and does not leave.
+            let title = if row.act == Act::Quit && on_top { "back" } else { row.title };
+            (cx.keymap.hint(row.act), title.to_owned(), Some(*at))
+        })
         .collect()
 }
 

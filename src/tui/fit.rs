@@ -62,6 +62,7 @@ pub fn fit(text: &str, columns: usize, glyphs: &Glyphs) -> String {
         && !text.get(out.len()..).is_some_and(|rest| rest.starts_with(' '))
     {
         out.truncate(end);
+        out.truncate(out.trim_end_matches(['.', ',', ';', ':', ' ']).len());
     }
     out.push_str(glyphs.ellipsis);
     out
@@ -126,6 +127,8 @@ mod tests {
         assert_eq!(fit("abc", 3, &U), "abc");
         assert_eq!(fit("abc", 0, &U), "");
         assert_eq!(fit("Nothing was cut here", 15, &U), "Nothing was…");
+        assert_eq!(fit("It went. And then it came back", 14, &U), "It went. And…");
+        assert_eq!(fit("It went away. And came back", 16, &U), "It went away…");
     }
 
     #[test]

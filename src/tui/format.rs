@@ -19,6 +19,12 @@ pub fn instant_short(at: Timestamp, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
+/// The same for a phone's width: the year gives way to the time of day while the day alone cannot mislead.
+pub fn instant_narrow(at: Timestamp, zone: Tz, now: Timestamp) -> String {
+    let recent = (now - at).num_days().abs() < 300;
+    at.with_timezone(&zone).format(if recent { "%m-%d %H:%M" } else { "%Y-%m-%d" }).to_string()
+}
+
 /// A figure of a finding with its instants, which are written for machines, in the estate's zone.
 pub fn figure(text: &str, zone: Tz) -> String {
     let word = |word: &str| match word.parse::<Timestamp>() {

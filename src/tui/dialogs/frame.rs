@@ -5,11 +5,17 @@ use crate::tui::fit;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 
+/// Beside the box, fewer columns than these would show nothing but scraps of words.
+const SCRAPS: u16 = 12;
+
 /// Draws the box in the middle of `area` and returns its inside. It never exceeds `area`.
 pub fn open(canvas: &mut Canvas, area: Rect, title: &str, danger: bool, width: u16, height: u16) -> Rect {
     let width = width.min(area.width);
     let height = height.min(area.height);
     let outer = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    if outer.x - area.x < SCRAPS {
+        canvas.fill(Rect { x: area.x, width: area.width, ..outer }, Role::Base);
+    }
     canvas.fill(outer, Role::Dialog);
     canvas.hit(outer, Hit::Inside);
     let border = if danger { Role::DangerBorder } else { Role::DialogBorder };

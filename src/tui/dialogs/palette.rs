@@ -164,7 +164,7 @@ impl Screen for Palette {
 fn draw_row(canvas: &mut Canvas, place: Rect, row: &ActionRow, why: Option<&str>, key: &str) {
     let key_columns = fit::width(key, canvas.glyphs) as u16;
     canvas.text_right(place.x, place.y, place.width.saturating_sub(1), key, Role::Key);
-    let room = place.width.saturating_sub(key_columns + 3);
+    let room = place.width.saturating_sub(key_columns + 4);
     let title = format!("{:<16}", row.title);
     let line: Line = match why {
         // A phone's width holds the names alone; the foot explains the selected one.

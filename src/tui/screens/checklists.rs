@@ -83,8 +83,9 @@ impl Screen for Checklists {
         let items = shown.as_ref().map_or(&[][..], |judged| &judged.items);
         let at = self.page.selected(items.len());
         let doc = at.map(|at| item_doc(&items[at], cx)).unwrap_or_default();
+        let title = self.title(cx);
         let around = Halves {
-            title: "Checklists",
+            title: &title,
             remark: self.names(cx),
             rows: items.len(),
             lower: at.map_or_else(String::new, |at| items[at].item.title.clone()),
@@ -149,7 +150,7 @@ fn cells(item: &JudgedItem, cx: &Cx) -> Row {
     let by = match item.note {
         Some(note) => note.by.to_string(),
         None if is_for_people(item) => "a person".to_owned(),
-        None => "measure".to_owned(),
+        None => "relight".to_owned(),
     };
     Row::Cells(vec![
         vec![span(format!("{} {word}", cx.glyphs.severity(item.verdict)), role)],

@@ -186,12 +186,18 @@ fn proofs(doc: &mut Doc, backup: &Backup, cx: &Cx) {
     if let Some(record) = with_facts {
         doc.heading("Contents");
         for (name, value) in &record.facts {
-            doc.fact(name.clone(), value.clone(), Role::Base);
+            doc.fact(name.replace('_', " "), amount(name, value), Role::Base);
         }
         if let Some(sha) = &record.sha256 {
             doc.fact("sha-256", sha.clone(), Role::Code);
         }
     }
+}
+
+/// A number of things with its digits in groups; any other value, such as an identifier, as it is.
+fn amount(name: &str, value: &str) -> String {
+    let counts = ["bytes", "entries", "files", "objects", "rows", "tables"].iter().any(|word| name.ends_with(word));
+    value.parse().ok().filter(|_| counts).map_or_else(|| value.to_owned(), format::count)
 }
 
 fn sidecars(doc: &mut Doc, backup: &Backup, cx: &Cx) {

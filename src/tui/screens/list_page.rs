@@ -8,8 +8,8 @@ use crate::tui::widgets::{Column, Doc, DocPane, ListState, Row, Table};
 use ratatui::layout::Rect;
 
 /// What a screen says around its list and its text.
-pub struct Halves {
-    pub title: &'static str,
+pub struct Halves<'a> {
+    pub title: &'a str,
     pub remark: Line,
     pub rows: usize,
     /// Title of the lower half.
@@ -32,7 +32,7 @@ pub fn halves(
     let height = need.min(area.height.div_ceil(2)).max(3.min(area.height));
     let upper = Rect { height, ..area };
     let lower = Rect { y: area.y + height, height: area.height - height, ..area };
-    let heading = [span(halves.title, Role::Title)];
+    let heading = [span(halves.title.to_owned(), Role::Title)];
     if halves.rows == 0 && halves.lower.is_empty() {
         let inner = if framed { canvas.panel(area, &heading, &halves.remark, Role::BorderFocus) } else { area };
         nothing(canvas, inner, halves.empty);

@@ -127,16 +127,60 @@ fn runbook_doc(doc: &mut Doc, runbook: &Runbook) {
     doc.heading("Its steps");
     for (at, step) in runbook.steps.iter().enumerate() {
         let ask = match (&step.action, step.confirm) {
-            (Action::Question { .. }, _) => ", a question",
-            (Action::Attest { .. }, _) => ", done by a person",
+            (Action::Question { .. }, _) => " (a question)",
+            (Action::Attest { .. }, _) => " (done by a person)",
             (_, Confirm::None) => "",
-            (_, Confirm::Key) => ", asks for a key",
-            (_, Confirm::Phrase) => ", asks for a typed phrase",
+            (_, Confirm::Key) => " (asks for a key)",
+            (_, Confirm::Phrase) => " (asks for a typed phrase)",
         };
         let mark = vec![
             span(format!("{:>3} ", at + 1), Role::Dim),
             span(format!("{:<13}", step.effect), format::effect_role(step.effect)),
         ];
-        doc.marked(mark, format!("{}{ask}", step.title), Role::Base);
+        doc.marked(mark, format!("{}{ask}", before_planning(&step.title)), Role::Base);
+    }
+}
+
+/// A title as it reads before a plan has filled it in: for each expression its first case, in which a text
+/// stands as it is and a value as its name in angle brackets.
+fn before_planning(title: &str) -> String {
+    let mut out = String::new();
+    let mut rest = title;
+    while let Some((before, (inside, after))) =
+        rest.split_once("{{").and_then(|(before, tail)| Some((before, tail.split_once("}}")?)))
+    {
+        out.push_str(before);
+        let case = inside.split_once(" if ").map_or(inside, |(case, _)| case);
+        for part in case.split('~').map(str::trim) {
+            match part.strip_prefix(['\'', '"']).and_then(|part| part.strip_suffix(['\'', '"'])) {
+                Some(text) => out.push_str(text),
+                None => out.push_str(&format!("<{}>", name_of(part))),
+            }
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// The last two names of a path, without the word that says where the value comes from.
+fn name_of(path: &str) -> String {
+    let value = path.split('|').next().unwrap_or(path).trim();
+    let names: Vec<&str> = value.split('.').skip(1).collect();
+    let last = names.len().saturating_sub(2);
+    if names.is_empty() { value.to_owned() } else { names[last..].join(" ").replace('_', " ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before_planning;
+
+    #[test]
+    fn titles_read_well_before_they_are_filled_in() {
+        assert_eq!(before_planning("Prove the backup"), "Prove the backup");
+        assert_eq!(before_planning("Create {{ name.side }} now"), "Create <side> now");
+        assert_eq!(before_planning("Stop {{ resolve.pair.primary.server }}"), "Stop <primary server>");
+        let case = "{{ 'Point clients at ' ~ resolve.pair.standby.server if resolve.pair.traffic else 'None' }}";
+        assert_eq!(before_planning(case), "Point clients at <standby server>");
+        assert_eq!(before_planning("a }} b {{ c"), "a }} b {{ c");
     }
 }

@@ -1,6 +1,7 @@
 //! Scans and verifications of this console: what runs, how far it is, how it ended.
 
 use super::list_page::{Click, Halves, ListPage};
+use crate::model::task::{Progress, Unit};
 use crate::session::{Request, TaskRow};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, Line, span};
@@ -97,10 +98,10 @@ fn cells(task: &TaskRow, cx: &Cx) -> Row {
     let progress: Line = match task.progress.total {
         Some(total) if task.ended_at.is_none() => {
             let mut line = gauge::progress(task.progress.done, total, 10, Role::Accent, cx.glyphs);
-            line.push(span(format!(" {}", task.progress), Role::Base));
+            line.push(span(format!(" {}", amounts(&task.progress)), Role::Base));
             line
         }
-        _ => vec![span(task.progress.to_string(), Role::Dim)],
+        _ => vec![span(amounts(&task.progress), Role::Dim)],
     };
     let end = task.ended_at.unwrap_or(cx.now);
     Row::Cells(vec![
@@ -110,6 +111,21 @@ fn cells(task: &TaskRow, cx: &Cx) -> Row {
         vec![span(format::clock(task.started_at, cx.zone()), Role::Dim)],
         vec![span(format::stopwatch(end - task.started_at), Role::Dim)],
     ])
+}
+
+/// `2.10 GB of 4.81 GB`, `1,271 objects`.
+fn amounts(progress: &Progress) -> String {
+    let amount = |n: u64| match progress.unit {
+        Unit::Bytes => format::bytes(n),
+        Unit::Objects => format::counted(n, "object", "objects"),
+        Unit::Tables => format::counted(n, "table", "tables"),
+        Unit::Items => format::count(n),
+    };
+    match progress.total {
+        Some(total) if progress.unit == Unit::Bytes => format!("{} of {}", amount(progress.done), amount(total)),
+        Some(total) => format!("{} of {}", format::count(progress.done), amount(total)),
+        None => amount(progress.done),
+    }
 }
 
 fn task_doc(task: &TaskRow) -> Doc {

@@ -219,13 +219,13 @@ fn look(kind: CellKind, cx: &Cx) -> (&'static str, Role) {
 fn legend(doc: &mut Doc, cx: &Cx) {
     let part = |kind: CellKind, word: &'static str| {
         let (glyph, role) = look(kind, cx);
-        [span(glyph, role), span(format!(" {word}  "), Role::Dim)]
+        [span(glyph, role), span(word, Role::Dim)]
     };
     let parts = [
-        part(CellKind::Span, "any time"),
-        part(CellKind::Point, "one time"),
-        part(CellKind::Hole, "hole"),
-        part(CellKind::Rest, "none"),
+        part(CellKind::Span, " any time  "),
+        part(CellKind::Point, " one time  "),
+        part(CellKind::Hole, " hole  "),
+        part(CellKind::Rest, " none"),
     ];
     doc.line(parts.into_iter().flatten().collect());
 }

@@ -70,19 +70,28 @@ pub fn layout(columns: &[Column], natural: &[u16], width: u16) -> Vec<(usize, u1
         Column { rank: 0, min, .. } => wanted(at).min(min.max(width / 3)),
         Column { min, .. } => min,
     };
+    let bare = |at: usize| wanted(at).min(columns[at].min);
     let mut kept: Vec<usize> = (0..columns.len()).collect();
-    let need = |kept: &[usize]| -> u16 {
+    let need = |kept: &[usize], least: &dyn Fn(usize) -> u16| -> u16 {
         let gaps = gap(width) * (kept.len().saturating_sub(1)) as u16;
-        kept.iter().map(|at| floor(*at)).sum::<u16>() + gaps
+        kept.iter().map(|at| least(*at)).sum::<u16>() + gaps
     };
-    while kept.len() > 1 && need(&kept) > width {
-        let Some(worst) = kept.iter().copied().max_by_key(|at| (columns[*at].rank, *at)) else { break };
+    let worst = |kept: &[usize]| kept.iter().copied().max_by_key(|at| (columns[*at].rank, *at));
+    while kept.len() > 1 && need(&kept, &floor) > width {
+        let Some(worst) = worst(&kept).filter(|at| columns[*at].rank > 0) else { break };
         kept.retain(|at| *at != worst);
     }
-    let mut spare = width.saturating_sub(need(&kept));
-    let mut widths: Vec<(usize, u16)> = kept.iter().map(|at| (*at, floor(*at).min(width))).collect();
+    // Columns of the first rank are cut before one of them leaves.
+    let least: &dyn Fn(usize) -> u16 = if need(&kept, &floor) > width { &bare } else { &floor };
+    while kept.len() > 1 && need(&kept, least) > width {
+        let Some(worst) = worst(&kept) else { break };
+        kept.retain(|at| *at != worst);
+    }
+    let mut spare = width.saturating_sub(need(&kept, least));
+    let mut widths: Vec<(usize, u16)> = kept.iter().map(|at| (*at, least(*at).min(width))).collect();
     let mut order: Vec<usize> = (0..widths.len()).collect();
-    order.sort_by_key(|at| columns[widths[*at].0].rank);
+    // What names the row grows first.
+    order.sort_by_key(|at| (columns[widths[*at].0].rank, !columns[widths[*at].0].cut));
     for at in order {
         let (column, now) = widths[at];
         let more = wanted(column).saturating_sub(now).min(spare);
@@ -111,10 +120,12 @@ impl Table<'_> {
         if area.is_empty() {
             return 0;
         }
-        // One column left for the cursor mark, and one at the right for the scroll mark.
-        let inner = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(3), ..area };
         let heading = self.heading && area.height > 1;
         let height = area.height - u16::from(heading);
+        // Two columns left for the cursor mark, one at the right for the scroll mark and a blank before it.
+        let scrolls = self.rows > usize::from(height);
+        let inner =
+            Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(3 + u16::from(scrolls)), ..area };
         let window = self.list.window(self.rows, usize::from(height));
         let rows: Vec<Row> = window.clone().map(row).collect();
         let widths = layout(self.columns, &natural(self.columns, &rows, heading, canvas.glyphs), inner.width);
@@ -202,5 +213,7 @@ mod tests {
         assert_eq!(layout(&columns, &natural, 3), [(0, 3)]);
         let columns = [Column::new("a", 4, 30, 0).cut(), Column::new("b", 30, 30, 1)];
         assert_eq!(layout(&columns, &[20, 30], 45), [(0, 20)], "a name keeps a third, or the other column leaves");
+        let columns = [Column::new("a", 12, 28, 0), Column::new("b", 14, 44, 0).cut(), Column::new("c", 7, 7, 1)];
+        assert_eq!(layout(&columns, &[27, 17, 4], 37), [(0, 19), (1, 17)], "the name whole, its neighbour cut");
     }
 }

@@ -16,7 +16,7 @@ use crate::tui::widgets::{Column, Field, ListState, Row, Table};
 use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 10] = [
-    Column::new("TAKEN", 16, 16, 0),
+    Column::new("TAKEN", 11, 16, 0),
     Column::new("ASSET", 8, 24, 0).cut(),
     Column::new("SIZE", 7, 8, 1).right(),
     Column::new("KIND", 8, 12, 3),
@@ -104,7 +104,13 @@ impl CatalogList {
             let field = Rect { x: area.x + 2, width: room.min(48), height: 1, ..area };
             self.filter.draw(canvas, field, "words, asset:…, kind:…, store:…, proof:…, !without", self.typing);
         } else {
-            canvas.text(area.x, area.y, room, &format!("{} filters", cx.keymap.hint(Act::Filter)), Role::Faint);
+            canvas.text(
+                area.x,
+                area.y,
+                room,
+                &format!("{}{}", cx.keymap.hint(Act::Filter), if area.width < 60 { " filter" } else { " to filter" }),
+                Role::Faint,
+            );
         }
     }
 }
@@ -141,14 +147,15 @@ impl Screen for CatalogList {
         if !framed && self.filter.is_empty() && !self.typing {
             let age = freshness::of_catalog(cx);
             let columns = crate::tui::canvas::line_width(&age, canvas.glyphs) as u16;
-            if columns + 26 <= inner.width {
-                canvas.line(inner.x + 12, inner.y, columns, &age);
+            if columns + 23 <= inner.width {
+                canvas.line(inner.x + 10, inner.y, columns, &age);
             }
         }
         let gap = u16::from(framed && inner.height > 12);
         let table_area = Rect { y: inner.y + 1 + gap, height: inner.height.saturating_sub(1 + gap), ..inner };
         let entries = self.index.entries();
         let (_, _, grouped) = self.index.order();
+        let narrow = table_area.width < 57;
         let table =
             Table { columns: &COLUMNS, rows: entries.len(), list: &self.list, pane: 0, focused: true, heading: true };
         table.draw(canvas, table_area, |at| match entries[at] {
@@ -157,9 +164,10 @@ impl Screen for CatalogList {
                 let count = format::counted(u64::from(count), "backup", "backups");
                 Row::Group(vec![span(name, Role::Group), span(format!("  {count}"), Role::Dim)])
             }
-            Entry::Backup(row) => {
-                self.index.backup(row).map_or_else(|| Row::Cells(Vec::new()), |backup| cells(backup, grouped, cx))
-            }
+            Entry::Backup(row) => self
+                .index
+                .backup(row)
+                .map_or_else(|| Row::Cells(Vec::new()), |backup| cells(backup, grouped, narrow, cx)),
         });
         if entries.is_empty() {
             let text = if self.filter.is_empty() { "No backup is known yet." } else { "Nothing fits the filter." };
@@ -244,19 +252,26 @@ impl Screen for CatalogList {
     }
 }
 
-fn cells(backup: &Backup, grouped: bool, cx: &Cx) -> Row {
+fn cells(backup: &Backup, grouped: bool, narrow: bool, cx: &Cx) -> Row {
     let stale = freshness::is_stale(cx.view, backup);
     let value = |role: Role| if stale { Role::Stale } else { role };
     let (proof, proof_role) = format::proof(backup.proof.as_ref());
     let mut stores: Line = Vec::new();
     for copy in &backup.copies {
         let lost = freshness::lost(cx.view, &copy.store).is_some();
-        let gap = if stores.is_empty() { "" } else { " " };
-        stores.push(span(format!("{gap}{}", copy.store), if lost { Role::Stale } else { Role::Base }));
+        if !stores.is_empty() {
+            stores.push(span(", ", Role::Dim));
+        }
+        stores.push(span(copy.store.to_string(), if lost { Role::Stale } else { Role::Base }));
     }
+    let taken = if narrow {
+        format::instant_narrow(backup.taken_at, cx.zone(), cx.now)
+    } else {
+        format::instant_short(backup.taken_at, cx.zone())
+    };
     let asset_role = if grouped { Role::Dim } else { Role::Strong };
     Row::Cells(vec![
-        vec![span(format::instant_short(backup.taken_at, cx.zone()), value(Role::Base))],
+        vec![span(taken, value(Role::Base))],
         vec![span(backup.asset.to_string(), value(asset_role))],
         vec![span(format::bytes(backup.size_bytes), value(Role::Base))],
         vec![span(backup.kind.to_string(), value(Role::Base))],
@@ -273,8 +288,10 @@ fn cells(backup: &Backup, grouped: bool, cx: &Cx) -> Row {
 pub fn state_of(backup: &Backup, stale: bool) -> Line {
     let mut line: Line = Vec::new();
     let mut add = |text: &str, role: Role| {
-        let gap = if line.is_empty() { "" } else { " " };
-        line.push(span(format!("{gap}{text}"), role));
+        if !line.is_empty() {
+            line.push(span(", ", Role::Dim));
+        }
+        line.push(span(text.to_owned(), role));
     };
     if stale {
         add("store lost", Role::Stale);

@@ -11,7 +11,7 @@ use crate::tui::format;
 use crate::tui::keys::Key;
 use crate::tui::screen::{Ask, Cx, Reaction, Reply, Screen};
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Doc, DocPane, Field, ListState};
+use crate::tui::widgets::{Doc, DocPane, Field, ListState, scroll_mark};
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
@@ -41,7 +41,7 @@ pub struct Form {
 
 impl Form {
     pub fn new(runbook: &Runbook, cx: &Cx) -> Self {
-        let values = runbook.params.iter().map(|p| Field::with(p.default.as_deref().unwrap_or_default())).collect();
+        let values = runbook.params.iter().map(|param| Field::with(default_of(param))).collect();
         let mut form = Self {
             runbook: runbook.id.clone(),
             title: runbook.title.clone(),
@@ -107,7 +107,7 @@ impl Form {
                 _ => false,
             };
             if below {
-                self.values[other] = Field::with(param.default.as_deref().unwrap_or_default());
+                self.values[other] = Field::with(default_of(param));
             }
         }
     }
@@ -195,6 +195,15 @@ impl Form {
     }
 }
 
+/// What a parameter starts with, in the words of its choices.
+fn default_of(param: &Param) -> &str {
+    match (&param.kind, param.default.as_deref().unwrap_or_default()) {
+        (ParamKind::Flag, "true") => "yes",
+        (ParamKind::Flag, "false") => "no",
+        (_, text) => text,
+    }
+}
+
 impl Screen for Form {
     fn scope(&self) -> Scope {
         Scope::Form
@@ -211,7 +220,9 @@ impl Screen for Form {
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
         let framed = area.height >= 14 && area.width >= 60;
         let rows = self.params.len() as u16 + 2;
-        let height = (rows + if framed { 2 } else { 0 }).min((area.height * 3).div_ceil(5));
+        // Who chooses on a small screen needs the choices, and of the fields only the one that is chosen for.
+        let most = if self.focus == Focus::Choices && !framed { 3 } else { (area.height * 3).div_ceil(5) };
+        let height = (rows + if framed { 2 } else { 0 }).min(most);
         let upper = Rect { height, ..area };
         let lower = Rect { y: area.y + height, height: area.height - height, ..area };
         let at = self.selected_field();
@@ -335,10 +346,12 @@ impl Form {
             let (text, role) = match (text.is_empty(), param.required) {
                 (false, _) => (text, Role::Strong),
                 (true, true) => ("needed".to_owned(), Role::Warning),
-                (true, false) => ("left to the plan".to_owned(), Role::Placeholder),
+                (true, false) => ("automatic".to_owned(), Role::Placeholder),
             };
             canvas.text(place.x, y, place.width, &text, role);
         }
+        let offset = self.fields.window(rows, list_height).start;
+        scroll_mark(canvas, area.right().saturating_sub(1), area.y, list_height, rows, offset);
         let (word, role) = format::mode(self.mode);
         let key = cx.keymap.hint(Act::FormMode);
         let about = match self.mode {
@@ -346,9 +359,14 @@ impl Form {
             Mode::DryRun => "nothing is changed",
             Mode::Drill => "works in a scratch place and clears it",
         };
-        let about = format!("  {about}; {key}: {}", self.next_mode(cx));
+        let next = self.next_mode(cx);
+        let room = area.width.saturating_sub(2);
+        let forms = [format!("  {about}; {key} switches to {next}"), format!("  {about}; {key}: {next}")];
+        let free = usize::from(room).saturating_sub(word.len() + 2);
+        let about = forms.into_iter().find(|form| crate::tui::fit::width(form, canvas.glyphs) <= free);
+        let about = about.unwrap_or_else(|| format!("  {key} switches to {next}"));
         let mode = [span(format!(" {word} "), role), span(about, Role::Dim)];
-        canvas.line(area.x + 2, last.saturating_sub(1), area.width.saturating_sub(2), &mode);
+        canvas.line(area.x + 2, last.saturating_sub(1), room, &mode);
         let plan = cx.keymap.hint(Act::FormPlan);
         let (text, role) = match () {
             () if self.planning => ("Making the plan: looking at stores and target…".to_owned(), Role::Accent),
@@ -381,7 +399,8 @@ impl Form {
             self.pane.draw(canvas, area, &doc);
             return;
         };
-        if !param.help.is_empty() {
+        let tight = self.focus == Focus::Choices && area.height < 8;
+        if !param.help.is_empty() && !tight {
             doc.text(param.help.clone(), Role::Base);
         }
         let Some(choices) = self.choices(at, cx) else {
@@ -393,7 +412,9 @@ impl Form {
             let name = if on.value.is_empty() { "any" } else { &on.value };
             doc.marked(vec![span(format!("{name}  "), Role::Strong)], on.about.clone(), Role::Dim);
         }
-        doc.blank();
+        if !tight {
+            doc.blank();
+        }
         let height = doc.height(area.width.saturating_sub(1), canvas.glyphs).min(area.height / 2);
         self.pane.draw(canvas, Rect { height, ..area }, &doc);
         let rows = Rect { y: area.y + height, height: area.height - height, ..area };
@@ -420,7 +441,11 @@ impl Form {
         let mut follow = ListState::default();
         follow.select(chosen);
         let list = if self.focus == Focus::Choices { &self.picks } else { &follow };
-        for (line, place) in list.window(choices.len(), usize::from(area.height)).enumerate() {
+        let window = list.window(choices.len(), usize::from(area.height));
+        let edge = area.right().saturating_sub(1);
+        scroll_mark(canvas, edge, area.y, usize::from(area.height), choices.len(), window.start);
+        let area = Rect { width: area.width.saturating_sub(2), ..area };
+        for (line, place) in window.enumerate() {
             let y = area.y + line as u16;
             let whole = Rect { y, height: 1, ..area };
             if self.focus == Focus::Choices && list.selected(choices.len()) == Some(place) {

@@ -64,7 +64,7 @@ fn backups(asset: &AssetId, cx: &Cx) -> Vec<Choice> {
             format::instant_short(backup.taken_at, cx.zone()),
             format::bytes(backup.size_bytes),
             format::proof(backup.proof.as_ref()).0,
-            stores.join(" ")
+            stores.join(", ")
         );
         choice(backup.id.to_string(), about)
     }));

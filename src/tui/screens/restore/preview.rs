@@ -43,7 +43,7 @@ impl Preview {
             span.map_or_else(|| "none set".to_owned(), |span| format::brief(span.as_secs() as i64))
         };
         doc.fact("objectives", format!("RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)), Role::Base);
-        doc.heading("It touches");
+        doc.heading(if plan.mode == Mode::DryRun { "A real run would touch" } else { "It touches" });
         if plan.touches.is_empty() {
             doc.text("nothing", Role::Ok);
         }
@@ -54,8 +54,11 @@ impl Preview {
             doc.fact("locked", format!("{scope}, against other runs"), Role::Base);
         }
         doc.heading("Steps");
+        let mut missing = false;
         for (at, step) in plan.steps.iter().enumerate() {
-            step_lines(&mut doc, at, step);
+            let left_out = left_out(plan.mode, step, missing);
+            missing |= left_out.is_some() && step.omitted.is_none();
+            step_lines(&mut doc, at, step, left_out);
         }
         for (title, values) in
             [("Parameters", &plan.params), ("Names fixed now", &plan.names), ("Looked up", &plan.resolved)]
@@ -65,14 +68,50 @@ impl Preview {
             }
             doc.heading(title);
             for (name, value) in values {
-                doc.fact(name.clone(), format::value(value), Role::Base);
+                value_lines(&mut doc, name, value);
             }
         }
         doc
     }
 }
 
-fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep) {
+/// Why the step will not run, by the runner's own rule: a dry run changes nothing, and does not look at what it
+/// has not made. `missing`: an earlier step was left out for that.
+fn left_out(mode: Mode, step: &PlannedStep, missing: bool) -> Option<String> {
+    match &step.omitted {
+        Some(why) => Some(why.clone()),
+        None if mode != Mode::DryRun => None,
+        None if step.effect > Effect::Observe => Some("a dry run changes nothing".to_owned()),
+        None => missing.then(|| "what it looks at is not made in a dry run".to_owned()),
+    }
+}
+
+/// A value as facts: what is inside a table gets the table's name before its own.
+fn value_lines(doc: &mut Doc, name: &str, value: &serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (inner, value) in fields {
+                value_lines(doc, &format!("{name}.{inner}"), value);
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            doc.fact(name, format::counted(items.len() as u64, "entry", "entries"), Role::Base);
+        }
+        Value::Array(items) if items.is_empty() => {
+            doc.fact(name, "none", Role::Base);
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(format::value).collect();
+            doc.fact(name, items.join(", "), Role::Base);
+        }
+        value => {
+            doc.fact(name, format::value(value), Role::Base);
+        }
+    }
+}
+
+fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep, left_out: Option<String>) {
     let how = match &step.action {
         PlannedAction::Task(task) => task.module.clone(),
         PlannedAction::Question { .. } => "a question".to_owned(),
@@ -87,16 +126,17 @@ fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep) {
         span(format!("{:>3} ", at + 1), Role::Dim),
         span(format!("{:<13}", step.effect), format::effect_role(step.effect)),
     ];
-    doc.marked(mark, step.title.clone(), Role::Strong);
+    doc.marked(mark, step.title.clone(), if left_out.is_some() { Role::Dim } else { Role::Strong });
     let indent = || vec![span(" ".repeat(17), Role::Base)];
+    if let Some(why) = left_out {
+        doc.marked(indent(), format!("left out: {why}"), Role::Warning);
+        return;
+    }
     doc.marked(
         indent(),
         format!("{how} · {confirm} · at most {}", format::brief(step.timeout.as_secs() as i64)),
         Role::Dim,
     );
-    if let Some(why) = &step.omitted {
-        doc.marked(indent(), format!("left out: {why}"), Role::Warning);
-    }
     if let Some(identity) = &step.identity {
         doc.marked(indent(), format!("target: {}", identity.title), Role::Base);
     }
