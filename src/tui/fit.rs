@@ -57,12 +57,15 @@ pub fn fit(text: &str, columns: usize, glyphs: &Glyphs) -> String {
         out.push_str(&piece);
     }
     // Prose is cut between words, unless that would waste most of the room.
-    if text.contains(' ')
-        && let Some(end) = out.trim_end().rfind(' ').filter(|end| out[..*end].width() * 3 >= room)
-        && !text.get(out.len()..).is_some_and(|rest| rest.starts_with(' '))
-    {
-        out.truncate(end);
-        out.truncate(out.trim_end_matches(['.', ',', ';', ':', ' ']).len());
+    if text.contains(' ') {
+        let between = out.ends_with(' ') || text.get(out.len()..).is_some_and(|rest| rest.starts_with(' '));
+        let end = out.trim_end().rfind(' ').filter(|end| out[..*end].width() * 3 >= room);
+        if let Some(end) = end.filter(|_| !between) {
+            out.truncate(end);
+        }
+        if between || end.is_some() {
+            out.truncate(out.trim_end_matches(['.', ',', ';', ':', ' ']).len());
+        }
     }
     out.push_str(glyphs.ellipsis);
     out
