@@ -61,7 +61,9 @@ pub fn print(runs: &[Elsewhere], now: Timestamp, out: &mut Output) -> io::Result
         if let Err(why) = &run.state {
             out.line(&format!("    {}", escaped(why)))?;
         }
-        out.line(&format!("    to act on it here: relight runs --take-over {id} --reason WHY"))?;
+        let verb = if run.state.is_ok() { "to act on it here" } else { "if it is lost for good" };
+        let flag = if run.state.is_ok() { "--take-over" } else { "--free" };
+        out.line(&format!("    {verb}: relight runs {flag} {id} --reason WHY"))?;
     }
     Ok(())
 }

@@ -59,6 +59,37 @@ pub struct Copied {
 
 /// Reads a run's mirror up to its last whole line.
 pub async fn copy(place: &dyn SharedPlace, run: &RunId) -> Result<Copied, MirrorError> {
+    Seen::default().copy(place, run).await
+}
+
+/// Entries of a mirror that were read before: they never change, so only new ones are read again.
+#[derive(Debug, Default)]
+pub struct Seen(BTreeMap<String, Bytes>);
+
+impl Seen {
+    /// Like [`copy`], reading only what was not read before.
+    pub async fn copy(&mut self, place: &dyn SharedPlace, run: &RunId) -> Result<Copied, MirrorError> {
+        let chosen = choose(place, run).await?;
+        let known = std::mem::take(&mut self.0);
+        let read = |name: String| {
+            let known = known.get(&name).cloned();
+            async move {
+                let line = match known {
+                    Some(line) => line,
+                    None => place.read(&name).await?,
+                };
+                Ok::<_, StoreError>((name, line))
+            }
+        };
+        let read: Vec<(String, Bytes)> = stream::iter(chosen).map(read).buffered(AT_ONCE).try_collect().await?;
+        let lines: Vec<Bytes> = read.iter().map(|(_, line)| line.clone()).collect();
+        self.0 = read.into_iter().collect();
+        whole(run, lines)
+    }
+}
+
+/// Names of the entries that make the journal, in order.
+async fn choose(place: &dyn SharedPlace, run: &RunId) -> Result<Vec<String>, MirrorError> {
     let folder = folder(run);
     let mut known: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (seq, epoch) in place.list(&folder).await?.iter().filter_map(|name| numbers(name, &folder)) {
@@ -72,10 +103,10 @@ pub async fn copy(place: &dyn SharedPlace, run: &RunId) -> Result<Copied, Mirror
         at = *epoch;
         chosen.push(entry(run, seq, at));
     }
-    if chosen.is_empty() {
-        return Err(MirrorError::Empty(run.clone()));
-    }
-    let lines: Vec<Bytes> = stream::iter(&chosen).map(|name| place.read(name)).buffered(AT_ONCE).try_collect().await?;
+    if chosen.is_empty() { Err(MirrorError::Empty(run.clone())) } else { Ok(chosen) }
+}
+
+fn whole(run: &RunId, lines: Vec<Bytes>) -> Result<Copied, MirrorError> {
     let damaged = |what: String| MirrorError::Damaged { run: run.clone(), what };
     if lines.iter().map(Bytes::len).sum::<usize>() > MAX_BYTES {
         return Err(damaged(format!("it is larger than {MAX_BYTES} bytes")));

@@ -26,6 +26,9 @@ pub struct Lease {
     /// Set by the holder when its run is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
+    /// Set where someone freed the scope from a run that nobody can bring back; `holder` is who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freed_from: Option<TakenFrom>,
 }
 
 impl Lease {
@@ -39,7 +42,7 @@ impl Lease {
     }
 }
 
-/// Whom a lease was taken from, and why.
+/// Whom a lease was taken from, or the scope freed from, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenFrom {
     pub holder: Actor,

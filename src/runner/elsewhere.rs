@@ -4,7 +4,7 @@ use super::error::RunnerError;
 use super::folder::{RUNS, RunFolder};
 use super::{lock, runs};
 use crate::journal::lease::{Claim, LeaseError, Leases};
-use crate::journal::mirror::{self, MirrorError};
+use crate::journal::mirror::{self, MirrorError, Seen};
 use crate::journal::{FileJournal, Journal as _};
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
@@ -12,6 +12,7 @@ use crate::model::lease::{Lease, TakenFrom};
 use crate::model::time::Timestamp;
 use crate::runbook::engine::{Now, ReplayError, replay};
 use crate::runbook::{Engine, Input, RunState};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Where copies of runs go that a takeover replaces, below the state folder.
@@ -44,10 +45,21 @@ pub enum TakeoverError {
     Own(RunId),
     #[error("run {run} is over ({word}): there is nothing to take over")]
     Over { run: RunId, word: String },
+    #[error("the mirror of run {0} is whole: its lock goes with it, and is not freed. Take the run over instead")]
+    Whole(RunId),
 }
+
+/// Mirrors as they were read last, for whoever looks again and again.
+#[derive(Debug, Default)]
+pub struct Known(HashMap<RunId, Seen>);
 
 /// Runs that are held from elsewhere, newest first.
 pub async fn list(leases: &Leases) -> Result<Vec<Elsewhere>, LeaseError> {
+    look(leases, &mut Known::default()).await
+}
+
+/// Like [`list`], reading only what was not read before.
+pub async fn look(leases: &Leases, known: &mut Known) -> Result<Vec<Elsewhere>, LeaseError> {
     if !leases.is_shared() {
         return Ok(Vec::new());
     }
@@ -55,11 +67,14 @@ pub async fn list(leases: &Leases) -> Result<Vec<Elsewhere>, LeaseError> {
         leases.all().await?.into_iter().filter(|lease| lease.is_held() && lease.seat != leases.seat()).collect();
     held.dedup_by(|a, b| a.run == b.run);
     let mut found = Vec::new();
+    let mut before = std::mem::take(&mut known.0);
     for lease in held.into_iter().rev() {
-        let state = match mirror::copy(&**leases.place(), &lease.run).await {
+        let mut seen = before.remove(&lease.run).unwrap_or_default();
+        let state = match seen.copy(&**leases.place(), &lease.run).await {
             Ok(copied) => replay(&copied.events).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
+        known.0.insert(lease.run.clone(), seen);
         found.push(Elsewhere { lease, state });
     }
     Ok(found)
@@ -131,6 +146,35 @@ pub async fn take_over(
         journal.append(&event).map_err(RunnerError::from)?;
     }
     Ok(folder)
+}
+
+/// Frees the lock of a run that nobody can bring back: its mirror tells no run, and no state folder that can be
+/// seen from here holds its journal. What it may have begun is then looked at by nobody but whoever runs next.
+pub async fn free(
+    leases: &Leases,
+    state_dir: &Path,
+    (run, by, reason): (&RunId, &Actor, &str),
+    alive: bool,
+) -> Result<Vec<Lease>, TakeoverError> {
+    let folder = RunFolder::of(state_dir, run);
+    if let Some(pid) = lock::holder(&folder) {
+        return Err(RunnerError::Taken { run: run.to_string(), pid: pid.to_string() }.into());
+    }
+    if runs::read(&folder).is_lost() {
+        return Err(TakeoverError::Own(run.clone()));
+    }
+    if leases.is_shared() {
+        match mirror::copy(&**leases.place(), run).await {
+            // Where the place does not answer, nobody knows what lies there.
+            Err(error @ MirrorError::Place(_)) => return Err(error.into()),
+            Err(_) => {}
+            Ok(copied) => match replay(&copied.events) {
+                Ok(state) if !state.status.is_over() => return Err(TakeoverError::Whole(run.clone())),
+                Ok(_) | Err(_) => {}
+            },
+        }
+    }
+    Ok(leases.free(run, by, reason, alive).await?)
 }
 
 /// A copy of the run that lies here, fenced off or unfinished, is kept apart.

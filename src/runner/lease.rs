@@ -181,11 +181,14 @@ impl Drive {
             }
         };
         let (epoch, scopes, place) = (held.epoch(), held.scopes(), self.hands.bond.leases.location());
-        let claim = self.claim();
+        let (remarks, claim) = (held.remarks(), self.claim());
         self.hands.bond.keeper =
             Some(Keeper::start(self.hands.bond.leases.clone(), claim, Some(held), self.hands.bond.tell.clone()));
         self.mirror();
         let mut refused = self.tell_engine(Input::Leased { epoch, scopes, place })?;
+        for text in remarks {
+            self.tell_engine(Input::Intent { actor: actor.clone(), intent: Intent::Note { text } })?;
+        }
         if refused.is_none() {
             refused = self.tell_engine(Input::Intent { actor, intent })?;
         }

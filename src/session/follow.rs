@@ -25,6 +25,13 @@ pub(super) struct Followed {
     follower: AbortHandle,
 }
 
+impl Followed {
+    /// Followed without a line to a runner.
+    pub(super) fn of(run: RunId, follower: AbortHandle) -> Self {
+        Self { run, client: None, follower }
+    }
+}
+
 impl Drop for Followed {
     fn drop(&mut self) {
         self.follower.abort();
@@ -37,6 +44,10 @@ pub(super) enum Told {
     Said(FromRunner),
     /// The whole journal, where no runner answers.
     Read(Result<Vec<Event>, String>),
+    /// The whole journal as its mirror has it, where another machine drives the run.
+    Mirrored(Vec<Event>),
+    /// The mirror was not seen; why.
+    Unseen(String),
     /// The line is lost; why.
     Lost(String),
     /// What the console decided for all its runs, this one did not take; why.
@@ -45,7 +56,11 @@ pub(super) enum Told {
 
 impl State {
     pub fn open_run(&mut self, run: RunId) {
-        self.follow(run, 0);
+        if self.view.runs.iter().any(|row| row.id == run && row.held.is_some()) {
+            self.watch(run);
+        } else {
+            self.follow(run, 0);
+        }
         self.view.open_run = None;
         self.touch();
     }
@@ -56,7 +71,9 @@ impl State {
         let Some(shown) = &self.view.open_run else { return };
         let (run, after) = (shown.state.id.clone(), shown.state.seq);
         let lives = self.view.runs.iter().any(|row| row.id == run && row.driven);
-        if lives && matches!(shown.link, Link::Lost(_)) {
+        if lives && matches!(shown.link, Link::Elsewhere(_)) {
+            self.open_run(run);
+        } else if lives && matches!(shown.link, Link::Lost(_)) {
             self.follow(run, after);
             self.linked(Link::Connecting);
             self.touch();
@@ -75,7 +92,7 @@ impl State {
                 Err(error) => tell.journal(folder, error.to_string()).await,
             }
         });
-        self.followed = Some(Followed { run, client: None, follower: follower.abort_handle() });
+        self.followed = Some(Followed::of(run, follower.abort_handle()));
     }
 
     pub fn close_run(&mut self) {
@@ -106,6 +123,8 @@ impl State {
                 "It stands as its own band says; its next question asks again.",
             ),
             Told::Read(Ok(events)) => events.iter().for_each(|event| self.happened(event)),
+            Told::Mirrored(events) => self.mirrored(&events),
+            Told::Unseen(why) => self.linked(Link::Elsewhere(Some(why))),
             Told::Read(Err(why)) => self.tell(
                 Severity::Critical,
                 &format!("Run {run} cannot be read: {why}."),
@@ -138,6 +157,16 @@ impl State {
         if shown.state.working.is_none() {
             shown.live = None;
         }
+    }
+
+    /// The mirror is told whole: a line that a fenced-off holder had put there may have given way to another.
+    fn mirrored(&mut self, events: &[Event]) {
+        let known = self.view.open_run.as_ref().map_or(&[][..], |shown| &shown.events[..]);
+        if !events.starts_with(known) {
+            self.view.open_run = None;
+        }
+        events.iter().for_each(|event| self.happened(event));
+        self.linked(Link::Elsewhere(None));
     }
 
     fn live(&mut self, step: &StepId, progress: Option<Progress>, lines: Vec<String>) {
@@ -196,13 +225,13 @@ impl State {
     }
 }
 
-struct Tell {
-    run: RunId,
-    news: mpsc::Sender<News>,
+pub(super) struct Tell {
+    pub run: RunId,
+    pub news: mpsc::Sender<News>,
 }
 
 impl Tell {
-    async fn one(&self, told: Told) -> bool {
+    pub async fn one(&self, told: Told) -> bool {
         self.news.send(News::Told { run: self.run.clone(), told: Box::new(told) }).await.is_ok()
     }
 

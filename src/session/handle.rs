@@ -1,5 +1,6 @@
 //! What a frontend holds: it asks, and it reads the view.
 
+use super::elsewhere::LockWish;
 use super::view::View;
 use crate::checklist::Outcome;
 use crate::model::id::{BackupId, RunId, RunbookId, StoreId};
@@ -54,6 +55,15 @@ pub enum Request {
         run: RunId,
     },
     CloseRun,
+    /// Take a run over that another machine holds, or free its lock. The answer says why it was refused.
+    Lock {
+        run: RunId,
+        wish: LockWish,
+        reason: String,
+        /// Also while its lease has not expired.
+        alive: bool,
+        answer: oneshot::Sender<Result<(), String>>,
+    },
     /// An intent for the open run. The answer says why it was refused.
     Intent {
         intent: Intent,

@@ -3,6 +3,7 @@
 pub mod armed;
 mod arming;
 mod checks;
+mod elsewhere;
 mod follow;
 pub mod handle;
 mod news;
@@ -17,8 +18,9 @@ mod state;
 mod verify;
 pub mod view;
 
+pub use elsewhere::LockWish;
 pub use handle::{Request, SessionHandle};
-pub use parts::Parts;
+pub use parts::{LeasePlace, Parts};
 pub use run::{Session, start};
 pub use scan::{Scanned, scan_once};
 pub use view::{Link, Notice, RunRow, RunView, TaskRow, View};

@@ -1,5 +1,6 @@
 //! What arrives at the loop from work beside it.
 
+use super::elsewhere::{LockWish, Looked};
 use super::follow::Told;
 use super::view::RunRow;
 use crate::catalog::Catalog;
@@ -20,6 +21,10 @@ pub(super) enum News {
     Scanned { catalog: Arc<Catalog>, trouble: Option<String> },
     /// The runs folder, read anew; with what could not be read of it.
     Runs { rows: Vec<RunRow>, trouble: Vec<String>, listing: Listing },
+    /// The shared place, looked at anew.
+    Away(Box<Looked>),
+    /// A run was taken over, or its lock freed.
+    Locked { run: RunId, wish: LockWish },
     /// A runner was brought back, or not.
     Resumed { run: RunId, ended: Result<(), String> },
     /// About the run on screen.

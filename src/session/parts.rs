@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::checklist::Checklist;
+use crate::journal::lease::Leases;
 use crate::model::actor::Actor;
 use crate::model::estate::Estate;
 use crate::model::id::StoreId;
@@ -14,6 +15,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Opens the shared place where leases lie; asked again until it can be opened.
+#[async_trait::async_trait]
+pub trait LeasePlace: Send + Sync + std::fmt::Debug {
+    async fn open(&self) -> Result<Leases, String>;
+}
 
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -35,6 +42,8 @@ pub struct Parts {
     /// Runbook files that could not be read: located errors, ready to show.
     pub runbook_errors: Arc<Vec<String>>,
     pub checklists: Arc<Vec<Checklist>>,
+    /// The shared place, where one is configured.
+    pub leases: Option<Arc<dyn LeasePlace>>,
     /// Distance between two scans of the whole estate.
     pub rescan_every: Duration,
     /// What the operator should know from the start, one sentence each: shown as notices.

@@ -30,6 +30,7 @@ impl State {
             Request::OpenRun { run } => self.open_run(run),
             Request::ResumeRun { run } => self.resume_run(run),
             Request::CloseRun => self.close_run(),
+            Request::Lock { run, wish, reason, alive, answer } => self.lock(run, wish, (reason, alive), answer),
             Request::Intent { intent, answer } => self.send_intent(intent, answer),
             Request::AnswerItem { checklist, item, outcome, text } => self.answer_item(checklist, item, outcome, text),
             Request::Dismiss { notice } => {
@@ -59,6 +60,8 @@ impl State {
                 }
             }
             News::Runs { rows, trouble, listing } => self.runs_listed(rows, &trouble, listing),
+            News::Away(looked) => self.away_listed(*looked),
+            News::Locked { run, wish } => self.locked(run, wish),
             News::Resumed { run, ended } => self.resumed(&run, ended),
             News::Told { run, told } => self.told(&run, *told),
         }

@@ -27,6 +27,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const JUDGE_EVERY: Duration = Duration::from_mins(1);
 /// How often the runs folder is looked at.
 const RUNS_EVERY: Duration = Duration::from_secs(2);
+/// How often the shared place is asked who holds what.
+const AWAY_EVERY: Duration = Duration::from_secs(10);
 /// How long running work may take to stop when the console closes.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -71,6 +73,7 @@ enum Arrival {
     Gather,
     Beat,
     LookAtRuns,
+    LookAway,
     Closed,
 }
 
@@ -79,6 +82,7 @@ async fn drive(mut state: State, mut channels: Channels) {
     let mut gather = ticks(GATHER_EVERY);
     let mut beat = ticks(BEAT);
     let mut runs = ticks(RUNS_EVERY);
+    let mut away = ticks(AWAY_EVERY);
     let mut judged = Instant::now();
     loop {
         let arrival = tokio::select! {
@@ -87,6 +91,7 @@ async fn drive(mut state: State, mut channels: Channels) {
             Some((id, outcome)) = channels.ends.recv() => Arrival::End(id, outcome),
             _ = gather.tick(), if state.tasks.running() > 0 => Arrival::Gather,
             _ = runs.tick() => Arrival::LookAtRuns,
+            _ = away.tick() => Arrival::LookAway,
             _ = beat.tick() => Arrival::Beat,
         };
         match arrival {
@@ -96,6 +101,7 @@ async fn drive(mut state: State, mut channels: Channels) {
             Arrival::End(id, outcome) => state.ended(id, outcome),
             Arrival::Gather => state.gather(),
             Arrival::LookAtRuns => state.list_runs(),
+            Arrival::LookAway => state.list_away(),
             Arrival::Beat => {
                 state.beat();
                 if judged.elapsed() >= JUDGE_EVERY {

@@ -37,7 +37,8 @@ impl State {
             let what = format!("Drill {} has not cleared {}.", row.id, row.owes.join(", "));
             self.stands(&what, Severity::Warning, &what, &format!("`relight clean {}` clears it.", row.id));
         }
-        self.show_runs(rows);
+        self.here = rows;
+        self.show_runs();
         self.reconnect();
         for line in trouble {
             self.stands(line, Severity::Warning, line, "`relight journal verify` names the place.");
@@ -155,6 +156,7 @@ fn rows_of(entries: &[RunEntry]) -> (Vec<RunRow>, Vec<String>) {
                 over: state.status.is_over(),
                 created_at: state.created_at,
                 operator: state.operator.clone(),
+                held: None,
                 owes: state.debts.iter().filter(|debt| debt.is_due()).map(|debt| debt.title.clone()).collect(),
             }),
             Err(why) => trouble.push(format!("Run {} cannot be read: {why}.", entry.folder.run)),

@@ -9,11 +9,13 @@ use super::scan::Scanning;
 use super::view::{RunRow, TaskRow, View};
 use crate::catalog::Catalog;
 use crate::health::{self, Severity};
+use crate::journal::lease::Leases;
 use crate::model::proof::ProofRecord;
 use crate::model::task::TaskOutcome;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use crate::runner::Listing;
+use crate::runner::elsewhere::Known;
 use crate::tasks::{Supervisor, TaskRecord};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -40,6 +42,14 @@ pub(super) struct State {
     pub listing_runs: bool,
     /// What the last look at the runs folder read; away while the next one goes on.
     pub listing: Listing,
+    /// Runs of this machine, and those of others as the shared place told last.
+    pub here: Vec<RunRow>,
+    pub away: Vec<RunRow>,
+    pub away_known: Known,
+    /// A look at the shared place goes on.
+    pub listing_away: bool,
+    /// The shared place, once it could be opened.
+    pub leases: Option<Leases>,
     /// The run on screen.
     pub followed: Option<Followed>,
     changed: bool,
@@ -83,6 +93,11 @@ impl State {
             ledger: Vec::new(),
             listing_runs: false,
             listing: Listing::default(),
+            here: Vec::new(),
+            away: Vec::new(),
+            away_known: Known::default(),
+            listing_away: false,
+            leases: None,
             followed: None,
             changed: true,
         }
@@ -128,7 +143,19 @@ impl State {
         }
     }
 
-    pub fn show_runs(&mut self, rows: Vec<RunRow>) {
+    /// One row for each run, newest first: whoever holds it tells of it.
+    pub fn show_runs(&mut self) {
+        let is_away = |row: &RunRow| self.away.iter().any(|away| away.id == row.id);
+        let here: Vec<RunRow> = self.here.iter().filter(|row| !is_away(row)).cloned().collect();
+        let mut rows = self.away.clone();
+        for row in &mut rows {
+            let copy = self.here.iter().any(|here| here.id == row.id);
+            if let Some(held) = &mut row.held {
+                held.copy_here = copy;
+            }
+        }
+        rows.extend(here);
+        rows.sort_by(|a, b| b.id.cmp(&a.id));
         if rows != *self.view.runs {
             self.view.runs = Arc::new(rows);
             self.touch();

@@ -7,6 +7,7 @@ use crate::health::{HealthReport, Severity};
 use crate::model::actor::Actor;
 use crate::model::estate::Estate;
 use crate::model::id::{RunId, StepId, StoreId};
+use crate::model::lease::Lease;
 use crate::model::proof::ProofRecord;
 use crate::model::task::Progress;
 use crate::model::time::Timestamp;
@@ -71,6 +72,19 @@ pub struct RunRow {
     pub operator: Actor,
     /// What it made as a drill and nobody has seen gone.
     pub owes: Vec<String>,
+    /// Set where another machine holds it: then it can only be watched here.
+    pub held: Option<Held>,
+}
+
+/// How a run is held from elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// One of its leases: they are renewed together.
+    pub lease: Lease,
+    /// Why its mirror tells no run.
+    pub unreadable: Option<String>,
+    /// A copy of it lies here, fenced off.
+    pub copy_here: bool,
 }
 
 /// The run on screen.
@@ -93,6 +107,8 @@ pub enum Link {
     Connecting,
     /// The runner is gone; `ResumeRun` brings it back. The text says how it was lost.
     Lost(String),
+    /// Another machine drives it; the mirror in the shared place tells, unless it says why not.
+    Elsewhere(Option<String>),
     /// The run is over and its runner has left.
     Ended,
 }

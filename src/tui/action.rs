@@ -182,7 +182,10 @@ actions! {
     RunAbort "run.abort" Run ["X"] 5 RunLive "abort" "Stop the run, and take back what has an undo.";
     RunNote "run.note" Run ["n"] 6 RunLive "note" "Put a remark into the journal.";
     RunResume "run.revive" Run ["u"] 2 RunLost "bring back" "Start the lost runner of this run again.";
+    RunTakeOver "run.take-over" Run ["t"] 2 Away "take over" "Bring a run here that another machine holds, with a reason.";
     RunClose "run.close" Run ["c"] 7 Nothing "list of runs" "Stop following this run; it goes on.";
+
+    RunsTakeOver "runs.take-over" Runs ["t"] 3 Away "take over" "Bring a run here that another machine holds; where its mirror is lost, free its lock.";
 
     TaskCancel "tasks.cancel" Tasks ["x"] 2 Task "cancel" "Stop the selected task.";
 
@@ -213,6 +216,8 @@ actions! {
     LookAgain "outcome.look-again" Outcome ["l"] 0 Nothing "look again" "Look at the world again to learn what happened.";
     TakeBack "outcome.take-back" Outcome ["u"] 0 Nothing "take back" "Undo the failed step, so that it can be tried again.";
     AcceptDrift "outcome.accept" Outcome ["c"] 0 Nothing "accept change" "Go on with the changed target; asks for a reason.";
+    CopyCode "approval.copy-code" Outcome ["d"] 0 Nothing "copy code" "Copy the code of an approval, for a device without a network.";
+    EnterSignature "approval.signature" Outcome ["e"] 0 Nothing "enter signature" "Type or paste the name and signature that an approver's device printed.";
     OutcomeAbort "outcome.abort" Outcome ["X"] 0 Nothing "abort run" "Stop the run; asks for a reason.";
 }
 

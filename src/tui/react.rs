@@ -94,6 +94,14 @@ impl App {
                 }));
             }
             Ask::Intent(intent) => self.ask_intent(layer, intent),
+            Ask::Lock { run, wish, reason, alive } => {
+                let (answer, result) = oneshot::channel();
+                self.say(format!("asking the shared place about {run}"));
+                self.send(Request::Lock { run, wish, reason, alive, answer });
+                self.pending.push(Box::pin(async move {
+                    (layer, Reply::Intent(result.await.unwrap_or_else(|_| Err(SESSION_LOST.to_owned()))))
+                }));
+            }
         }
     }
 

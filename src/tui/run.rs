@@ -146,7 +146,11 @@ fn carry_out<B: Backend>(
                 let copied = host.copy(&text);
                 if copied.is_ok() {
                     let lines = text.lines().count();
-                    let what = if lines > 1 { format!("{lines} lines") } else { text };
+                    let what = match text.chars().count() {
+                        _ if lines > 1 => format!("{lines} lines"),
+                        long @ 80.. => format!("{long} characters"),
+                        _ => text,
+                    };
                     app.say(format!("copied {what}"));
                 }
                 copied

@@ -11,7 +11,7 @@ use crate::model::id::{RunId, RunbookId};
 use crate::model::task::Values;
 use crate::model::time::Timestamp;
 use crate::runbook::{Intent, Mode, Plan};
-use crate::session::{Request, View};
+use crate::session::{LockWish, Request, View};
 use ratatui::layout::Rect;
 
 /// What screens may read while they draw and decide.
@@ -73,9 +73,20 @@ impl Place {
 /// A question to the session whose answer comes later, to the screen that asked.
 #[derive(Debug)]
 pub enum Ask {
-    Plan { runbook: RunbookId, params: Values, mode: Mode },
+    Plan {
+        runbook: RunbookId,
+        params: Values,
+        mode: Mode,
+    },
     Start(Box<Plan>),
     Intent(Intent),
+    /// Take a run over, or free its lock: for this reason, and whether its lease must have expired or not.
+    Lock {
+        run: RunId,
+        wish: LockWish,
+        reason: String,
+        alive: bool,
+    },
 }
 
 /// What came back.

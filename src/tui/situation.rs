@@ -3,7 +3,7 @@
 use crate::model::id::{AssetId, BackupId, RunId, RunbookId, StoreId};
 use crate::runbook::{RunStatus, RunbookKind};
 use crate::session::View;
-use crate::session::view::Link;
+use crate::session::view::{Held, Link};
 
 /// What the cursor is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Need {
     Startable,
     RunLive,
     RunLost,
+    /// A run that another machine holds.
+    Away,
     Task,
     Store,
     Notice,
@@ -67,6 +69,7 @@ impl Situation<'_> {
             Need::Backup => if_not(self.backup().is_some(), "no backup is selected"),
             Need::Restore => self.why_no_restore(),
             Need::Question | Need::Startable | Need::RunLive | Need::RunLost => self.why_not_run(need),
+            Need::Away => if_not(self.held().is_some(), "no other machine holds it"),
             Need::Task => match self.selected {
                 Selected::Task(id) => {
                     let running = self.view.tasks.iter().any(|task| task.id == *id && task.ended_at.is_none());
@@ -91,6 +94,12 @@ impl Situation<'_> {
         }
     }
 
+    /// How the selected run is held from elsewhere.
+    pub fn held(&self) -> Option<&Held> {
+        let Selected::Run(id) = self.selected else { return None };
+        self.view.runs.iter().find(|row| &row.id == id)?.held.as_ref()
+    }
+
     pub fn asset(&self) -> Option<AssetId> {
         match self.selected {
             Selected::Asset(asset) => Some(asset.clone()),
@@ -113,6 +122,9 @@ impl Situation<'_> {
 
     fn why_not_run(&self, need: Need) -> Option<String> {
         let Some(run) = &self.view.open_run else { return Some("no run is open".to_owned()) };
+        if let Some(why) = run.state.fenced_off() {
+            return Some(format!("this copy is fenced off: {why}"));
+        }
         if matches!(need, Need::RunLost) {
             return if matches!(run.link, Link::Lost(_)) { None } else { Some("its runner is not lost".to_owned()) };
         }
@@ -123,6 +135,7 @@ impl Situation<'_> {
             Link::Connected => {}
             Link::Connecting => return Some("still connecting to the runner".to_owned()),
             Link::Lost(_) => return Some("the runner is lost; u brings it back".to_owned()),
+            Link::Elsewhere(_) => return Some("another machine drives it; t takes it over".to_owned()),
             Link::Ended => return Some("the runner has left".to_owned()),
         }
         match need {

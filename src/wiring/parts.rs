@@ -1,7 +1,8 @@
 //! From what a command works with to what the session works with.
 
 use super::setup::Setup;
-use crate::session::Parts;
+use crate::journal::lease::Leases;
+use crate::session::{LeasePlace, Parts};
 use crate::tasks;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,15 @@ impl Setup {
             runbook_errors: Arc::new(errors),
             rescan_every: RESCAN_EVERY,
             checklists: Arc::new(checklists),
+            leases: self.shared.as_ref().map(|_| Arc::new(self.clone()) as Arc<dyn LeasePlace>),
             notes,
         }
+    }
+}
+
+#[async_trait::async_trait]
+impl LeasePlace for Setup {
+    async fn open(&self) -> Result<Leases, String> {
+        self.leases().await.map_err(|error| error.to_string())
     }
 }

@@ -17,14 +17,14 @@ with = { path = "/", need_bytes = "1000" }
 approve = { quorum = 1, ttl = "30m", loss = "five minutes of orders" }
 "#;
 
-fn said(sandbox: &Sandbox, arguments: &[&str], input: &str) -> (String, i32) {
+pub fn said(sandbox: &Sandbox, arguments: &[&str], input: &str) -> (String, i32) {
     let output = sandbox.relight(arguments).write_stdin(input).timeout(Duration::from_mins(2)).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (text, output.status.code().unwrap_or(-1))
 }
 
 /// A sandbox whose approvers are grace, and the user that runs this test.
-fn sandbox() -> (Sandbox, String) {
+pub fn sandbox() -> (Sandbox, String) {
     let sandbox = Sandbox::new();
     let me = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let me = me.trim().to_owned();

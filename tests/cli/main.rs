@@ -15,4 +15,5 @@ mod runners;
 mod runs;
 #[path = "../support/s3.rs"]
 mod s3;
+mod tampering;
 mod verify;

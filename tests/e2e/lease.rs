@@ -160,6 +160,8 @@ async fn a_bucket_whose_server_ignores_conditions_is_refused() {
     let run = machine.started(&plan).await;
     let why = start(&run).await.unwrap_err();
     assert!(why.contains("ignores If-None-Match") && why.contains("does not keep its word"), "{why}");
+    let told = said(&machine.relight(&["doctor"]));
+    assert!(told.contains("shared place") && told.contains("ignores If-None-Match"), "{told}");
     assert_eq!(run.state().status, RunStatus::Ready);
 }
 
@@ -247,4 +249,80 @@ async fn a_mirror_that_lags_holds_nothing_up_and_is_made_whole() {
     uploads.restored(&damaged);
     run.gone().await;
     assert_eq!(mirrored(&uploads, &run), run.state().seq);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lock_of_a_run_whose_mirror_is_lost_is_freed_with_a_reason() {
+    let uploads = Uploads::with(Place::Bucket).await;
+    let plan = plan(&uploads).await;
+    share(&uploads);
+    let mut first = uploads.begin(&plan).await;
+    first.go_on(at("unpack")).await.unwrap();
+    until("the mirror keeps up", || mirrored(&uploads, &first) == first.state().seq).await;
+    let id = first.folder.run.to_string();
+    let here = Machine { state: uploads.state(), config: uploads.config() };
+    let other = Machine::new(&uploads, "other");
+    let told = said(&other.relight(&["doctor"]));
+    assert!(told.contains("keeps conditional writes"), "{told}");
+    Machine::kill(&first.folder);
+    let wish = ["runs", "--free", &id, "--reason", "the machine burnt, and the mirror with it"];
+    let whole = other.relight(&wish);
+    assert!(whole.status.code() == Some(64) && said(&whole).contains("--take-over"), "{}", said(&whole));
+    std::fs::remove_dir_all(uploads.s3.file(&format!("files/relight/runs/{id}"))).unwrap();
+    let listed = said(&other.relight(&["runs"]));
+    assert!(listed.contains("has no mirror") && listed.contains("--free"), "{listed}");
+    let own = here.relight(&wish);
+    assert!(said(&own).contains("relight resume"), "its journal is whole: {}", said(&own));
+    until("the lock is free", || other.relight(&wish).status.success()).await;
+
+    let mut second = other.started(&plan).await;
+    start(&second).await.unwrap();
+    second.go_on(at("unpack")).await.unwrap();
+    let noted = second.events.iter().any(|event| {
+        matches!(event, EventKind::NoteAdded { text }
+            if text.contains(&id) && text.contains("had been freed by") && text.contains("and the mirror with it"))
+    });
+    assert!(noted, "{:#?}", second.events);
+    assert!(second.state().epoch() > 2);
+    let revived = said(&here.relight(&["resume", &id]));
+    assert!(revived.to_lowercase().contains("fenced off"), "{revived}");
+    second.abort().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_console_watches_the_run_and_takes_it_over_with_keys() {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+    let uploads = Uploads::with(Place::Bucket).await;
+    let plan = plan(&uploads).await;
+    share(&uploads);
+    let mut first = uploads.begin(&plan).await;
+    first.go_on(at("unpack")).await.unwrap();
+    until("the mirror keeps up", || mirrored(&uploads, &first) == first.state().seq).await;
+    let other = Machine::new(&uploads, "other");
+    let (config, state) = (uploads.config(), other.state.clone());
+    let arguments = [Path::new("--config"), &config, Path::new("--state"), &state];
+    let mut console =
+        crate::pty::Terminal::start(Path::new(RELIGHT), &arguments, &std::collections::BTreeMap::new(), (120, 40))
+            .unwrap();
+    console.wait_for("scanned", PATIENCE).unwrap();
+    console.type_keys("5").unwrap();
+    console.wait("the run of the other machine", PATIENCE, |screen| screen.contains("away: waiting")).unwrap();
+    console.type_keys("<enter>").unwrap();
+    console.wait("what its mirror tells", PATIENCE, |screen| screen.contains("You watch: ")).unwrap();
+    console.type_keys("a").unwrap();
+    console.wait_for("another machine drives it", PATIENCE).unwrap();
+    Machine::kill(&first.folder);
+    console.wait("its silence", PATIENCE, |screen| screen.contains("dead or cut off")).unwrap();
+    console.type_keys("t").unwrap();
+    console.wait_for("Take the run over", PATIENCE).unwrap();
+    console.type_keys("its machine burnt down<c-y>").unwrap();
+    console
+        .wait("the run, driven here", PATIENCE, |screen| screen.contains("live") && !screen.contains("You watch"))
+        .unwrap();
+    let folder = RunFolder::of(&other.state, &first.folder.run);
+    let second = Run::attach(&folder).await;
+    let lease = second.state().lease.clone().unwrap();
+    assert_eq!(lease.taken_from.unwrap().reason, "its machine burnt down");
+    console.type_keys("<c-c><c-c>").unwrap();
+    console.exit_code(PATIENCE).unwrap();
 }

@@ -8,7 +8,7 @@ use relight::session::Request;
 
 #[test]
 fn dialogs_look_right() {
-    for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm"] {
+    for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm", "approval", "proof"] {
         snap(&format!("dialog-{kind}"), "5 a", &|| with_run(runs::asking(kind)));
     }
     snap("dialog-phrase-typed", "5 a 's 'w 'a 'x", &|| with_run(runs::asking("phrase")));

@@ -10,10 +10,12 @@ use relight::model::backup::{Backup, BackupKind, ChainLink, Copy, Sidecar, TimeS
 use relight::model::content::{Content, Form, Wrapping};
 use relight::model::estate::*;
 use relight::model::id::{AssetId, BackupId, StoreId};
+use relight::model::lease::Lease;
 use relight::model::objective::{CopyRule, Objectives};
 use relight::model::proof::{Level, ProofOutcome, ProofRecord};
 use relight::model::task::{Progress, Unit};
 use relight::model::time::Timestamp;
+use relight::session::view::Held;
 use relight::session::{Notice, RunRow, TaskRow, View};
 use relight::stores::StoreErrorKind;
 use std::collections::BTreeMap;
@@ -440,7 +442,7 @@ pub fn view() -> View {
     }
 }
 
-fn runs() -> Vec<RunRow> {
+pub fn runs() -> Vec<RunRow> {
     let row = |id: &str, title: &str, mode: &str, status: &str, needs: bool, over: bool, hours: i64| RunRow {
         id: id.into(),
         title: title.into(),
@@ -448,6 +450,7 @@ fn runs() -> Vec<RunRow> {
         status: status.into(),
         needs_operator: needs,
         owes: Vec::new(),
+        held: None,
         driven: !over,
         over,
         created_at: before(hours, 12),
@@ -459,6 +462,36 @@ fn runs() -> Vec<RunRow> {
         row("20261119T080000Z-restore-postgres", "Restore orders-db", "drill", "completed", false, true, 30),
         row("20261118T080000Z-restore-files", "Restore config", "real", "completed with exceptions", false, true, 54),
     ]
+}
+
+/// A row of a run that another machine holds, whose runner has given no sign for a while.
+pub fn away(unreadable: bool) -> RunRow {
+    let holder = Actor { name: "grace".into(), host: "ops2".into(), pid: 812 };
+    let lease = Lease {
+        scope: "database 7312204418823301121/orders".into(),
+        epoch: 3,
+        holder: holder.clone(),
+        run: "20261120T135000Z-restore-postgres".into(),
+        seat: "5d41402abc4b2a76".into(),
+        acquired_at: before(0, 11),
+        renewed_at: before(0, 4),
+        expires_at: before(0, 2),
+        taken_from: None,
+        released_at: None,
+        freed_from: None,
+    };
+    let row = runs().remove(0);
+    RunRow {
+        status: if unreadable { "away: mirror lost" } else { "away: its runner is silent" }.into(),
+        driven: false,
+        operator: holder,
+        held: Some(Held {
+            lease,
+            unreadable: unreadable.then(|| "run 20261120T135000Z-restore-postgres has no mirror".into()),
+            copy_here: true,
+        }),
+        ..row
+    }
 }
 
 fn tasks() -> Vec<TaskRow> {

@@ -30,6 +30,18 @@ fn with_run(run: relight::session::RunView) -> relight::session::View {
     view
 }
 
+/// A run that another machine holds: the list with it, and the run as its mirror tells.
+fn away(unreadable: bool) -> (relight::session::View, relight::session::RunView) {
+    let mut view = estate::view();
+    let mut rows = estate::runs();
+    rows[0] = estate::away(unreadable);
+    view.runs = Arc::new(rows);
+    let mut run = runs::asking("phrase");
+    run.link = relight::session::Link::Elsewhere(None);
+    run.state.operator = view.runs[0].operator.clone();
+    (view, run)
+}
+
 #[test]
 fn overview() {
     snap("overview", "", &estate::view);
@@ -74,10 +86,18 @@ fn runbooks_and_walk_through() {
 #[test]
 fn runs() {
     snap("runs", "5", &estate::view);
+    snap("runs-away", "5", &|| away(false).0);
+    snap("runs-away-lost", "5 t", &|| away(true).0);
+    snap("run-away", "5", &|| {
+        let (mut view, run) = away(false);
+        view.open_run = Some(Arc::new(run));
+        view
+    });
+    snap("run-fenced-off", "5", &|| with_run(runs::fenced_off()));
     snap("run-running", "5", &|| with_run(runs::running()));
     snap("run-drill", "5", &|| with_run(runs::drilling()));
     snap("run-owes", "5", &|| with_run(runs::owing()));
-    for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm"] {
+    for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm", "approval", "proof"] {
         snap(&format!("run-asks-{kind}"), "5", &|| with_run(runs::asking(kind)));
     }
 }

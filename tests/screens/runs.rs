@@ -5,10 +5,11 @@ use chrono::Duration;
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::estate::AssetKind;
 use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
+use relight::runbook::approval::{ApprovalRequest, Approver, short_code};
 use relight::runbook::definition::{ByMode, TaskTemplate};
 use relight::runbook::estimate::Estimate;
 use relight::runbook::plan::PlannedAction;
-use relight::runbook::state::Working;
+use relight::runbook::state::{Standing, Working};
 use relight::runbook::{
     Action, Armed, Confirm, Debt, Exception, Mode, Param, ParamKind, Plan, PlannedStep, Question, QuestionKind,
     RunState, RunStatus, Runbook, RunbookKind, SkipRule, Step, StepRecord, StepState,
@@ -345,6 +346,18 @@ pub fn asking(kind: &str) -> RunView {
             run.state.question = Some(question(7, kind, "Is the application well?"));
             run
         }
+        "approval" => approving(),
+        "proof" => {
+            let mut run = waiting(6, StepState::Blocked);
+            let kind = QuestionKind::Proof {
+                missing: vec!["fence-receipt".into()],
+                loss: Some("db1 is not proven to be fenced: what it still takes is lost or merged by hand".into()),
+                phrase: Some("swap without a fence and lose what db1 takes".into()),
+                from: Some("safety".into()),
+            };
+            run.state.question = Some(question(6, kind, "“Swap in” starts only with proof that is missing"));
+            run
+        }
         _ => {
             let mut run = waiting(2, StepState::Blocked);
             run.state.armed = None;
@@ -352,6 +365,48 @@ pub fn asking(kind: &str) -> RunView {
             run
         }
     }
+}
+
+/// Two approvals are wanted, one of them is given.
+fn approving() -> RunView {
+    let mut run = run_at(6, StepState::AwaitingApproval, RunStatus::Waiting);
+    let approver = |name: &str| Approver { name: name.into(), public_key: "unused".into() };
+    let mut plan = plan();
+    plan.approvers = ["ada", "deploy", "grace"].map(approver).into();
+    run.state.hands = vec!["deploy".into()];
+    run.state.steps[6].approvals = vec![approver("ada")];
+    let request = ApprovalRequest {
+        estate: plan.estate.clone(),
+        environment: plan.environment.clone(),
+        run: run.state.id.clone(),
+        mode: plan.mode.to_string(),
+        step: STEPS[6].0.into(),
+        title: STEPS[6].1.into(),
+        loss: "what was written to orders since the backup of 2026-11-19 11:55 UTC, about 26 h".into(),
+        plan: "7b1f93c20aa4d4e8".repeat(4),
+        question: 9,
+        operator: "deploy".into(),
+        expires: now() + Duration::minutes(28),
+    };
+    run.state.plan = Arc::new(plan);
+    let (code, short) = (request.code(), short_code(&request.text()));
+    let kind = QuestionKind::Approval { request: Box::new(request), quorum: 2, code, short };
+    run.state.question = Some(question(6, kind, "“Swap in” needs the approval of 2 other people"));
+    run
+}
+
+/// A copy that another machine has taken the run away from.
+pub fn fenced_off() -> RunView {
+    let mut run = run_at(4, StepState::Interrupted, RunStatus::Paused { cause: "fenced off".into() });
+    run.state.lease = Some(Standing {
+        epoch: 3,
+        place: "s3://platform-backups/relight/".into(),
+        taken_from: None,
+        lapsed: None,
+        lost: Some("database orders was taken over by grace@ops2 at 13:58:00 UTC (epoch 4): ops1 burnt down".into()),
+    });
+    run.link = Link::Lost("its process is gone".into());
+    run
 }
 
 pub fn failure() -> Failure {

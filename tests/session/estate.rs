@@ -128,6 +128,7 @@ impl World {
             runbook_errors: Arc::default(),
             rescan_every: std::time::Duration::from_mins(5),
             checklists: Arc::default(),
+            leases: None,
             notes: Vec::new(),
         };
         Self { far, clock, parts }

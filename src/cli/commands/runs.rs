@@ -23,13 +23,16 @@ use std::io;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Take a run over from a machine that is lost, fencing its runner off, and bring it back here
-    #[arg(long, value_name = "RUN", requires = "reason")]
+    #[arg(long, value_name = "RUN", requires = "reason", conflicts_with = "free")]
     take_over: Option<String>,
-    /// Why it is taken over; kept in the journal
-    #[arg(long, value_name = "WHY", requires = "take_over")]
+    /// Free the lock of a run that nobody can bring back: its journal and its mirror are both lost
+    #[arg(long, value_name = "RUN", requires = "reason")]
+    free: Option<String>,
+    /// Why it is taken over, or its lock freed; kept in the journal, of the next run that takes the lock if freed
+    #[arg(long, value_name = "WHY")]
     reason: Option<String>,
-    /// Take it also while its lease has not expired: its runner may act until it looks at the lease again
-    #[arg(long, requires = "take_over")]
+    /// Do it also while its lease has not expired: its runner may act until it looks at the lease again
+    #[arg(long)]
     before_expiry: bool,
 }
 
@@ -112,6 +115,12 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     if let (Some(run), Some(reason)) = (&args.take_over, &args.reason) {
         return take_over(&setup, run, reason, args.before_expiry, out).await;
     }
+    if let (Some(run), Some(reason)) = (&args.free, &args.reason) {
+        return free(&setup, run, reason, args.before_expiry, out).await;
+    }
+    if args.reason.is_some() || args.before_expiry {
+        return Err(Fault::usage("--reason and --before-expiry go with --take-over or --free").into());
+    }
     let (away, unseen) = match elsewhere::all(&setup).await {
         Ok(away) => (away, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
@@ -170,16 +179,38 @@ async fn take_over(setup: &Setup, text: &str, reason: &str, alive: bool, out: &m
     let leases = setup.leases().await?;
     let wish = Takeover { run: &run, by: &setup.actor, reason: reason.trim(), alive, config: &setup.config_path };
     let folder =
-        runner::elsewhere::take_over(&leases, &setup.state_dir, &wish, setup.clock.now()).await.map_err(|error| {
-            match error {
-                TakeoverError::Lease(LeaseError::Alive { .. }) => Fault::new(Exit::Usage, error.to_string())
-                    .hint("wait until it has expired; if you know that its runner is dead, add --before-expiry"),
-                other => Fault::new(Exit::Unknown, other.to_string()).hint("`relight runs` shows who holds what"),
-            }
-        })?;
+        runner::elsewhere::take_over(&leases, &setup.state_dir, &wish, setup.clock.now()).await.map_err(refused)?;
     spawn::start(&folder, &setup.state_dir).await?;
     out.line(&format!("Run {run} is taken over; its old runner is fenced off."))?;
     out.line("  Files that it made for itself stay on the old machine. What it may have begun is looked at first.")?;
     out.line(&format!("  next: relight attach {run}"))?;
     Ok(Exit::Fine)
+}
+
+async fn free(setup: &Setup, text: &str, reason: &str, alive: bool, out: &mut Output) -> eyre::Result<Exit> {
+    if reason.trim().is_empty() {
+        return Err(Fault::usage("freeing a lock needs a reason: it is kept").into());
+    }
+    let away = elsewhere::all(setup).await?;
+    let run = elsewhere::choose(&away, text).map_or_else(|| RunId::from(text), |found| found.lease.run.clone());
+    let leases = setup.leases().await?;
+    let wish = (&run, &setup.actor, reason.trim());
+    let freed = runner::elsewhere::free(&leases, &setup.state_dir, wish, alive).await.map_err(refused)?;
+    for lease in &freed {
+        out.line(&format!("{} is free, under epoch {}.", escaped(&lease.scope), lease.epoch))?;
+    }
+    out.line(&format!("  Run {run} is fenced off for good. Nobody has looked at what it may have begun: look first."))?;
+    out.line("  Your name and reason stay in the lock, and go into the journal of the next run that takes it.")?;
+    Ok(Exit::Fine)
+}
+
+/// Why the lock stays where it is, and what to do about that.
+fn refused(error: TakeoverError) -> Fault {
+    match error {
+        TakeoverError::Lease(LeaseError::Alive { .. }) => Fault::new(Exit::Usage, error.to_string())
+            .hint("wait until it has expired; if you know that its runner is dead, add --before-expiry"),
+        TakeoverError::Whole(run) => Fault::new(Exit::Usage, TakeoverError::Whole(run.clone()).to_string())
+            .hint(format!("relight runs --take-over {run} --reason WHY")),
+        other => Fault::new(Exit::Unknown, other.to_string()).hint("`relight runs` shows who holds what"),
+    }
 }

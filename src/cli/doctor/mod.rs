@@ -4,6 +4,7 @@ mod check;
 mod clock;
 mod secrets;
 mod servers;
+mod shared;
 mod state;
 mod stores;
 mod tools;
@@ -16,13 +17,14 @@ use crate::wiring::Setup;
 pub async fn all(setup: &Setup) -> Vec<Check> {
     let mut checks = vec![state::writable(&setup.state_dir)];
     checks.push(Check::good("identity", "user", setup.actor.to_string()));
-    let (secrets, tools, stores, skew, servers) = futures::join!(
+    let (secrets, tools, stores, shared, skew, servers) = futures::join!(
         secrets::all(setup),
         tools::all(setup),
         stores::all(setup),
+        shared::all(setup),
         clock::all(setup),
         servers::all(setup)
     );
-    checks.extend([secrets, tools, stores, skew, servers].into_iter().flatten());
+    checks.extend([secrets, tools, stores, shared, skew, servers].into_iter().flatten());
     checks
 }

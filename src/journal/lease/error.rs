@@ -60,6 +60,17 @@ fn held(lease: &Lease, now: Timestamp) -> String {
 
 fn lost(lease: Option<&Lease>, scope: &str) -> String {
     let Some(lease) = lease else { return format!("{} is held by someone else now", escaped(scope)) };
+    if let Some(from) = lease.freed_from.as_ref().filter(|_| !lease.is_held()) {
+        return format!(
+            "{} was freed by {} at {} (epoch {}), as nobody could bring run {} back: {}",
+            escaped(scope),
+            escaped(&lease.holder.to_string()),
+            lease.acquired_at.format("%Y-%m-%d %H:%M:%S UTC"),
+            lease.epoch,
+            escaped(lease.run.as_str()),
+            escaped(&from.reason),
+        );
+    }
     let by = lease.taken_from.as_ref().map(|from| format!(": {}", escaped(&from.reason))).unwrap_or_default();
     format!(
         "{} was taken over by {} at {} (epoch {}, run {}){by}",

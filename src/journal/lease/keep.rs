@@ -9,11 +9,13 @@ use crate::stores::place::Tag;
 pub struct Held {
     leases: Leases,
     scopes: Vec<(Lease, Tag)>,
+    /// Registers as they were found, of scopes that had been freed by hand before.
+    pub(super) freed: Vec<Lease>,
 }
 
 impl Held {
     pub(super) fn new(leases: Leases) -> Self {
-        Self { leases, scopes: Vec::new() }
+        Self { leases, scopes: Vec::new(), freed: Vec::new() }
     }
 
     pub(super) fn push(&mut self, lease: Lease, tag: Tag) {
@@ -30,6 +32,11 @@ impl Held {
 
     pub fn taken_from(&self) -> Option<&TakenFrom> {
         self.scopes.iter().find_map(|(lease, _)| lease.taken_from.as_ref())
+    }
+
+    /// One sentence for each scope that someone had freed from another run before it came here.
+    pub fn remarks(&self) -> Vec<String> {
+        self.freed.iter().filter_map(remark).collect()
     }
 
     /// Proves by a write that all scopes are still ours, and puts their expiry off.
@@ -68,6 +75,22 @@ impl Held {
         }
         Ok(())
     }
+}
+
+fn remark(lease: &Lease) -> Option<String> {
+    let from = lease.freed_from.as_ref()?;
+    Some(format!(
+        "{} had been freed by {} at {} from run {}, which {} held (epoch {}, last renewed {}) and which nobody could \
+         bring back: {}",
+        lease.scope,
+        lease.holder,
+        lease.acquired_at.format("%Y-%m-%d %H:%M:%S UTC"),
+        lease.run,
+        from.holder,
+        from.epoch,
+        from.renewed_at.format("%Y-%m-%d %H:%M:%S UTC"),
+        from.reason,
+    ))
 }
 
 /// Same holding: only times differ.

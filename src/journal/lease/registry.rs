@@ -203,7 +203,10 @@ impl Leases {
                 expires_at: self.expiry(now),
                 taken_from: found.as_ref().and_then(|(lease, _)| taken(lease)),
                 released_at: None,
+                freed_from: None,
             };
+            held.freed
+                .extend(found.as_ref().map(|(lease, _)| lease).filter(|lease| lease.freed_from.is_some()).cloned());
             match self.write(&lease, found.as_ref().map(|(_, tag)| tag)).await {
                 Ok(tag) => held.push(lease, tag),
                 Err(error) => return (held, Some(error)),
@@ -230,6 +233,50 @@ impl Leases {
             held.push(renewed, tag);
         }
         Ok(held)
+    }
+
+    /// Frees the run's scopes for other runs, under a higher epoch: its runner, should it live, is fenced off.
+    /// What was freed before a failure stays free.
+    pub async fn free(&self, run: &RunId, by: &Actor, reason: &str, alive: bool) -> Result<Vec<Lease>, LeaseError> {
+        self.probe().await?;
+        let now = self.clock.now();
+        let held: Vec<Lease> =
+            self.all().await?.into_iter().filter(|lease| &lease.run == run && lease.is_held()).collect();
+        if held.is_empty() {
+            return Err(LeaseError::NothingHeld(run.to_string()));
+        }
+        if let Some(lease) = held.iter().find(|lease| !alive && !lease.is_expired(now)) {
+            return Err(LeaseError::Alive { lease: Box::new(lease.clone()) });
+        }
+        let mut freed = Vec::new();
+        for lease in held {
+            let Some((lease, tag)) = self.look(&lease.scope).await? else {
+                return Err(LeaseError::Gone { scope: lease.scope, place: self.location() });
+            };
+            if &lease.run != run || !lease.is_held() {
+                return Err(LeaseError::Lost { scope: lease.scope.clone(), lease: Some(Box::new(lease)) });
+            }
+            let from = TakenFrom {
+                holder: lease.holder.clone(),
+                epoch: lease.epoch,
+                reason: reason.to_owned(),
+                renewed_at: lease.renewed_at,
+            };
+            let free = Lease {
+                epoch: lease.epoch + 1,
+                holder: by.clone(),
+                seat: self.seat.clone(),
+                acquired_at: now,
+                renewed_at: now,
+                released_at: Some(now),
+                taken_from: None,
+                freed_from: Some(from),
+                ..lease
+            };
+            self.write(&free, Some(&tag)).await?;
+            freed.push(free);
+        }
+        Ok(freed)
     }
 
     /// Takes the run's scopes from whoever holds them. One that has not expired is taken only where `alive`

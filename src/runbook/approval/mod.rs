@@ -3,6 +3,7 @@
 
 mod base32;
 mod key;
+mod packed;
 mod request;
 
 pub use key::{Approver, KeyError, SigningKey, pem};

@@ -1,6 +1,6 @@
 //! What an approver signs.
 
-use super::base32;
+use super::{base32, packed};
 use crate::model::id::{RunId, StepId};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
@@ -69,10 +69,10 @@ impl ApprovalRequest {
         hex::encode(Sha256::digest(self.text()))
     }
 
-    /// The request as one word that another device reads without a network: its text, and its short code.
+    /// The request as one word that another device reads without a network: its values, and the short code of
+    /// its text.
     pub fn code(&self) -> String {
-        let text = self.text();
-        format!("{}.{}", base32::encode(text.as_bytes()), short_code(&text))
+        format!("{}.{}", base32::encode(&packed::pack(self)), short_code(&self.text()))
     }
 
     /// The text that a code holds; the short code at its end must be that of the text.
@@ -81,7 +81,12 @@ impl ApprovalRequest {
             return Err(CodeError::Length);
         }
         let (body, short) = code.trim().rsplit_once('.').ok_or(CodeError::Length)?;
-        let text = String::from_utf8(base32::decode(body)?).map_err(|_| CodeError::Check)?;
+        let bytes = base32::decode(body)?;
+        let text = match packed::unpack(&bytes) {
+            Some(request) => request.text(),
+            // Codes once held the text itself.
+            None => String::from_utf8(bytes).map_err(|_| CodeError::Check)?,
+        };
         if base32::plain(&short_code(&text))? != base32::plain(short)? {
             return Err(CodeError::Check);
         }

@@ -1,5 +1,6 @@
 //! Dialogs: focus starts on Cancel, and Enter never confirms anything that changes the world.
 
+mod approval;
 mod arm;
 mod confirm;
 pub mod frame;
@@ -8,6 +9,7 @@ mod question;
 pub mod quit;
 mod reason;
 
+pub use approval::ApprovalDialog;
 pub use arm::ArmDialog;
 pub use confirm::{ConfirmDialog, Purpose};
 pub use palette::Palette;

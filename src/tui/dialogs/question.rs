@@ -1,7 +1,7 @@
 //! The open question of a run: the live target, what yes, no and nothing mean, and the ways to answer.
 
 use super::frame::{self, Button, button, danger};
-use super::{ArmDialog, ReasonDialog, ReasonKind};
+use super::{ApprovalDialog, ArmDialog, ReasonDialog, ReasonKind, approval};
 use crate::runbook::{Answer, AnswerKind, Intent, Question, QuestionKind};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, span};
@@ -39,12 +39,7 @@ impl QuestionDialog {
                 let kind = *kind;
                 Box::new(ReasonDialog::new(ReasonKind::Answer { question: number, prompt: prompt.clone(), kind }))
             }
-            QuestionKind::Approval { short, .. } => {
-                let prompt = format!(
-                    "Both screens must show {short}. Type or paste what the approver's device printed: NAME SIGNATURE."
-                );
-                Box::new(ReasonDialog::new(ReasonKind::Approve { question: number, prompt }))
-            }
+            QuestionKind::Approval { .. } => Box::new(ApprovalDialog::new(number)),
             kind => Box::new(Self {
                 number,
                 scope: match kind {
@@ -335,12 +330,13 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
     if let QuestionKind::Answer { prompt, .. } | QuestionKind::Attest { prompt } = &question.kind {
         doc.text(prompt.clone(), Role::Base);
     }
-    if let QuestionKind::Approval { request, short, quorum, .. } = &question.kind {
-        doc.blank();
-        doc.fact("loss", request.loss.clone(), Role::Warning);
-        doc.fact("needed", format!("{quorum}, until {}", request.expires.format("%H:%M:%S UTC")), Role::Base);
-        doc.fact("short", short.clone(), Role::Strong);
-        doc.fact("they run", format!("relight approve {} --key FILE", request.run), Role::Code);
+    doc.blank();
+    approval::facts(&mut doc, question, cx);
+    if let QuestionKind::Proof { missing, loss, .. } = &question.kind {
+        doc.fact("missing", missing.join(", "), Role::Critical);
+        if let Some(loss) = loss {
+            doc.fact("declares", loss.clone(), Role::Warning);
+        }
     }
     if let Some(target) = &question.target {
         doc.blank();

@@ -2,8 +2,9 @@
 
 use super::frame::{self, button, danger};
 use crate::checklist::Outcome;
+use crate::model::id::RunId;
 use crate::runbook::{Answer, AnswerKind, Intent};
-use crate::session::Request;
+use crate::session::{LockWish, Request};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit};
 use crate::tui::keys::Key;
@@ -44,22 +45,30 @@ pub enum ReasonKind {
         prompt: String,
         kind: AnswerKind,
     },
+    /// A run that another machine holds; `told` says who, and for how long.
+    Lock {
+        run: RunId,
+        wish: LockWish,
+        expired: bool,
+        told: String,
+    },
 }
 
 #[derive(Debug)]
 pub struct ReasonDialog {
     kind: ReasonKind,
     text: TextBox,
-    /// 0 the text, 1 Cancel, 2 Send, 3 the undo switch (abort only). Starts on Cancel; letters go to the text.
+    /// 0 the text, 1 Cancel, 2 Send, 3 the switch, where there is one. Starts on Cancel; letters go to the text.
     focus: usize,
-    undo: bool,
+    on: bool,
     problem: Option<String>,
     sent: bool,
 }
 
 impl ReasonDialog {
     pub fn new(kind: ReasonKind) -> Self {
-        Self { kind, text: TextBox::default(), focus: 1, undo: true, problem: None, sent: false }
+        let on = kind == ReasonKind::Abort;
+        Self { kind, text: TextBox::default(), focus: 1, on, problem: None, sent: false }
     }
 
     fn heading(&self) -> &'static str {
@@ -75,6 +84,8 @@ impl ReasonDialog {
             ReasonKind::Check { outcome: Outcome::Failed, .. } => "It does not hold",
             ReasonKind::Answer { .. } => "Answer",
             ReasonKind::Approve { .. } => "Approval by another person",
+            ReasonKind::Lock { wish: LockWish::TakeOver, .. } => "Take the run over",
+            ReasonKind::Lock { wish: LockWish::Free, .. } => "Free the lock of a lost run",
         }
     }
 
@@ -92,6 +103,14 @@ impl ReasonDialog {
                     .to_owned()
             }
             ReasonKind::Check { asks, .. } => asks.clone(),
+            ReasonKind::Lock { wish: LockWish::TakeOver, told, .. } => format!(
+                "{told} It is fenced off and the run comes here, under your name and with this reason. What it may \
+                 have begun is looked at before anything else happens. Why?"
+            ),
+            ReasonKind::Lock { wish: LockWish::Free, told, .. } => format!(
+                "{told} Its mirror tells no run, so it cannot be brought here. Its lock goes to whoever asks next, and \
+                 nobody looks at what it may have begun: look yourself first. Why?"
+            ),
             ReasonKind::Attest { prompt, .. }
             | ReasonKind::Approve { prompt, .. }
             | ReasonKind::Answer { prompt, .. } => prompt.clone(),
@@ -101,7 +120,11 @@ impl ReasonDialog {
     fn is_dangerous(&self) -> bool {
         matches!(
             self.kind,
-            ReasonKind::Abort | ReasonKind::Skip(_) | ReasonKind::ByHand(_) | ReasonKind::AcceptDrift(_)
+            ReasonKind::Abort
+                | ReasonKind::Skip(_)
+                | ReasonKind::ByHand(_)
+                | ReasonKind::AcceptDrift(_)
+                | ReasonKind::Lock { .. }
         )
     }
 
@@ -112,10 +135,13 @@ impl ReasonDialog {
         match &self.kind {
             ReasonKind::Pause => told(Intent::Pause { reason: text }),
             ReasonKind::Note => told(Intent::Note { text }),
-            ReasonKind::Abort => told(Intent::Abort { reason: text, undo: self.undo }),
+            ReasonKind::Abort => told(Intent::Abort { reason: text, undo: self.on }),
             ReasonKind::Check { checklist, item, outcome, .. } => {
                 let (checklist, item, outcome) = (checklist.clone(), item.clone(), *outcome);
                 Ok(Reaction::Pop.and(Reaction::Send(Request::AnswerItem { checklist, item, outcome, text })))
+            }
+            ReasonKind::Lock { run, wish, .. } => {
+                Ok(Reaction::Ask(Ask::Lock { run: run.clone(), wish: *wish, reason: text, alive: self.on }))
             }
             ReasonKind::Skip(number) => answer(*number, Answer::Skip { reason: text }),
             ReasonKind::ByHand(number) => answer(*number, Answer::DoneByHand { evidence: text }),
@@ -160,12 +186,21 @@ impl ReasonDialog {
         }
     }
 
-    fn places(&self) -> usize {
-        if self.kind == ReasonKind::Abort { 4 } else { 3 }
+    /// What can be switched on or off beside the text.
+    fn switch(&self) -> Option<&'static str> {
+        match self.kind {
+            ReasonKind::Abort => Some("take back what has an undo"),
+            ReasonKind::Lock { expired: false, .. } => Some("its lease holds, but I know that its runner is dead"),
+            _ => None,
+        }
     }
 
-    fn toggle_undo(&mut self) {
-        self.undo = !self.undo;
+    fn places(&self) -> usize {
+        3 + usize::from(self.switch().is_some())
+    }
+
+    fn toggle(&mut self) {
+        self.on = !self.on;
     }
 }
 
@@ -191,8 +226,8 @@ impl Screen for ReasonDialog {
         let width = 76.min(area.width);
         let lines = doc.lines(width.saturating_sub(4), canvas.glyphs);
         let head = lines.len() as u16;
-        let undo = u16::from(self.kind == ReasonKind::Abort);
-        let inner = frame::open(canvas, area, self.heading(), self.is_dangerous(), width, head + undo + 9);
+        let switch = u16::from(self.switch().is_some());
+        let inner = frame::open(canvas, area, self.heading(), self.is_dangerous(), width, head + switch + 9);
         let send = cx.keymap.hint(Act::Confirm);
         let row = [
             button("Cancel", cx.keymap.hint(Act::Cancel)),
@@ -208,19 +243,19 @@ impl Screen for ReasonDialog {
             canvas.line(inner.x, inner.y + at as u16, inner.width, line);
         }
         let free = inner.height.saturating_sub(head + used);
-        let gap = u16::from(free > 3 + undo);
+        let gap = u16::from(free > 3 + switch);
         let place = Rect {
             y: inner.y + head + gap,
-            height: free.saturating_sub(undo + 2 * gap).max(1).min(inner.height.saturating_sub(used)),
+            height: free.saturating_sub(switch + 2 * gap).max(1).min(inner.height.saturating_sub(used)),
             ..inner
         };
         self.text.draw(canvas, place, "type here", true);
         canvas.hit(place, Hit::Button(8));
-        if undo == 1 {
+        if let Some(label) = self.switch() {
             let y = place.bottom();
-            let mark = if self.undo { "[x]" } else { "[ ]" };
+            let mark = if self.on { "[x]" } else { "[ ]" };
             let role = if self.focus == 3 { Role::Strong } else { Role::Base };
-            let text = format!("{mark} take back what has an undo  (tab to it, space switches)");
+            let text = format!("{mark} {label}  (tab to it, space switches)");
             canvas.text(inner.x, y, inner.width, &text, role);
             canvas.hit(Rect { y, height: 1, ..inner }, Hit::Button(9));
         }
@@ -231,7 +266,7 @@ impl Screen for ReasonDialog {
             Act::NextButton => self.focus = frame::step(self.focus, self.places(), true),
             Act::PreviousButton => self.focus = frame::step(self.focus, self.places(), false),
             Act::Press if self.focus == 1 && self.text.is_empty() => return Reaction::Pop,
-            Act::Press if self.focus == 3 => self.toggle_undo(),
+            Act::Press if self.focus == 3 => self.toggle(),
             Act::Press => self.problem = Some("Enter sends nothing: press ctrl-y, or esc to cancel.".to_owned()),
             Act::Confirm => return self.send(),
             _ => return Reaction::Ignored,
@@ -242,7 +277,7 @@ impl Screen for ReasonDialog {
     fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
         let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
         if self.focus == 3 && key.code == KeyCode::Char(' ') {
-            self.toggle_undo();
+            self.toggle();
             return Reaction::Handled;
         }
         let newline = key.code == KeyCode::Enter && self.focus == 0;
@@ -268,7 +303,7 @@ impl Screen for ReasonDialog {
             Hit::Button(0) => return Reaction::Pop,
             Hit::Button(1) => return self.send(),
             Hit::Button(8) => self.focus = 0,
-            Hit::Button(9) => self.toggle_undo(),
+            Hit::Button(9) => self.toggle(),
             _ => {}
         }
         Reaction::Handled

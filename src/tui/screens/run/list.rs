@@ -1,8 +1,10 @@
 //! All runs that this machine knows, newest first.
 
-use crate::session::{Request, RunRow};
+use crate::session::view::Held;
+use crate::session::{LockWish, Request, RunRow};
 use crate::tui::action::Act;
 use crate::tui::canvas::{Canvas, Hit, span};
+use crate::tui::dialogs::{ReasonDialog, ReasonKind};
 use crate::tui::format;
 use crate::tui::screen::{Cx, Reaction};
 use crate::tui::screens::list_page::{Click, Halves, ListPage};
@@ -50,6 +52,7 @@ impl RunList {
                     .and(Reaction::Say(format!("opening {}", run.id))),
                 None => Reaction::Handled,
             },
+            Act::RunsTakeOver => self.current(cx).and_then(|run| take_over(run, cx)).unwrap_or(Reaction::Handled),
             act if self.page.act(act, cx.view.runs.len()) => Reaction::Handled,
             _ => Reaction::Ignored,
         }
@@ -68,10 +71,48 @@ impl RunList {
     }
 }
 
+/// The dialog that takes over a run of another machine, or frees its lock where its mirror is lost.
+pub fn take_over(run: &RunRow, cx: &Cx) -> Option<Reaction> {
+    let held = run.held.as_ref()?;
+    let lease = &held.lease;
+    let expired = lease.is_expired(cx.now);
+    let sign = format::ago(lease.renewed_at, cx.now);
+    let silent = if expired { ", which is too long: it is dead or cut off" } else { "" };
+    let told = format!("{} holds it; its last sign of life came {sign}{silent}.", lease.holder);
+    let wish = if held.unreadable.is_some() { LockWish::Free } else { LockWish::TakeOver };
+    Some(Reaction::Push(Box::new(ReasonDialog::new(ReasonKind::Lock { run: run.id.clone(), wish, expired, told }))))
+}
+
+/// Who holds a run, since when, and whether it still gives signs of life.
+fn holder(doc: &mut Doc, held: &Held, cx: &Cx) {
+    let lease = &held.lease;
+    doc.fact("held by", format!("{}, process {}, epoch {}", lease.holder, lease.holder.pid, lease.epoch), Role::Strong);
+    let since =
+        format!("{} ({})", format::instant(lease.acquired_at, cx.zone()), format::ago(lease.acquired_at, cx.now));
+    doc.fact("since", since, Role::Base);
+    let (text, role) = if lease.is_expired(cx.now) {
+        (", and its lease has expired: its runner may be dead or cut off", Role::Unknown)
+    } else {
+        ("", Role::Ok)
+    };
+    doc.fact("sign of life", format!("{}{text}", format::ago(lease.renewed_at, cx.now)), role);
+    if let Some(from) = &lease.taken_from {
+        doc.fact("taken from", format!("{}: {}", from.holder, from.reason), Role::Warning);
+    }
+    if let Some(why) = &held.unreadable {
+        doc.fact("mirror", format!("tells no run: {why}"), Role::Critical);
+    }
+    if held.copy_here {
+        doc.fact("here", "a copy of it lies here, fenced off: nothing happens in it", Role::Dim);
+    }
+    doc.fact("here you", "watch; t takes it over with a reason", Role::Base);
+}
+
 fn role_of(run: &RunRow) -> Role {
     match () {
         () if run.needs_operator => Role::Warning,
         () if run.over && !run.owes.is_empty() => Role::Critical,
+        () if run.held.is_some() => Role::Info,
         () if run.status.contains("lost") => Role::Unknown,
         () if !run.over => Role::Accent,
         () if run.status == "completed" => Role::Ok,
@@ -88,10 +129,14 @@ fn run_doc(run: &RunRow, cx: &Cx) -> Doc {
     let created = format!("{} ({})", format::instant(run.created_at, cx.zone()), format::ago(run.created_at, cx.now));
     doc.fact("created", created, Role::Base);
     doc.fact("by", run.operator.to_string(), Role::Base);
+    if let Some(held) = &run.held {
+        holder(&mut doc, held, cx);
+    }
     if !run.owes.is_empty() {
         doc.fact("not cleared", run.owes.join(", "), Role::Critical);
     }
     let command = match () {
+        () if run.held.as_ref().is_some_and(|held| held.unreadable.is_some()) => "runs --free",
         () if run.over && !run.owes.is_empty() => "clean",
         () if run.over => "report",
         () => "attach",

@@ -1,6 +1,6 @@
 //! The open run: where it stands, what it asks, what it says.
 
-use super::{parts, steps};
+use super::{list, parts, steps};
 use crate::runbook::{RunState, RunStatus};
 use crate::session::view::Link;
 use crate::session::{Request, RunView};
@@ -132,7 +132,9 @@ impl LiveRun {
 
     fn detail_title(&self, run: &RunView) -> (String, Role) {
         if self.shows_question(run) {
-            return ("Your turn: a answers".to_owned(), Role::Warning);
+            let watched = matches!(run.link, Link::Elsewhere(_));
+            let title = if watched { "It waits there, for its operator" } else { "Your turn: a answers" };
+            return (title.to_owned(), if watched { Role::Info } else { Role::Warning });
         }
         let title = run.state.plan.steps.get(self.shown_step(run)).map_or_else(String::new, |step| step.title.clone());
         (title, Role::Title)
@@ -165,9 +167,15 @@ impl LiveRun {
             | Act::RunNote
             | Act::RunResume
             | Act::RunClose => return command(act, run),
+            Act::RunTakeOver => {
+                let row = cx.view.runs.iter().find(|row| row.id == run.state.id);
+                return row.and_then(|row| list::take_over(row, cx)).unwrap_or(Reaction::Handled);
+            }
             Act::Open => match &run.state.question {
                 // Enter opens the question; it never answers it.
-                Some(question) if !cx.frozen => return Reaction::Push(QuestionDialog::open(question)),
+                Some(question) if !cx.frozen && !matches!(run.link, Link::Elsewhere(_)) => {
+                    return Reaction::Push(QuestionDialog::open(question));
+                }
                 _ => self.pane = Pane::Detail,
             },
             Act::NextPane | Act::PreviousPane => self.pane = next(self.pane, act == Act::NextPane),

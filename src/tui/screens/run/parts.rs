@@ -7,10 +7,10 @@ use crate::session::RunView;
 use crate::session::view::Link;
 use crate::tui::canvas::{Canvas, Line, line_width, span};
 use crate::tui::dialogs::question_doc;
-use crate::tui::format;
 use crate::tui::screen::Cx;
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Doc, gauge};
+use crate::tui::{fit, format};
 use ratatui::layout::Rect;
 
 /// Draws what the run is and how long it takes; returns the rows used.
@@ -28,11 +28,17 @@ pub fn head(canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) -> u16 {
         canvas.line(area.x + 1, area.y + rows, area.width.saturating_sub(2), &line);
         rows += 1;
     }
-    for (text, role) in remarks(run, cx) {
-        if rows >= area.height {
+    let width = area.width.saturating_sub(2);
+    // Whole sentences, as long as the half of the screen lasts.
+    let lines = remarks(run, cx).into_iter().flat_map(|(text, role)| {
+        let lines = fit::wrap(&text, usize::from(width), canvas.glyphs);
+        lines.into_iter().map(move |line| (line, role))
+    });
+    for (text, role) in lines.collect::<Vec<_>>() {
+        if rows >= area.height / 2 {
             break;
         }
-        canvas.text(area.x + 1, area.y + rows, area.width.saturating_sub(2), &text, role);
+        canvas.text(area.x + 1, area.y + rows, width, &text, role);
         rows += 1;
     }
     rows
@@ -100,13 +106,21 @@ fn expected(run: &RunView, cx: &Cx) -> Option<Line> {
 /// What must not be overlooked: lost runner, pause, exceptions, leftovers, frozen screen.
 fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
     let mut out = Vec::new();
+    if let Some(why) = run.state.fenced_off() {
+        out.push((format!("FENCED OFF: {why}. Nothing more happens in this copy of the run."), Role::Critical));
+    }
     match &run.link {
+        Link::Lost(_) if run.state.fenced_off().is_some() => {}
+        Link::Elsewhere(unseen) => out.extend(watched(run, unseen.as_deref(), cx)),
         Link::Lost(how) => out.push((format!("The runner is lost ({how}). u brings it back."), Role::Critical)),
         Link::Connecting => out.push(("Connecting to the runner…".to_owned(), Role::Info)),
         Link::Connected | Link::Ended => {}
     }
-    if let RunStatus::Paused { cause } = &run.state.status {
-        out.push((format!("Paused: {cause}. s goes on."), Role::Warning));
+    let driven = matches!(run.link, Link::Connected);
+    if let RunStatus::Paused { cause } = &run.state.status
+        && run.state.fenced_off().is_none()
+    {
+        out.push((format!("Paused: {cause}.{}", if driven { " s goes on." } else { "" }), Role::Warning));
     }
     if cx.frozen && run.state.question.is_some() {
         out.push(("The screen is frozen: nothing can be answered. ctrl-f lets it go on.".to_owned(), Role::Warning));
@@ -123,11 +137,35 @@ fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
     out
 }
 
+/// Who drives a run that is only watched here, and what of it is not seen.
+fn watched(run: &RunView, unseen: Option<&str>, cx: &Cx) -> Vec<(String, Role)> {
+    let row = cx.view.runs.iter().find(|row| row.id == run.state.id);
+    let mut out = Vec::new();
+    match row.and_then(|row| row.held.as_ref()).map(|held| &held.lease) {
+        Some(lease) => {
+            let (sign, epoch) = (format::ago(lease.renewed_at, cx.now), lease.epoch);
+            let expired = lease.is_expired(cx.now);
+            let silent = if expired { ", too long ago: dead or cut off" } else { "" };
+            let text = format!(
+                "You watch: {} holds it (epoch {epoch}), last sign of life {sign}{silent}. t takes it over.",
+                lease.holder
+            );
+            out.push((text, if expired { Role::Unknown } else { Role::Info }));
+        }
+        None => out.push(("You watch: no machine holds it any more.".to_owned(), Role::Info)),
+    }
+    out.extend(unseen.map(|why| (format!("Its mirror is not seen, what you see may be old: {why}."), Role::Unknown)));
+    out
+}
+
 /// Whether what is shown comes from a living runner.
 pub fn freshness(run: &RunView) -> Line {
     match &run.link {
         Link::Connected => vec![span("live", Role::Ok)],
         Link::Connecting => vec![span("connecting", Role::Info)],
+        Link::Elsewhere(None) => vec![span("watched through the mirror", Role::Info)],
+        Link::Elsewhere(Some(_)) => vec![span("mirror not seen", Role::Unknown)],
+        Link::Lost(_) if run.state.fenced_off().is_some() => vec![span("fenced off", Role::Critical)],
         Link::Lost(_) => vec![span("runner lost", Role::Critical)],
         Link::Ended => vec![span("ended", Role::Dim)],
     }
