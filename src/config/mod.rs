@@ -12,6 +12,7 @@ mod server;
 mod shared;
 mod source;
 mod store;
+mod traffic;
 mod ui;
 mod watch;
 

@@ -2,8 +2,9 @@
 
 use super::names::{Line, Names, path_below};
 use super::secret_ref::secret_ref;
+use super::traffic::traffic;
 use crate::located::{Fields, Item, Located};
-use crate::model::estate::{AssetKind, Host, Server, ServerHome, Ssh, TlsMode, Traffic, Via};
+use crate::model::estate::{AssetKind, Host, Server, ServerHome, Ssh, TlsMode, Via};
 use crate::model::id::{HostId, ServerId};
 use std::path::Path;
 
@@ -26,7 +27,7 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
     let standby = fields.optional::<Located<String>>("standby");
     let vantage = fields.take("vantage").and_then(|item| item.list()).unwrap_or_default();
     let vantage = vantage.iter().filter_map(|item| around.hosts.refer(item)).map(HostId::new).collect();
-    let traffic = fields.table("traffic", |fields| traffic(fields, around.hosts));
+    let traffic = fields.table("traffic", |fields| traffic(fields, around));
     around.standbys.extend(standby.clone());
     let (default_port, default_user) = match kind? {
         AssetKind::Redis => (6379, "default"),
@@ -49,7 +50,7 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
     })
 }
 
-fn port(item: &Item<'_>) -> Option<u16> {
+pub(super) fn port(item: &Item<'_>) -> Option<u16> {
     match u16::try_from(item.read::<i64>()?) {
         Ok(port @ 1..) => Some(port),
         _ => item.refuse("lie between 1 and 65535"),
@@ -74,22 +75,8 @@ fn home(fields: &mut Fields<'_>, hosts: &Names) -> Option<ServerHome> {
     Some(ServerHome { host: HostId::new(host?), data_dir: data_dir?, bin_dir, log, start_options, replication_user })
 }
 
-fn traffic(fields: &mut Fields<'_>, hosts: &Names) -> Option<Traffic> {
-    let host = fields.need("host").and_then(|item| hosts.refer(&item));
-    let path = fields.need("path").and_then(|item| path_there(&item));
-    let content = fields.need("content").and_then(|item| {
-        let text = item.read::<String>()?;
-        if text.contains("{host}") || text.contains("{server}") {
-            return Some(text);
-        }
-        item.refuse("name the server with `{host}` (and `{port}`) or `{server}`: without it nothing would ever move")
-    });
-    let reload = fields.optional::<Vec<String>>("reload").unwrap_or_default();
-    Some(Traffic { host: HostId::new(host?), path: path?, content: content?, reload })
-}
-
 /// A path on another machine: absolute, because nothing here is its beginning.
-fn path_there(item: &Item<'_>) -> Option<String> {
+pub(super) fn path_there(item: &Item<'_>) -> Option<String> {
     let path = item.read::<Line>()?.0;
     let steps_out = path.split('/').any(|part| part == "..");
     if !path.starts_with('/') || path.trim_end_matches('/').is_empty() || steps_out {

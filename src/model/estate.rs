@@ -237,9 +237,55 @@ pub struct ServerHome {
     pub replication_user: Option<String>,
 }
 
+/// How clients learn which half of a pair is writable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Traffic {
+    File(TrafficFile),
+    Dns(TrafficDns),
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Traffic::File(file) => write!(f, "the file {} on {}", file.path, file.host),
+            Traffic::Dns(dns) => write!(f, "the DNS record {} at {}", dns.name, dns.server),
+        }
+    }
+}
+
+/// A record of one zone, changed by dynamic update (RFC 2136).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficDns {
+    /// The zone's primary name server.
+    pub server: String,
+    pub port: u16,
+    pub zone: String,
+    /// What clients look up; in the zone.
+    pub name: String,
+    /// Seconds that the new value may be remembered.
+    pub ttl: u32,
+    /// Name of the key that signs updates.
+    pub key: String,
+    pub algorithm: KeyAlgorithm,
+    /// The key, base64.
+    pub secret: SecretRef,
+    /// What the record says for a server, where that is not the server's `host`: an address, or a name.
+    pub addresses: Vec<(ServerId, String)>,
+}
+
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyAlgorithm {
+    HmacSha256,
+    HmacSha384,
+    HmacSha512,
+}
+
 /// A file that tells clients, or the pooler between, where the writable server is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
+pub struct TrafficFile {
     pub host: HostId,
     pub path: String,
     /// Its whole content; `{host}`, `{port}` and `{server}` stand for the chosen server.

@@ -28,8 +28,10 @@ fn pairs(table: &mut Table) {
     table.add(pg::pair::writable::Writable);
     table.add(pg::pair::rejoin::Rejoin);
     table.add(pg::pair::standby_wait::StandbyWait);
-    table.add(traffic::file::File);
-    table.add(traffic::file_back::FileBack);
+    table.add(traffic::point::Point::NOW);
+    table.add(traffic::point::Point::BEFORE);
+    table.add(traffic::point_back::PointBack::NOW);
+    table.add(traffic::point_back::PointBack::BEFORE);
 }
 
 fn folders(table: &mut Table) {

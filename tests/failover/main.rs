@@ -1,10 +1,13 @@
 //! Commands on hosts, and the change of roles between two real PostgreSQL servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod bench;
 mod client;
+mod dns;
 mod home;
 mod hosts;
 mod killed;
+mod named;
 mod pair;
 mod roles;
 mod sshd;

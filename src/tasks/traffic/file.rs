@@ -1,119 +1,83 @@
-//! `traffic.file`: points clients at a server by a file, and keeps what it said before.
+//! A file that names the writable server, on its host: replaced in one move, its former content kept beside it.
 
-use crate::model::estate::{Host, Server, Traffic};
-use crate::model::id::{AssetId, ServerId};
-use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::estate::{Host, Server, TrafficFile};
+use crate::model::task::{Failure, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::host::{self, Command};
-use crate::tasks::input::{Stop, read, settle, values};
-use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
-use crate::tasks::pg::{connect, target};
-use serde::Deserialize;
+use crate::tasks::input::{Stop, values};
+use crate::tasks::module::Reality;
+use crate::tasks::pg::connect;
 use serde_json::json;
 
-pub struct File;
-
-static SPEC: ModuleSpec = ModuleSpec {
-    name: "traffic.file",
-    summary: "Replace the file that tells clients where the writable server is, and reload its reader",
-    effect: Effect::Reversible,
-    inputs: &[
-        InputSpec {
-            name: "asset",
-            kind: InputKind::Text,
-            required: true,
-            help: "Asset whose server describes its traffic",
-        },
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Where clients are to go" },
-        InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "Names the former file" },
-    ],
-    outputs: &["traffic", "kept"],
-    idempotent: true,
-    undo: "traffic.file-back puts the former file in place",
-    programs: &["ssh", "tee", "mv"],
-};
-
-/// What is told where nothing says how clients find the server.
-pub const NOT_MOVED: &str = "not moved: no [servers.traffic] is configured";
 /// Largest file that is replaced.
 const MAX_BYTES: usize = 1 << 20;
-
-#[derive(Deserialize)]
-struct Input {
-    asset: AssetId,
-    server: ServerId,
-    stamp: String,
-}
-
-#[async_trait::async_trait]
-impl Module for File {
-    fn spec(&self) -> &'static ModuleSpec {
-        &SPEC
-    }
-
-    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        settle(point(cx, input).await)
-    }
-
-    async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
-        let looking = async {
-            let input: Input = read(input)?;
-            let Some(place) = Place::of(cx, &input.asset, &input.stamp)? else { return Ok(None) };
-            let wanted = place.content(connect::server(cx, &input.server)?);
-            Ok::<_, Stop>(Some(place.now(&place.traffic.path).await?.as_deref() == Some(wanted.as_bytes())))
-        };
-        match looking.await {
-            Ok(Some(false)) => Reality::NotDone("the file does not say it".to_owned()),
-            // Whether its reader was told is not to be seen in the file: telling it twice does no harm.
-            Ok(Some(true)) => Reality::NotDone("the file says it; its reader is told again".to_owned()),
-            Ok(None) => Reality::Done(values(json!({ "traffic": NOT_MOVED }))),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
-        }
-    }
-}
-
-async fn point(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
-    let input: Input = read(input)?;
-    let Some(place) = Place::of(cx, &input.asset, &input.stamp)? else {
-        cx.feed.line(NOT_MOVED);
-        return Ok(values(json!({ "traffic": NOT_MOVED })));
-    };
-    let server = connect::server(cx, &input.server)?;
-    let wanted = place.content(server);
-    let before = place.now(&place.traffic.path).await?;
-    if before.as_deref() != Some(wanted.as_bytes()) {
-        if before.is_some() && place.now(&place.kept).await?.is_none() {
-            place.must("keeping the former file", &["cp", "-p", "--", &place.traffic.path, &place.kept]).await?;
-        }
-        place.replace(wanted.as_bytes()).await?;
-    }
-    place.reload().await?;
-    let kept = place.now(&place.kept).await?.map(|_| place.kept.clone());
-    let traffic = format!("{} says {}", escaped(&place.traffic.path), connect::address(server));
-    Ok(values(json!({ "traffic": traffic, "kept": kept })))
-}
 
 /// The file, on its host.
 pub struct Place<'a> {
     cx: &'a TaskContext,
     host: &'a Host,
-    pub traffic: &'a Traffic,
+    traffic: &'a TrafficFile,
     /// Where the former file is kept.
-    pub kept: String,
+    kept: String,
 }
 
 impl<'a> Place<'a> {
-    /// `None` where the asset's server does not say how clients find it.
-    pub fn of(cx: &'a TaskContext, asset: &AssetId, stamp: &str) -> Result<Option<Self>, Failure> {
-        let (server, _) = target::of_asset(cx, asset)?;
-        let Some(traffic) = &server.traffic else { return Ok(None) };
-        if stamp.is_empty() || !stamp.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(Failure::new("the stamp is not one: letters, digits and `_` only"));
-        }
+    pub fn of(cx: &'a TaskContext, traffic: &'a TrafficFile, stamp: &str) -> Result<Self, Failure> {
         let kept = format!("{}.before_{stamp}", traffic.path);
-        Ok(Some(Self { cx, host: host::find(cx, &traffic.host)?, traffic, kept }))
+        Ok(Self { cx, host: host::find(cx, &traffic.host)?, traffic, kept })
+    }
+
+    pub async fn point(&self, server: &Server) -> Result<Values, Stop> {
+        self.write(server).await?;
+        self.reload().await?;
+        self.told(server).await
+    }
+
+    /// The file says it, and its former content is kept.
+    pub async fn write(&self, server: &Server) -> Result<(), Stop> {
+        let wanted = self.content(server);
+        let before = self.now(&self.traffic.path).await?;
+        if before.as_deref() != Some(wanted.as_bytes()) {
+            if before.is_some() && self.now(&self.kept).await?.is_none() {
+                self.must("keeping the former file", &["cp", "-p", "--", &self.traffic.path, &self.kept]).await?;
+            }
+            self.replace(wanted.as_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn told(&self, server: &Server) -> Result<Values, Stop> {
+        let kept = self.now(&self.kept).await?.map(|_| self.kept.clone());
+        let traffic = format!("{} says {}", escaped(&self.traffic.path), connect::address(server));
+        Ok(values(json!({ "traffic": traffic, "kept": kept })))
+    }
+
+    pub async fn reality(&self, server: &Server) -> Result<Reality, Stop> {
+        let says = self.now(&self.traffic.path).await?.as_deref() == Some(self.content(server).as_bytes());
+        Ok(Reality::NotDone(if says {
+            // Whether its reader was told is not to be seen in the file: telling it twice does no harm.
+            "the file says it; its reader is told again".to_owned()
+        } else {
+            "the file does not say it".to_owned()
+        }))
+    }
+
+    pub async fn back(&self) -> Result<Values, Stop> {
+        self.restore().await?;
+        self.reload().await?;
+        Ok(values(json!({ "traffic": format!("{} is as it was before", escaped(&self.traffic.path)) })))
+    }
+
+    /// Puts the former file back in place.
+    pub async fn restore(&self) -> Result<(), Stop> {
+        let Some(former) = self.now(&self.kept).await? else {
+            return Err(Failure::new(format!("{} is not there", escaped(&self.kept)))
+                .means("there is no former file to put back: there was none, or it said the same")
+                .next("write the file by hand if clients must go elsewhere")
+                .into());
+        };
+        self.replace(&former).await
     }
 
     fn content(&self, server: &Server) -> String {
@@ -122,7 +86,7 @@ impl<'a> Place<'a> {
     }
 
     /// What a file holds; `None` where it is not there.
-    pub async fn now(&self, path: &str) -> Result<Option<Vec<u8>>, Stop> {
+    async fn now(&self, path: &str) -> Result<Option<Vec<u8>>, Stop> {
         if host::run(self.cx, self.host, Command::new(["test", "-e", path])).await?.status != 0 {
             return Ok(None);
         }
@@ -133,13 +97,13 @@ impl<'a> Place<'a> {
         Ok(Some(said))
     }
 
-    pub async fn must(&self, doing: &str, argv: &[&str]) -> Result<Vec<u8>, Stop> {
+    async fn must(&self, doing: &str, argv: &[&str]) -> Result<Vec<u8>, Stop> {
         let said = host::run(self.cx, self.host, Command::new(argv.iter().copied())).await?;
         Ok(said.success(doing, self.host)?.stdout)
     }
 
     /// Puts a whole new file in place by one move; its reader sees the old or the new, never half of one.
-    pub async fn replace(&self, content: &[u8]) -> Result<(), Stop> {
+    async fn replace(&self, content: &[u8]) -> Result<(), Stop> {
         let fresh = format!("{}.relight-new", self.traffic.path);
         if self.now(&self.traffic.path).await?.is_some() {
             // For its owner and mode.
@@ -157,7 +121,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn reload(&self) -> Result<(), Stop> {
+    async fn reload(&self) -> Result<(), Stop> {
         if self.traffic.reload.is_empty() {
             return Ok(());
         }

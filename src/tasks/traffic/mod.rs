@@ -1,4 +1,6 @@
-//! Where clients go: a file that names the writable server, replaced in one move, its former content kept.
+//! Where clients go: a file that names the writable server, or a record in DNS. What was said before is kept.
 
+pub mod dns;
 pub mod file;
-pub mod file_back;
+pub mod point;
+pub mod point_back;

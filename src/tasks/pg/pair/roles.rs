@@ -111,7 +111,7 @@ async fn roles(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "database": asset.and_then(|asset| asset.database.clone()),
         "primary": half(primary.0, primary.1),
         "standby": half(standby.0, standby.1),
-        "traffic": first.traffic.as_ref().map(|traffic| format!("{} on {}", traffic.path, traffic.host)),
+        "traffic": first.traffic.as_ref().map(ToString::to_string),
         "health_url": asset.and_then(|asset| asset.health_url.clone()),
     })))
 }

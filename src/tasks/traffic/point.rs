@@ -1,0 +1,111 @@
+//! `traffic.point`: points clients at a server in the way that the configuration names, and keeps what was
+//! said before.
+
+use super::{dns, file};
+use crate::model::estate::{Server, Traffic};
+use crate::model::id::{AssetId, ServerId};
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::pg::{connect, target};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Under its name of today, or under that of plans from when there were only files.
+pub struct Point(&'static ModuleSpec);
+
+impl Point {
+    pub const NOW: Self = Self(&SPEC);
+    pub const BEFORE: Self = Self(&FORMER);
+}
+
+static SPEC: ModuleSpec = spec("traffic.point", "traffic.point-back says again what was said before");
+static FORMER: ModuleSpec = spec("traffic.file", "traffic.file-back says again what was said before");
+
+const fn spec(name: &'static str, undo: &'static str) -> ModuleSpec {
+    ModuleSpec {
+        name,
+        summary: "Tell clients where the writable server is, by a file or a DNS record",
+        effect: Effect::Reversible,
+        inputs: INPUTS,
+        outputs: &["traffic", "kept"],
+        idempotent: true,
+        undo,
+        programs: &["ssh", "tee", "mv"],
+    }
+}
+
+const INPUTS: &[InputSpec] = &[
+    InputSpec {
+        name: "asset",
+        kind: InputKind::Text,
+        required: true,
+        help: "Asset whose server describes its traffic",
+    },
+    InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Where clients are to go" },
+    InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "Names what is kept" },
+];
+
+/// What is told where nothing says how clients find the server.
+pub const NOT_MOVED: &str = "not moved: no [servers.traffic] is configured";
+
+#[derive(Deserialize)]
+struct Input {
+    asset: AssetId,
+    server: ServerId,
+    stamp: String,
+}
+
+#[async_trait::async_trait]
+impl Module for Point {
+    fn spec(&self) -> &'static ModuleSpec {
+        self.0
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(point(cx, input).await)
+    }
+
+    async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
+        match reality(cx, input).await {
+            Ok(reality) => reality,
+            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
+            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
+        }
+    }
+}
+
+/// How clients find the asset's server, where that is configured.
+pub fn of<'a>(cx: &'a TaskContext, asset: &AssetId, stamp: &str) -> Result<Option<(&'a Server, &'a Traffic)>, Failure> {
+    let (server, _) = target::of_asset(cx, asset)?;
+    if stamp.is_empty() || !stamp.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(Failure::new("the stamp is not one: letters, digits and `_` only"));
+    }
+    Ok(server.traffic.as_ref().map(|traffic| (server, traffic)))
+}
+
+async fn point(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let Some((_, traffic)) = of(cx, &input.asset, &input.stamp)? else {
+        cx.feed.line(NOT_MOVED);
+        return Ok(values(json!({ "traffic": NOT_MOVED })));
+    };
+    let server = connect::server(cx, &input.server)?;
+    match traffic {
+        Traffic::File(to) => file::Place::of(cx, to, &input.stamp)?.point(server).await,
+        Traffic::Dns(to) => dns::Record::of(cx, to, &input.stamp)?.point(server).await,
+    }
+}
+
+async fn reality(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
+    let input: Input = read(input)?;
+    let Some((_, traffic)) = of(cx, &input.asset, &input.stamp)? else {
+        return Ok(Reality::Done(values(json!({ "traffic": NOT_MOVED }))));
+    };
+    let server = connect::server(cx, &input.server)?;
+    match traffic {
+        Traffic::File(to) => file::Place::of(cx, to, &input.stamp)?.reality(server).await,
+        Traffic::Dns(to) => dns::Record::of(cx, to, &input.stamp)?.reality(server).await,
+    }
+}
