@@ -11,6 +11,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 command -v gpg >/dev/null || missing+=(gnupg)
 command -v named >/dev/null || [ -x /usr/sbin/named ] || missing+=(bind9)
+command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 if [ ${#missing[@]} -gt 0 ]; then
     # The tests start private servers; Debian's own cluster is neither needed nor wanted.
     as_root mkdir -p /etc/postgresql-common

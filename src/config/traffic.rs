@@ -4,29 +4,36 @@ use super::names::{Line, Names};
 use super::secret_ref::secret_ref;
 use super::server::{Around, path_there, port};
 use crate::located::{Fields, Item, Located};
-use crate::model::estate::{KeyAlgorithm, Traffic, TrafficDns, TrafficFile};
+use crate::model::estate::{Console, KeyAlgorithm, TlsMode, Traffic, TrafficDns, TrafficFile, TrafficPooler};
 use crate::model::id::{HostId, ServerId};
 use hickory_proto::rr::Name;
 use std::net::IpAddr;
+use std::path::Path;
 
 #[derive(Clone, Copy)]
 enum Form {
     File,
     Dns,
+    PgBouncer,
 }
 
-const FORMS: [(&str, Form); 2] = [("file", Form::File), ("dns", Form::Dns)];
+const FORMS: [(&str, Form); 3] = [("file", Form::File), ("dns", Form::Dns), ("pgbouncer", Form::PgBouncer)];
 const ALGORITHMS: [(&str, KeyAlgorithm); 3] = [
     ("hmac-sha256", KeyAlgorithm::HmacSha256),
     ("hmac-sha384", KeyAlgorithm::HmacSha384),
     ("hmac-sha512", KeyAlgorithm::HmacSha512),
 ];
+const TLS: [(&str, TlsMode); 2] = [("off", TlsMode::Off), ("verify", TlsMode::Verify)];
 const TTL_S: u32 = 30;
 const LONGEST_TTL_S: i64 = 86_400;
 
 pub(super) fn traffic(fields: &mut Fields<'_>, around: &mut Around<'_>) -> Option<Traffic> {
     match fields.take("type").map_or(Some(Form::File), |item| item.choice(&FORMS)) {
-        Some(Form::File) => file(fields, around.hosts).map(Traffic::File),
+        Some(Form::File) => {
+            let reload = fields.optional::<Vec<String>>("reload").unwrap_or_default();
+            file(fields, around.hosts).map(|file| Traffic::File(TrafficFile { reload, ..file }))
+        }
+        Some(Form::PgBouncer) => pooler(fields, around).map(Traffic::PgBouncer),
         Some(Form::Dns) => dns(fields, around).map(Traffic::Dns),
         None => None,
     }
@@ -42,8 +49,25 @@ fn file(fields: &mut Fields<'_>, hosts: &Names) -> Option<TrafficFile> {
         }
         item.refuse("name the server with `{host}` (and `{port}`) or `{server}`: without it nothing would ever move")
     });
-    let reload = fields.optional::<Vec<String>>("reload").unwrap_or_default();
-    Some(TrafficFile { host: HostId::new(host?), path: path?, content: content?, reload })
+    Some(TrafficFile { host: HostId::new(host?), path: path?, content: content?, reload: Vec::new() })
+}
+
+fn pooler(fields: &mut Fields<'_>, around: &mut Around<'_>) -> Option<TrafficPooler> {
+    let file = file(fields, around.hosts);
+    fields.forbid(&["reload"], "PgBouncer is told at its console");
+    let base = around.base;
+    let console = fields.need("console").and_then(|item| item.table(|fields| console(fields, base)));
+    let database = fields.optional::<Line>("database").map(|line| line.0);
+    Some(TrafficPooler { file: file?, console: console?, database })
+}
+
+fn console(fields: &mut Fields<'_>, base: &Path) -> Option<Console> {
+    let host = fields.required::<Line>("host");
+    let port = fields.take("port").map_or(Some(6432), |item| port(&item));
+    let user = fields.optional::<Line>("user").map_or_else(|| "pgbouncer".to_owned(), |line| line.0);
+    let password = fields.take("password").and_then(|item| secret_ref(&item, base));
+    let tls = fields.take("tls").map_or(Some(TlsMode::Off), |item| item.choice(&TLS));
+    Some(Console { host: host?.0, port: port?, user, password, tls: tls? })
 }
 
 fn dns(fields: &mut Fields<'_>, around: &mut Around<'_>) -> Option<TrafficDns> {

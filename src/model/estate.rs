@@ -243,15 +243,39 @@ pub struct ServerHome {
 pub enum Traffic {
     File(TrafficFile),
     Dns(TrafficDns),
+    PgBouncer(TrafficPooler),
 }
 
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Traffic::File(file) => write!(f, "the file {} on {}", file.path, file.host),
+            Traffic::PgBouncer(pooler) => {
+                write!(f, "PgBouncer at {}:{}", pooler.console.host, pooler.console.port)
+            }
             Traffic::Dns(dns) => write!(f, "the DNS record {} at {}", dns.name, dns.server),
         }
     }
+}
+
+/// PgBouncer: its file of databases, and the console at which it is paused, reloaded and asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficPooler {
+    pub file: TrafficFile,
+    pub console: Console,
+    /// The pooler's name of the database, where it is not the asset's.
+    pub database: Option<String>,
+}
+
+/// PgBouncer's admin console.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Console {
+    pub host: String,
+    pub port: u16,
+    /// One of its `admin_users`.
+    pub user: String,
+    pub password: Option<SecretRef>,
+    pub tls: TlsMode,
 }
 
 /// A record of one zone, changed by dynamic update (RFC 2136).

@@ -9,6 +9,7 @@ mod hosts;
 mod killed;
 mod named;
 mod pair;
+mod pooler;
 mod roles;
 mod sshd;
 mod watch;

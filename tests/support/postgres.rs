@@ -19,7 +19,7 @@ pub struct Cluster {
 }
 
 /// The account that the server runs as when the test runs as root, which PostgreSQL refuses.
-fn account() -> Option<(u32, u32)> {
+pub fn account() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

@@ -1,7 +1,8 @@
 //! Sessions on a server: named, bounded, and honest about a line that broke in the middle.
 
-use crate::model::estate::{Server, TlsMode};
+use crate::model::estate::{Console, Server, TlsMode};
 use crate::model::id::ServerId;
+use crate::model::secret::SecretRef;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
@@ -45,35 +46,54 @@ pub fn address(server: &Server) -> String {
 impl Session {
     /// Opens a session on one database. Nothing has happened on the server if this fails.
     pub async fn open(cx: &TaskContext, server: &Server, database: &str) -> Result<Self, Stop> {
+        let place = format!("database `{}` on {}", escaped(database), address(server));
         let mut config = tokio_postgres::Config::new();
         config.host(&server.host).port(server.port).user(&server.user).dbname(database);
-        config.application_name(cx.owner.label()).connect_timeout(CONNECT_TIMEOUT);
-        if let Some(from) = &server.password {
-            let secret = cx.secrets.read(from).map_err(|why| {
-                Failure::new(format!("the password of server `{}` could not be read: {why}", server.id))
-                    .means("nothing was done")
-                    .next("check the password's source in the configuration")
-            })?;
-            config.password(secret.expose());
-        }
-        let place = format!("database `{}` on {}", escaped(database), address(server));
-        let opening = open_client(&config, server.tls);
-        let (client, driver) = tokio::select! {
-            opened = tokio::time::timeout(CONNECT_TIMEOUT * 2, opening) => match opened {
-                Ok(Ok(opened)) => opened,
-                Ok(Err(error)) => return Err(refused(&place, &error).into()),
-                Err(_) => return Err(Failure::new(format!("{place} did not answer within 20s"))
-                    .means("nothing was done").next("check that the server runs and can be reached, then try again").into()),
-            },
-            reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
-        };
-        let session = Self { client, driver, cx_cancel: cx.cancel.clone(), tls: server.tls };
+        let of_whom = format!("server `{}`", server.id);
+        let session = Self::connect(cx, config, (server.password.as_ref(), &of_whom), server.tls, &place).await?;
         session
             .client
             .batch_execute("SET lock_timeout = '30s'; SET statement_timeout = 0; SET search_path = pg_catalog; SET client_min_messages = warning; SET standard_conforming_strings = on")
             .await
             .map_err(|error| sql_failure(&format!("preparing a session on {place}"), &error))?;
         Ok(session)
+    }
+
+    /// A session on PgBouncer's console, which speaks the protocol and none of the SQL.
+    pub async fn console(cx: &TaskContext, console: &Console) -> Result<Self, Stop> {
+        let place = format!("PgBouncer's console at {}:{}", escaped(&console.host), console.port);
+        let mut config = tokio_postgres::Config::new();
+        config.host(&console.host).port(console.port).user(&console.user).dbname("pgbouncer");
+        Self::connect(cx, config, (console.password.as_ref(), &place), console.tls, &place).await
+    }
+
+    async fn connect(
+        cx: &TaskContext,
+        mut config: tokio_postgres::Config,
+        (password, of_whom): (Option<&SecretRef>, &str),
+        tls: TlsMode,
+        place: &str,
+    ) -> Result<Self, Stop> {
+        config.application_name(cx.owner.label()).connect_timeout(CONNECT_TIMEOUT);
+        if let Some(from) = password {
+            let secret = cx.secrets.read(from).map_err(|why| {
+                Failure::new(format!("the password of {of_whom} could not be read: {why}"))
+                    .means("nothing was done")
+                    .next("check the password's source in the configuration")
+            })?;
+            config.password(secret.expose());
+        }
+        let opening = open_client(&config, tls);
+        let (client, driver) = tokio::select! {
+            opened = tokio::time::timeout(CONNECT_TIMEOUT * 2, opening) => match opened {
+                Ok(Ok(opened)) => opened,
+                Ok(Err(error)) => return Err(refused(place, &error).into()),
+                Err(_) => return Err(Failure::new(format!("{place} did not answer within 20s"))
+                    .means("nothing was done").next("check that the server runs and can be reached, then try again").into()),
+            },
+            reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
+        };
+        Ok(Self { client, driver, cx_cancel: cx.cancel.clone(), tls })
     }
 
     /// Rows of a reading statement. A broken line is a failure: a read has no effect to be unsure of.

@@ -1,8 +1,8 @@
 //! `traffic.point`: points clients at a server in the way that the configuration names, and keeps what was
 //! said before.
 
-use super::{dns, file};
-use crate::model::estate::{Server, Traffic};
+use super::{dns, file, pooler};
+use crate::model::estate::Traffic;
 use crate::model::id::{AssetId, ServerId};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -26,10 +26,10 @@ static FORMER: ModuleSpec = spec("traffic.file", "traffic.file-back says again w
 const fn spec(name: &'static str, undo: &'static str) -> ModuleSpec {
     ModuleSpec {
         name,
-        summary: "Tell clients where the writable server is, by a file or a DNS record",
+        summary: "Tell clients where the writable server is, by a file, a DNS record or PgBouncer",
         effect: Effect::Reversible,
         inputs: INPUTS,
-        outputs: &["traffic", "kept"],
+        outputs: &["traffic", "kept", "pooler"],
         idempotent: true,
         undo,
         programs: &["ssh", "tee", "mv"],
@@ -76,18 +76,18 @@ impl Module for Point {
     }
 }
 
-/// How clients find the asset's server, where that is configured.
-pub fn of<'a>(cx: &'a TaskContext, asset: &AssetId, stamp: &str) -> Result<Option<(&'a Server, &'a Traffic)>, Failure> {
-    let (server, _) = target::of_asset(cx, asset)?;
+/// How clients find the asset's server, where that is configured, and the asset's database.
+pub fn of<'a>(cx: &'a TaskContext, asset: &AssetId, stamp: &str) -> Result<Option<(&'a str, &'a Traffic)>, Failure> {
+    let (server, database) = target::of_asset(cx, asset)?;
     if stamp.is_empty() || !stamp.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(Failure::new("the stamp is not one: letters, digits and `_` only"));
     }
-    Ok(server.traffic.as_ref().map(|traffic| (server, traffic)))
+    Ok(server.traffic.as_ref().map(|traffic| (database, traffic)))
 }
 
 async fn point(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let Some((_, traffic)) = of(cx, &input.asset, &input.stamp)? else {
+    let Some((database, traffic)) = of(cx, &input.asset, &input.stamp)? else {
         cx.feed.line(NOT_MOVED);
         return Ok(values(json!({ "traffic": NOT_MOVED })));
     };
@@ -95,17 +95,19 @@ async fn point(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     match traffic {
         Traffic::File(to) => file::Place::of(cx, to, &input.stamp)?.point(server).await,
         Traffic::Dns(to) => dns::Record::of(cx, to, &input.stamp)?.point(server).await,
+        Traffic::PgBouncer(to) => pooler::Pooler::of(cx, to, database, &input.stamp)?.point(server).await,
     }
 }
 
 async fn reality(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
     let input: Input = read(input)?;
-    let Some((_, traffic)) = of(cx, &input.asset, &input.stamp)? else {
+    let Some((database, traffic)) = of(cx, &input.asset, &input.stamp)? else {
         return Ok(Reality::Done(values(json!({ "traffic": NOT_MOVED }))));
     };
     let server = connect::server(cx, &input.server)?;
     match traffic {
         Traffic::File(to) => file::Place::of(cx, to, &input.stamp)?.reality(server).await,
         Traffic::Dns(to) => dns::Record::of(cx, to, &input.stamp)?.reality(server).await,
+        Traffic::PgBouncer(to) => pooler::Pooler::of(cx, to, database, &input.stamp)?.reality(server).await,
     }
 }

@@ -1,7 +1,7 @@
 //! `traffic.point-back`: says again what was said before `traffic.point`.
 
 use super::point::{NOT_MOVED, of};
-use super::{dns, file};
+use super::{dns, file, pooler};
 use crate::model::estate::Traffic;
 use crate::model::id::AssetId;
 use crate::model::task::{Effect, TaskOutcome, Values};
@@ -25,7 +25,7 @@ static FORMER: ModuleSpec = spec("traffic.file-back");
 const fn spec(name: &'static str) -> ModuleSpec {
     ModuleSpec {
         name,
-        summary: "Tell clients again what they were told before, by a file or a DNS record",
+        summary: "Tell clients again what they were told before, by a file, a DNS record or PgBouncer",
         effect: Effect::Reversible,
         inputs: INPUTS,
         outputs: &["traffic"],
@@ -72,5 +72,6 @@ async fn back(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         None => Ok(values(json!({ "traffic": NOT_MOVED }))),
         Some((_, Traffic::File(to))) => file::Place::of(cx, to, &input.stamp)?.back().await,
         Some((_, Traffic::Dns(to))) => dns::Record::of(cx, to, &input.stamp)?.back().await,
+        Some((database, Traffic::PgBouncer(to))) => pooler::Pooler::of(cx, to, database, &input.stamp)?.back().await,
     }
 }
