@@ -55,7 +55,7 @@ impl Pooler {
             command.uid(uid).gid(gid);
         }
         let log = std::fs::File::create(bench.dir.path().join("log")).unwrap();
-        command.arg("-q").arg(bench.dir.path().join("pgbouncer.ini"));
+        command.arg(bench.dir.path().join("pgbouncer.ini"));
         let process = command
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

@@ -133,3 +133,44 @@ fn a_host_of_the_estate_looks_too() {
     line.until("the watch has ended: a run was opened");
     assert_eq!(line.child.wait().unwrap().code(), Some(2));
 }
+
+/// Every problem of a configuration, one after another.
+fn problems(more: &str) -> String {
+    let text = format!(
+        "[estate]\nname = \"x\"\n[[stores]]\nid = \"s\"\ntype = \"local\"\npath = \"s\"\n[[assets]]\nid = \"a\"\nkind = \"other\"\n{more}"
+    );
+    relight::config::parse("relight.toml", &text, std::path::Path::new("/")).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_wrong_with_a_watch_or_with_traffic_is_told_with_its_place() {
+    let text = problems(
+        "[watch]\nevery = \"10ms\"\ntimes = 1\nnotify = [\"page\", \"{who}\"]\npromote_without_operator = true\n",
+    );
+    for said in [
+        "`every` must lie between 1s and 1h\n  --> relight.toml:11:9",
+        "one look alone proves nothing\n  --> relight.toml:12:9",
+        "nothing stands for `{who}`\n  --> relight.toml:13:10",
+        "[watch] has no key `promote_without_operator`\n  --> relight.toml:14:1",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    let text = problems(
+        "[[servers]]\nid = \"db1\"\nhost = \"h\"\nvantage = [\"nowhere\"]\n[servers.traffic]\ntype = \"dns\"\nserver = \"ns\"\n\
+         zone = \"example.org\"\nname = \"db.example.com\"\nkey = \"k\"\nsecret = \"plain\"\naddresses = { db9 = \"1.2.3.4\" }\n",
+    );
+    for said in [
+        "there is no host `nowhere`",
+        "`name` must lie in `zone`\n  --> relight.toml:18:8",
+        "the secret itself must not stand here",
+        "there is no server `db9`\n  --> relight.toml:21:15",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    assert!(!text.contains("plain"), "{text}");
+    let text = problems(
+        "[[servers]]\nid = \"db1\"\nhost = \"h\"\n[servers.traffic]\ntype = \"pgbouncer\"\nhost = \"h\"\npath = \"/p\"\ncontent = \"{host}\"\nreload = [\"x\"]\n",
+    );
+    assert!(text.contains("`reload` has no place here: PgBouncer is told at its console"), "{text}");
+    assert!(text.contains("[traffic] lacks `console`"), "{text}");
+}
