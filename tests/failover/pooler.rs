@@ -122,7 +122,7 @@ async fn a_session_is_led_to_the_other_server_and_back() {
     assert!(!follows(&client).await && !follows(&pooler.client().await).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_without_end_holds_nothing_up_and_nothing_stays_paused() {
     let pair = Pair::start();
     let pooler = Pooler::start(&pair, "databases.ini");
