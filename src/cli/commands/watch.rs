@@ -41,7 +41,7 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     let leases = setup.leases().await?;
     let ground = setup.ground(Arc::default());
     let mut post = Post { globals, setup, runbook, leases, ground, watcher, out, untold: true };
-    let (exit, why) = post.watch(args.once, &mut stops).await?;
+    let (exit, why) = Box::pin(post.watch(args.once, &mut stops)).await?;
     post.tell(Sight::Ended { why: why.to_owned() })?;
     Ok(exit)
 }

@@ -69,16 +69,16 @@ pub struct Around {
 
 /// Looks once from every place. Only a cancellation stops it: everything else is an observation.
 pub async fn look_around(cx: &TaskContext, watched: &Watched<'_>) -> Result<Around, Stop> {
-    let here = look(cx, watched.primary);
-    let standby = async {
+    let here = Box::pin(look(cx, watched.primary));
+    let standby = Box::pin(async {
         match watched.standby {
             Some(standby) => look(cx, standby).await.map(Some),
             None => Ok(None),
         }
-    };
-    let hosts = join_all(watched.hosts().into_iter().map(|id| from_host(cx, watched.primary, id)));
+    });
+    let hosts = join_all(watched.hosts().into_iter().map(|id| Box::pin(from_host(cx, watched.primary, id))));
     let (here, standby, home, http, hosts) =
-        tokio::join!(here, standby, at_home(cx, watched.primary), by_http(watched.url), hosts);
+        tokio::join!(here, standby, Box::pin(at_home(cx, watched.primary)), Box::pin(by_http(watched.url)), hosts);
     let (here, standby) = (here?, standby?);
     let mut views = vec![from_here(&here)];
     views.extend(watched.standby.zip(standby.as_ref()).map(|(server, seen)| from_standby(server, seen)));
@@ -141,7 +141,7 @@ async fn from_host(cx: &TaskContext, server: &Server, id: &HostId) -> Result<Vie
         let port = server.port.to_string();
         let argv =
             ["env", "LC_ALL=C", "timeout", "-k", "1", "9", "bash", "-c", KNOCK, "knock", &server.host, &port, PROBE];
-        Ok(host::run(cx, host::find(cx, id)?, Command::new(argv)).await?)
+        host::run(cx, host::find(cx, id)?, Command::new(argv)).await
     };
     let said = match limited(knocking).await? {
         Ok(said) => said,

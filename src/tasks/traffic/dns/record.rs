@@ -129,8 +129,8 @@ impl<'a> Record<'a> {
         let wanted = self.wanted(server)?;
         let before = self.now(&wanted.kind).await?;
         if before.same(&wanted) {
-            let kept = kept::read(self.cx, &self.stamp)?.map(|kept| kept.before.to_string());
-            return Ok(self.told(&wanted, kept));
+            let kept = kept::read(self.cx, &self.stamp)?;
+            return Ok(self.told(&wanted, kept.as_ref().map(|kept| &kept.before)));
         }
         if before.values.is_empty() {
             return Err(Failure::new(format!("{} has no {} record at {}", escaped(&self.dns.name), wanted.kind, self.place()))
@@ -143,7 +143,7 @@ impl<'a> Record<'a> {
         self.cx.feed.line(format!("{} says {before}; it is to say {wanted}", escaped(&self.dns.name)));
         self.move_to(&before, &wanted).await?;
         self.cx.feed.line(format!("resolvers may remember {before} for up to {} s", before.ttl));
-        Ok(self.told(&wanted, Some(before.to_string())))
+        Ok(self.told(&wanted, Some(&before)))
     }
 
     pub async fn back(&self) -> Result<Values, Stop> {
@@ -174,15 +174,15 @@ impl<'a> Record<'a> {
         let now = self.now(&wanted.kind).await?;
         let kept = kept::read(self.cx, &self.stamp)?;
         Ok(if now.same(&wanted) {
-            Reality::Done(self.told(&wanted, kept.map(|kept| kept.before.to_string())))
+            Reality::Done(self.told(&wanted, kept.as_ref().map(|kept| &kept.before)))
         } else {
             Reality::NotDone(format!("it says {now}"))
         })
     }
 
-    fn told(&self, wanted: &Said, before: Option<String>) -> Values {
+    fn told(&self, wanted: &Said, before: Option<&Said>) -> Values {
         let traffic = format!("{} says {wanted}", escaped(&self.dns.name));
-        values(json!({ "traffic": traffic, "kept": before }))
+        values(json!({ "traffic": traffic, "kept": before.map(ToString::to_string) }))
     }
 
     fn set(&self, said: &Said) -> Result<RecordSet, Failure> {
