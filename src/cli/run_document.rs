@@ -74,6 +74,8 @@ struct StepRow<'a> {
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     outcome: Option<&'a TaskOutcome>,
+    /// How what must hold after it was seen.
+    probes: Option<&'a TaskOutcome>,
     why: Option<&'a str>,
 }
 
@@ -102,6 +104,7 @@ pub fn print(folder: &RunFolder, now: Timestamp, out: &mut Output) -> eyre::Resu
         started_at: step.started_at,
         ended_at: step.ended_at,
         outcome: step.outcome.as_ref(),
+        probes: step.notes.probed.as_ref(),
         why: step.why.as_deref(),
     });
     let abort =

@@ -34,6 +34,8 @@ pub enum Purpose {
     Undo,
     /// To learn what happened to an undo whose end is not known.
     ReconcileUndo,
+    /// To look whether what the step did holds.
+    Verify,
     /// To read the target's identity before asking.
     IdentifyToAsk,
     /// To read it again after the answer, in the same second as the act.

@@ -1,5 +1,7 @@
 //! A plan in the making: a runbook, its parameters, and what the looks at the world have answered so far.
 
+mod probe;
+
 use super::approval::Approver;
 use super::definition::{Action, Approve, Confirm, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
 use super::drill::Made;
@@ -342,6 +344,7 @@ impl<'a> Binding<'a> {
         }
         let declare = self.declared(step, &place, &mut problems);
         let approve = self.approved(step.approve.as_ref(), &place, &mut problems);
+        let post = self.post(step, &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
         let takes_proofs = !step.proof_in.is_empty() && self.takes_proofs(&action);
         let idempotent = self.may_run_twice(&action);
@@ -370,6 +373,7 @@ impl<'a> Binding<'a> {
             declare,
             estimate: None,
             approve,
+            post,
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::model::estate::AssetKind;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::task::{Effect, Values};
+use crate::runbook::probe::Condition;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -131,6 +132,25 @@ pub struct Step {
     pub declare: Option<Declare>,
     /// Who else must say yes before it starts.
     pub approve: Option<Approve>,
+    /// What must hold after its work for it to be done.
+    pub post: Option<PostTemplate>,
+}
+
+/// Probes of a step, with templates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PostTemplate {
+    pub probes: Vec<ProbeTemplate>,
+    /// How long all of them must hold on end; a template that becomes a duration. Absent: one look is enough.
+    pub stable_for: Option<String>,
+    /// Until when, likewise.
+    pub within: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeTemplate {
+    pub title: String,
+    pub task: TaskTemplate,
+    pub conditions: Vec<Condition>,
 }
 
 /// What becomes of a step where nothing real is at stake.

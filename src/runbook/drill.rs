@@ -77,6 +77,7 @@ fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedSte
         takes_proofs: false,
         declare: None,
         approve: None,
+        post: None,
         omitted: None,
         makes: None,
         clears: None,

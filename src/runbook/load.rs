@@ -1,6 +1,7 @@
 //! Runbook files into runbooks: every problem at once, with its place.
 
 mod params;
+mod probe;
 mod proof;
 mod scope;
 mod step;

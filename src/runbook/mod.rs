@@ -13,6 +13,7 @@ pub mod measure;
 pub mod modules;
 pub mod params;
 pub mod plan;
+pub mod probe;
 pub mod state;
 pub mod template;
 

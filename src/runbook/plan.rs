@@ -5,6 +5,7 @@ use super::definition::{AnswerKind, Confirm, SkipRule};
 use super::digest;
 use super::drill::Made;
 use super::estimate::Estimate;
+use super::probe::Post;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
@@ -109,6 +110,9 @@ pub struct PlannedStep {
     /// Who else must say yes before it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approve: Option<PlannedApproval>,
+    /// What must hold after its work for it to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<Post>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -263,6 +263,8 @@ pub struct StepNotes {
     pub interrupted: bool,
     /// The world was looked at since the last attempt ended.
     pub looked: bool,
+    /// How the probes ended that were looked at after the last attempt.
+    pub probed: Option<TaskOutcome>,
     /// An undo was cut off by the end of a runner.
     pub undo_cut_off: bool,
     /// The run was taken over: its old holder may have begun or done the step without the new one's knowledge.

@@ -9,7 +9,7 @@ use crate::model::id::StepId;
 use crate::model::task::{CancelReason, Progress, Reality, TaskOutcome, TaskSpec, Values};
 use crate::runbook::Mode;
 use crate::runbook::state::End;
-use crate::tasks::{Cancel, Module, TaskContext, TaskFeed, production};
+use crate::tasks::{Cancel, Module, TaskContext, TaskFeed, probes, production};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -42,17 +42,20 @@ impl Work {
         let (feed, progress, lines) = TaskFeed::new(LINES);
         let cancel = Cancel::default();
         let cx = ground.to_run(folder, step.as_str(), feed, cancel.clone());
-        let module = ground.modules.get(&task.module).cloned();
+        let modules = ground.modules.clone();
         let (tell, ended) = oneshot::channel();
         let handle = tokio::spawn(async move {
             let work = async {
                 if let Some(why) = unproved(guard).await {
                     return flight::never_started(&why);
                 }
-                match module {
+                if purpose == Purpose::Verify {
+                    return End::Task(probes::hold(&cx, &modules, &task.input).await);
+                }
+                match modules.get(&task.module) {
                     None => flight::no_module(&task.module, purpose),
-                    Some(module) if flight::looks(purpose) => End::Look(look(&cx, &*module, &task.input, mode).await),
-                    Some(module) => End::Task(act(&cx, &*module, &task.input, mode).await),
+                    Some(module) if flight::looks(purpose) => End::Look(look(&cx, &**module, &task.input, mode).await),
+                    Some(module) => End::Task(act(&cx, &**module, &task.input, mode).await),
                 }
             };
             let end = futures::FutureExt::catch_unwind(AssertUnwindSafe(work)).await;

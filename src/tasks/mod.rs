@@ -9,6 +9,7 @@ pub mod input;
 pub mod module;
 pub mod patience;
 pub mod pg;
+pub mod probes;
 pub mod process;
 pub mod production;
 pub mod progress;

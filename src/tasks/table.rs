@@ -17,6 +17,7 @@ pub fn all() -> Table {
 }
 
 fn pairs(table: &mut Table) {
+    table.add(pg::pair::answers::Answers);
     table.add(pg::pair::roles::Roles);
     table.add(pg::pair::identity::Half);
     table.add(pg::pair::primary_down::PrimaryDown);

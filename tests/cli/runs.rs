@@ -47,18 +47,18 @@ fn sandbox() -> Sandbox {
 }
 
 /// What `relight` prints when it reads `input` to its end, and how it ends.
-fn with_input(sandbox: &Sandbox, arguments: &[&str], input: &str) -> (String, i32) {
+pub fn with_input(sandbox: &Sandbox, arguments: &[&str], input: &str) -> (String, i32) {
     let output = sandbox.relight(arguments).write_stdin(input).timeout(Duration::from_mins(2)).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (text, output.status.code().unwrap_or(-1))
 }
 
 /// The row of the newest run.
-fn newest(sandbox: &Sandbox) -> Value {
+pub fn newest(sandbox: &Sandbox) -> Value {
     json(&sandbox.relight(&["runs", "--json"]).assert())["runs"][0].clone()
 }
 
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
+pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(Instant::now() < deadline, "{what} did not come");
@@ -66,7 +66,7 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-fn kill(pid: u64) {
+pub fn kill(pid: u64) {
     let status = std::process::Command::new("/bin/kill").args(["-9", &pid.to_string()]).status().unwrap();
     assert!(status.success());
 }

@@ -8,6 +8,7 @@ mod held_up;
 mod journal;
 mod lease;
 mod loading;
+mod probes;
 mod promises;
 mod proofs;
 mod properties;

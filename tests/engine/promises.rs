@@ -25,6 +25,9 @@ pub fn hold(events: &[Event]) {
         assert_eq!(event.seq, index as u64 + 1, "numbers have a gap");
         assert!(!seen.over || is_remark(&event.kind), "an ended run went on: {:?}", event.kind);
         follow(&mut seen, event);
+        if let EventKind::StepDone { step } = &event.kind {
+            held(plan.step(step).unwrap(), &events[..index]);
+        }
         if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
             may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
             was_approved(plan.step(step).unwrap(), &events[..index], event.at);
@@ -82,6 +85,18 @@ fn may_run(seen: &Seen, step: &PlannedStep, before: &[Event], at: Timestamp) {
     }
 }
 
+/// What must hold after the step was seen to hold, last of all that was done and seen about it.
+fn held(step: &PlannedStep, before: &[Event]) {
+    let last = before.iter().rev().find_map(|event| match &event.kind {
+        EventKind::TaskIntended { step: s, .. } if s == &step.id => Some(false),
+        EventKind::TaskEnded { step: s, purpose, outcome, .. } if s == &step.id => {
+            Some(*purpose == Purpose::Verify && matches!(outcome, TaskOutcome::Done { .. }))
+        }
+        _ => None,
+    });
+    assert!(step.post.is_none() || last == Some(true), "{} is done, and its probes did not hold", step.id);
+}
+
 /// Enough people signed the request that was put last, none of them the operator, and in time.
 fn was_approved(step: &PlannedStep, before: &[Event], at: Timestamp) {
     let Some(wanted) = &step.approve else { return };
@@ -122,6 +137,10 @@ fn was_proven(plan: &Plan, step: &PlannedStep, before: &[Event]) {
         let given = plan.steps.iter().filter(|s| s.proof_out.as_ref() == Some(name)).any(|giver| {
             let about = |e: &&Event| serde_json::to_value(&e.kind).unwrap()["step"] == giver.id.as_str();
             let says = |e: &Event| {
+                // Probes say whether what the work gave stands; they give nothing themselves.
+                if matches!(e.kind, EventKind::TaskEnded { purpose: Purpose::Verify, .. }) {
+                    return None;
+                }
                 let value = serde_json::to_value(&e.kind).unwrap();
                 ["outcome", "reality"].iter().find_map(|at| {
                     let detail = value.get(*at)?;

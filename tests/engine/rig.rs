@@ -112,6 +112,25 @@ use = "test.promote"
 phrase = "promote {{ target.database }}"
 target = { use = "test.identity" }
 proof_in = ["receipt"]
+[[steps]]
+id = "steady"
+title = "Make it and see it stand"
+use = "test.make"
+with = { name = "steady" }
+undo = { use = "test.unmake", with = { name = "steady" } }
+stable_for = "{{ 10 * 2 }}s"
+holds_within = "1m"
+[[steps.post]]
+title = "It stands"
+use = "test.look"
+expect = { seen = { at_least = "{{ resolve.seen.seen }}" } }
+[[steps]]
+id = "said"
+title = "Do it by hand"
+attest = "Do it by hand"
+[[steps.post]]
+title = "It is so"
+use = "test.look"
 "#;
 
 fn row(name: &str, effect: Effect, idempotent: bool, inputs: &[&str]) -> ModuleRow {

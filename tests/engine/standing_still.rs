@@ -163,7 +163,7 @@ pub fn one_step(rig: &mut Rig) {
             Purpose::Reconcile | Purpose::ReconcileUndo => ("look", "done"),
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => ("identity", "orders"),
             Purpose::Run if working.step.as_str() == "fence" => ("proof", ""),
-            Purpose::Run | Purpose::Undo => ("done", ""),
+            Purpose::Run | Purpose::Undo | Purpose::Verify => ("done", ""),
         }
     } else if let Some(question) = &state.question {
         match &question.kind {
@@ -199,7 +199,8 @@ pub fn cut(rig: &Rig, count: usize) -> Rig {
 
 #[test]
 fn a_crash_after_any_event_starts_nothing_twice_and_the_run_still_completes() {
-    let mut whole = Rig::new(&plan(&["check", "make", "plain", "swap", "fill", "tell", "ask"], Mode::Real));
+    let mut whole =
+        Rig::new(&plan(&["check", "make", "plain", "swap", "steady", "fill", "said", "tell", "ask"], Mode::Real));
     lead_to_the_end(&mut whole);
     assert_eq!(whole.engine.state().status, RunStatus::Completed);
     for count in 1..whole.events.len() {
@@ -211,7 +212,7 @@ fn a_crash_after_any_event_starts_nothing_twice_and_the_run_still_completes() {
             EventKind::TaskIntended { step, purpose: Purpose::Run, .. } => Some(step.clone()),
             _ => None,
         };
-        let confirmed = ["make", "swap", "fill"].map(StepId::from);
+        let confirmed = ["make", "swap", "fill", "steady"].map(StepId::from);
         assert!(
             next.iter().filter_map(runs).all(|step| !confirmed.contains(&step)),
             "after entry {count} a confirmed step started by itself: {next:?}"

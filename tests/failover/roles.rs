@@ -8,7 +8,8 @@ use relight::runner::runs;
 use rustix::process::Signal;
 
 pub fn arguments<'a>(runbook: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["run", runbook, "--set", "asset=app", "--plain", "--arm", "the pair changes roles"];
+    let mut arguments =
+        vec!["run", runbook, "--set", "asset=app", "--set", "steady=1s", "--plain", "--arm", "the pair changes roles"];
     arguments.extend(more);
     arguments
 }
@@ -48,6 +49,8 @@ fn a_switchover_loses_nothing_and_never_lets_both_take_writes() {
     pair.streams(ALPHA);
     assert_eq!(pair.traffic(), format!("app = host=127.0.0.1 port={}\n", pair.ports[BETA]));
     assert!(pair.path("told").exists(), "the reader of the traffic file was told");
+    let held = output(&pair, "traffic")["holds"].as_str().unwrap().to_owned();
+    assert!(held.contains("beta answers as the primary: ") && held.contains("role is primary"), "{held}");
     let receipt = &output(&pair, "fence")["proofs"]["fence-receipt"];
     assert_eq!(receipt["server"], "alpha");
 }

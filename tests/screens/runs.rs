@@ -171,6 +171,7 @@ pub fn plan() -> Plan {
                 declare: None,
                 estimate: None,
                 approve: None,
+                post: None,
             })
             .to_vec(),
         approvers: vec![],

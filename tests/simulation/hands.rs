@@ -57,6 +57,8 @@ pub struct Hands {
     /// The step whose proof stands.
     proof: Option<StepId>,
     declared: Vec<StepId>,
+    /// The step of which the probes were the last to be looked at, and held.
+    held: Option<StepId>,
     shown: Option<(StepId, Option<TargetIdentity>)>,
     yes: Option<(StepId, u64)>,
     read: Option<(StepId, TargetIdentity, u64)>,
@@ -86,6 +88,7 @@ impl Hands {
             undoing: false,
             proof: None,
             declared: vec![],
+            held: None,
             shown: None,
             yes: None,
             read: None,
@@ -146,6 +149,10 @@ impl Hands {
             EventKind::IdentityRead { step, identity, .. } => {
                 self.read = Some((step.clone(), identity.clone(), self.answered));
             }
+            EventKind::TaskIntended { .. } => self.held = None,
+            EventKind::TaskEnded { step, purpose: Purpose::Verify, outcome: TaskOutcome::Done { .. }, .. } => {
+                self.held = Some(step.clone());
+            }
             EventKind::StepDone { step } => self.is_done(step),
             EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Done { output }, .. }
             | EventKind::Reconciled { step, purpose: Purpose::Reconcile, reality: Reality::Done(output), .. }
@@ -192,6 +199,9 @@ impl Hands {
 
     fn is_done(&mut self, step: &StepId) {
         let place = self.place(step);
+        if self.plan.steps[place].post.is_some() && self.held.as_ref() != Some(step) {
+            self.wrong(format!("{step} counts as done, and what must hold after it was not seen to hold"));
+        }
         if !self.world.places[place].changes {
             return;
         }

@@ -55,6 +55,7 @@ impl<'a> Sim<'a> {
             name: planned.id.to_string(),
             changes: planned.effect != Effect::Observe,
             idempotent: planned.idempotent,
+            by_person: !matches!(planned.action, PlannedAction::Task(_)),
             proof: planned.proof_out.clone(),
             amount: Amount::Nothing,
             drift: 0,

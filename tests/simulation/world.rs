@@ -20,6 +20,8 @@ pub struct Place {
     pub name: String,
     pub changes: bool,
     pub idempotent: bool,
+    /// A person does it.
+    pub by_person: bool,
     /// Its task owes this proof.
     pub proof: Option<String>,
     pub amount: Amount,
@@ -166,6 +168,16 @@ impl World {
                 (Says::Done, _) => TaskOutcome::Done { output: values(identity(&at.name, at.drift)) },
                 (Says::Failed, _) => TaskOutcome::Failed { failure: Failure::new("no connection") },
                 (Says::Hangs, Some(reason)) => TaskOutcome::Cancelled { reason },
+                _ => TaskOutcome::Unknown { failure: Failure::new("no answer") },
+            });
+        }
+        if flight.purpose == Purpose::Verify {
+            return End::Task(match (flight.says, told) {
+                (Says::Hangs, Some(reason)) => TaskOutcome::Cancelled { reason },
+                (Says::Done, _) if !at.changes || at.by_person || at.amount == Amount::Whole => {
+                    TaskOutcome::Done { output: Values::new() }
+                }
+                (Says::Done | Says::Failed, _) => TaskOutcome::Failed { failure: Failure::new("it does not stand") },
                 _ => TaskOutcome::Unknown { failure: Failure::new("no answer") },
             });
         }

@@ -286,18 +286,18 @@ fn steps(state: &RunState, out: &mut Output) -> io::Result<()> {
         let why = record.why.as_deref().map(|why| format!(": {}", prose(why))).unwrap_or_default();
         let attempts = if record.attempt > 1 { format!(", {} attempts", record.attempt) } else { String::new() };
         out.line(&format!("{}. {}: **{}**{attempts}{why}", at + 1, prose(&planned.title), record.state))?;
-        match &record.outcome {
-            Some(TaskOutcome::Done { output }) => {
-                for (name, value) in facts(output) {
-                    out.line(&format!("   - {}: {}", code(&name), code(&value)))?;
-                }
+        if let Some(TaskOutcome::Done { output }) = &record.outcome {
+            for (name, value) in facts(output) {
+                out.line(&format!("   - {}: {}", code(&name), code(&value)))?;
             }
-            Some(TaskOutcome::Failed { failure } | TaskOutcome::Unknown { failure }) => {
-                for line in [&failure.what, &failure.meaning].into_iter().chain(&failure.evidence) {
-                    out.line(&format!("   - {}", code(line)))?;
-                }
+        }
+        if let Some(post) = planned.post.as_ref().filter(|_| planned.omitted.is_none()) {
+            out.line(&format!("   - done only when this holds: {}", code(&post.wanted())))?;
+        }
+        if let Some(failure) = record.last_failure() {
+            for line in [&failure.what, &failure.meaning].into_iter().chain(&failure.evidence) {
+                out.line(&format!("   - {}", code(line)))?;
             }
-            Some(TaskOutcome::Cancelled { .. }) | None => {}
         }
     }
     Ok(())

@@ -130,6 +130,7 @@ fn begins(purpose: Purpose, attempt: u32) -> Option<String> {
         Purpose::Run if attempt > 1 => format!("starts, attempt {attempt}"),
         Purpose::Run => "starts".to_owned(),
         Purpose::Reconcile => "looking at the world for what became of it".to_owned(),
+        Purpose::Verify => "looking whether what it did holds".to_owned(),
         Purpose::Undo => "its undo starts".to_owned(),
         Purpose::ReconcileUndo => "looking at the world for what became of its undo".to_owned(),
         Purpose::IdentifyToAsk | Purpose::IdentifyToAct => return None,

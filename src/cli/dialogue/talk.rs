@@ -298,23 +298,20 @@ fn evidence(event: &Event, state: &RunState, out: &mut Output) -> io::Result<()>
     else {
         return Ok(());
     };
-    match state.step(step).and_then(|record| record.outcome.as_ref()) {
-        Some(TaskOutcome::Done { output }) if matches!(event.kind, EventKind::StepDone { .. }) => {
-            for (name, value) in super::facts(output) {
-                out.line(&out.toned(Tone::Quiet, &format!("          {name}: {value}")))?;
+    let Some(record) = state.step(step) else { return Ok(()) };
+    if let (EventKind::StepDone { .. }, Some(TaskOutcome::Done { output })) = (&event.kind, &record.outcome) {
+        for (name, value) in super::facts(output) {
+            out.line(&out.toned(Tone::Quiet, &format!("          {name}: {value}")))?;
+        }
+    } else if let Some(failure) = record.last_failure() {
+        for line in &failure.evidence {
+            out.line(&format!("          | {}", escaped(line)))?;
+        }
+        for (word, text) in [("means", &failure.meaning), ("next", &failure.next)] {
+            if !text.is_empty() {
+                out.line(&format!("          {word}: {}", escaped(text)))?;
             }
         }
-        Some(TaskOutcome::Failed { failure } | TaskOutcome::Unknown { failure }) => {
-            for line in &failure.evidence {
-                out.line(&format!("          | {}", escaped(line)))?;
-            }
-            for (word, text) in [("means", &failure.meaning), ("next", &failure.next)] {
-                if !text.is_empty() {
-                    out.line(&format!("          {word}: {}", escaped(text)))?;
-                }
-            }
-        }
-        _ => {}
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ fn look(at: At<'_>) -> Option<EventKind> {
             at.intend(if at.record.notes.undo_cut_off { Purpose::ReconcileUndo } else { Purpose::Undo })
         }
         StepState::Running => Some(at.unknown("it ran, and no end of it was recorded")),
+        StepState::Verifying if !at.record.notes.unseen => Some(at.worked()),
         StepState::Interrupted | StepState::Unknown | StepState::Reconciling | StepState::Cancelled
             if at.changes() && at.record.attempt > 0 && !at.record.notes.looked =>
         {

@@ -141,7 +141,7 @@ pub fn failed(at: At<'_>) -> EventKind {
         may_retry,
         may_skip: at.planned.skip == SkipRule::WithReason,
         may_undo: begun && at.planned.undo.is_some(),
-        may_look: begun && task && at.changes(),
+        may_look: begun && task && at.changes() || at.record.broken_probes().is_some(),
     };
     let word = match at.record.state {
         StepState::TimedOut => "ran out of time",
@@ -150,7 +150,10 @@ pub fn failed(at: At<'_>) -> EventKind {
     };
     let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let title = format!("“{}” {word}{why}", at.planned.title);
-    let if_yes = if may_retry && !at.changes() {
+    let if_yes = if at.record.broken_probes().is_some() {
+        "It took effect, and what must hold after it does not. Look again looks once more, from the beginning. Done by \
+         hand, with evidence, goes on and ends the run with an exception."
+    } else if may_retry && !at.changes() {
         "Retry looks again; it only reads. Done by hand, with evidence, goes on and ends the run with an exception."
     } else if may_retry {
         "Retry runs it again. Done by hand, with evidence, goes on and ends the run with an exception."
@@ -164,7 +167,13 @@ pub fn failed(at: At<'_>) -> EventKind {
 
 pub fn unknown(at: At<'_>) -> EventKind {
     let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    let (title, if_yes) = if at.changes() {
+    let (title, if_yes) = if at.record.broken_probes().is_some() {
+        (
+            format!("“{}” took effect, and nobody knows whether that holds{why}", at.planned.title),
+            "Look again looks once more, from the beginning. Done by hand, with evidence, goes on and ends the run with \
+             an exception.",
+        )
+    } else if at.changes() {
         (
             format!("Nobody knows whether “{}” took effect{why}", at.planned.title),
             "Look again reads the world once more. Done by hand, with evidence, goes on and ends the run with an \

@@ -2,6 +2,7 @@
 
 use super::about::{exception, step_of};
 use super::machine::{Now, Order};
+use super::probe::SLACK;
 use crate::event::{Event, EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
@@ -151,12 +152,14 @@ impl RunState {
         purpose: Purpose,
         task: &TaskSpec,
     ) -> Vec<Order> {
-        let limit = self.plan.step(step).map_or(LOOK_LIMIT, |planned| planned.timeout);
+        let planned = self.plan.step(step);
+        let limit = planned.map_or(LOOK_LIMIT, |planned| planned.timeout);
+        let probing = planned.and_then(|planned| planned.post.as_ref()).map_or(LOOK_LIMIT, |post| post.within);
         self.working = Some(Working { step: step.clone(), attempt, purpose, since: event.at });
         if let Some(record) = self.record(step) {
-            record.notes.ended = None;
-            record.notes.answered = None;
+            let (ended, answered) = (record.notes.ended.take(), record.notes.answered.take());
             match purpose {
+                Purpose::Verify => record.probes_begin(ended, answered),
                 Purpose::Run => {
                     record.state = StepState::Running;
                     record.attempt = attempt;
@@ -187,6 +190,7 @@ impl RunState {
         let timeout = match purpose {
             Purpose::Run | Purpose::Undo => limit,
             Purpose::Reconcile | Purpose::ReconcileUndo => LOOK_LIMIT,
+            Purpose::Verify => probing + SLACK,
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => IDENTIFY_LIMIT,
         };
         vec![Order::StartTask { step: step.clone(), attempt, purpose, task: task.clone(), timeout }]
@@ -204,6 +208,7 @@ impl RunState {
                 record.reality = Some(reality.clone());
                 record.notes.looked = true;
             }
+            End::Task(outcome) if purpose == Purpose::Verify => record.notes.probes_ended(outcome),
             _ => {}
         }
         record.notes.ended = Some(Ended { purpose, end, at: moment(event), earlier: false });
@@ -215,7 +220,7 @@ impl RunState {
         self.abort = Some(Abort { by: by.clone(), reason: reason.to_owned(), undo });
         self.paused = None;
         match self.working.as_ref().map(|working| working.purpose) {
-            Some(Purpose::Run | Purpose::IdentifyToAsk | Purpose::IdentifyToAct) => {
+            Some(Purpose::Run | Purpose::Verify | Purpose::IdentifyToAsk | Purpose::IdentifyToAct) => {
                 vec![Order::CancelTask { reason: CancelReason::Operator }]
             }
             _ => vec![],

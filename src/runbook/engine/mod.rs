@@ -18,6 +18,7 @@ mod identity;
 mod lease;
 mod machine;
 mod prepare;
+mod probe;
 mod proof;
 mod record;
 mod settle;

@@ -19,6 +19,7 @@ pub fn next(at: At<'_>) -> Option<EventKind> {
         // simply failed.
         StepState::TimedOut if !at.planned.idempotent && !at.record.notes.looked => at.intend(Purpose::Reconcile),
         StepState::Failed | StepState::TimedOut => Some(ask::failed(at)),
+        StepState::Verifying => at.intend(Purpose::Verify),
         StepState::Interrupted | StepState::Reconciling => at.intend(Purpose::Reconcile),
         StepState::Unknown if !at.record.notes.looked => at.intend(Purpose::Reconcile),
         StepState::Unknown => Some(ask::unknown(at)),

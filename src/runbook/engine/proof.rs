@@ -62,7 +62,7 @@ impl<'a> At<'a> {
             Some(name) if found(output, name).is_none() => {
                 self.failed(format!("it took effect, and gave no proof `{name}`: what rests on it cannot start"))
             }
-            _ => EventKind::StepDone { step: self.step() },
+            _ => self.worked(),
         }
     }
 }

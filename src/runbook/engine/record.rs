@@ -21,7 +21,9 @@ impl StepRecord {
         match kind {
             EventKind::StepDone { .. } => {
                 self.to(StepState::Done, None);
-                if let Some(output) = ended.and_then(Ended::output).or_else(|| answered.map(Answered::output)) {
+                if ended.as_ref().is_some_and(|ended| ended.purpose == Purpose::Verify) {
+                    self.probes_hold();
+                } else if let Some(output) = ended.and_then(Ended::output).or_else(|| answered.map(Answered::output)) {
                     self.outcome = Some(TaskOutcome::Done { output });
                 }
             }
@@ -57,6 +59,8 @@ impl StepRecord {
                 self.to(before, Some(WHY));
                 self.notes.looked = false;
             }
+            // They begin anew: what held before the break says nothing of the time since.
+            Purpose::Verify => self.to(StepState::Verifying, Some(WHY)),
             Purpose::Undo | Purpose::ReconcileUndo => {
                 self.to(StepState::Compensating, Some(WHY));
                 self.notes.undo_cut_off = true;
@@ -77,7 +81,7 @@ impl StepNotes {
 }
 
 impl Ended {
-    fn output(self) -> Option<Values> {
+    pub(super) fn output(self) -> Option<Values> {
         match self.end {
             End::Task(TaskOutcome::Done { output }) | End::Look(Reality::Done(output)) => Some(output),
             _ => None,
@@ -92,7 +96,7 @@ impl Answered {
     }
 
     /// A person's answer as a step's output.
-    fn output(self) -> Values {
+    pub(super) fn output(self) -> Values {
         let answer = match self.answer {
             Answer::Value { value } => value,
             Answer::DoneByHand { evidence } => Value::String(evidence),

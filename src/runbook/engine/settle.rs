@@ -1,7 +1,7 @@
 //! What follows from the end of a task, and from an answer.
 
 use super::advance::At;
-use super::identity;
+use super::{identity, probe};
 use crate::event::{EventKind, Purpose};
 use crate::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use crate::model::time::Timestamp;
@@ -24,6 +24,7 @@ pub fn ended(at: At<'_>) -> Option<EventKind> {
         (Purpose::IdentifyToAsk | Purpose::IdentifyToAct, End::Task(outcome)) => {
             Some(identified(at, outcome, ended.at.at))
         }
+        (Purpose::Verify, End::Task(outcome)) => Some(probe::ended(at, outcome)),
         (Purpose::ReconcileUndo, End::Task(_)) => Some(undo_failed(at, "nobody knows whether the undo took effect")),
         (_, End::Look(_)) => Some(at.unknown("a task ended in a way that its purpose does not have")),
     }
@@ -145,7 +146,7 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
         (_, Answer::Skip { reason }) => EventKind::StepSkipped { step, reason: reason.clone() },
         (QuestionKind::Answer { .. }, Answer::No) => at.failed(format!("{} answered no", answered.by)),
         (QuestionKind::Attest { .. }, Answer::No) => at.failed(format!("{} could not do it", answered.by)),
-        (QuestionKind::Answer { .. } | QuestionKind::Attest { .. }, _) => EventKind::StepDone { step },
+        (QuestionKind::Answer { .. } | QuestionKind::Attest { .. }, _) => at.worked(),
         (_, Answer::DoneByHand { evidence }) => EventKind::StepDoneByHand { step, evidence: evidence.clone() },
         (_, Answer::AcceptDrift { reason }) => EventKind::DriftAccepted { step, reason: reason.clone() },
         (QuestionKind::Proof { missing, loss: Some(loss), .. }, Answer::Phrase { .. }) => {
@@ -155,7 +156,7 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
             EventKind::StepReopened { step: from.clone(), wanted_by: step }
         }
         (QuestionKind::Drift, Answer::LookAgain) | (_, Answer::Retry) => EventKind::StepReady { step },
-        (_, Answer::LookAgain) => return at.intend(Purpose::Reconcile),
+        (_, Answer::LookAgain) => return at.look_again(),
         (_, Answer::Undo) => return at.intend(Purpose::Undo),
         (_, Answer::No) => {
             EventKind::Paused { cause: format!("{} said no to “{}”", answered.by, at.planned.title) }

@@ -5,6 +5,7 @@ use super::machine::Now;
 use crate::event::{EventKind, Purpose};
 use crate::model::task::{Effect, Reality, TaskOutcome, TaskSpec};
 use crate::runbook::plan::PlannedAction;
+use crate::runbook::probe::Post;
 use crate::runbook::state::StepState;
 use serde::Serialize;
 use serde_json::Value;
@@ -73,10 +74,12 @@ impl At<'_> {
 
     /// The intent to run a task for the step; `None` where the step has no such task.
     pub fn intend(&self, purpose: Purpose) -> Option<EventKind> {
+        let probes = self.planned.post.as_ref().filter(|_| purpose == Purpose::Verify).map(Post::task);
         let task = match purpose {
             Purpose::Run | Purpose::Reconcile => self.task(),
             Purpose::Undo | Purpose::ReconcileUndo => self.planned.undo.as_ref(),
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => self.planned.target.as_ref(),
+            Purpose::Verify => probes.as_ref(),
         }?;
         let attempt = self.record.attempt + u32::from(purpose == Purpose::Run);
         let task = match purpose {
@@ -110,7 +113,10 @@ impl At<'_> {
                     | StepState::Skipped
                     | StepState::Cancelled
             );
+        // What a person said they did is there, whatever its probes say.
+        let by_person = self.task().is_none() && self.record.outcome.is_some();
         let begun = self.record.attempt > 0
+            || by_person
             || matches!(self.record.state, StepState::Done | StepState::DoneByHand)
             || matches!(self.record.reality, Some(Reality::Partial(_)));
         self.changes()

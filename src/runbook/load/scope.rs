@@ -71,6 +71,13 @@ impl<'m> Scope<'m> {
         Some(text)
     }
 
+    /// A value of any type whose texts refer to what exists.
+    pub fn value(&self, item: &Item<'_>) -> Option<Value> {
+        let value = item.read::<Value>()?;
+        self.check(&value, &item.place, &|problem| item.report(problem));
+        Some(value)
+    }
+
     pub fn texts(&self, item: Option<Item<'_>>) -> Vec<String> {
         let items = item.and_then(|item| item.list()).unwrap_or_default();
         items.iter().filter_map(|item| self.text(item)).collect()

@@ -1,7 +1,7 @@
 //! The `[[steps]]` tables.
 
 use super::scope::Scope;
-use super::{filled, proof};
+use super::{filled, probe, proof};
 use crate::located::{Fields, Item, Located, Problem};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
@@ -53,6 +53,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
             let action = human(fields, scope, ask.as_ref(), attest.as_ref());
             let proofs = proof::needed(fields, scope);
             let approve = proof::approve(fields, scope, true);
+            let post = probe::post(fields, scope);
             Some(Step {
                 id: StepId::from(id?.value),
                 title: title?,
@@ -71,11 +72,13 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
                 proof_in: proofs.proof_in,
                 declare: proofs.declare,
                 approve,
+                post,
             })
         }
         _ => {
             fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
             fields.forbid(&["proof_out", "proof_in", "declare", "approve"], "see above");
+            fields.forbid(&["post", "stable_for", "holds_within"], "see above");
             let message = "a step has exactly one of `use` (a module), `ask` (a question), `attest` (work by hand)";
             fields.report(Problem::at(&fields.place, message));
             None
@@ -148,6 +151,7 @@ fn task_step(
     let proofs = proof::needed(fields, scope);
     let proof_out = proof::given(fields, row, scope);
     let approve = proof::approve(fields, scope, true);
+    let post = probe::post(fields, scope);
     if retry > 0 && approve.is_some() {
         let message = "a step that others approve is not repeated without asking";
         fields.report(Problem::at(&fields.place, message).help("leave `retry` out"));
@@ -186,6 +190,7 @@ fn task_step(
         proof_in: proofs.proof_in,
         declare: proofs.declare,
         approve,
+        post,
     }
 }
 
@@ -214,19 +219,24 @@ pub(super) fn template(
     at_most: Option<Effect>,
 ) -> Option<TaskTemplate> {
     fields.table(key, |fields| {
-        let module = fields.required::<Located<String>>("use");
-        let with = fields.take("with");
-        let row = module.as_ref().and_then(|module| scope.module(module, |problem| fields.report(problem)));
-        let with = scope.input(row, with.as_ref(), &fields.place, |problem| fields.report(problem));
-        let module = module?;
+        let (task, row) = look(fields, scope)?;
         if let (Some(row), Some(limit)) = (row, at_most)
             && row.effect > limit
         {
             let message = format!("`{}` changes something ({}): a target is only read", row.name, row.effect);
-            fields.report(Problem::at(&module.place, message));
+            fields.report(Problem::at(&fields.place, message));
         }
-        Some(TaskTemplate { module: module.value, with })
+        Some(task)
     })
+}
+
+/// `use` and `with` of a table, and the module's row where there is such a module.
+pub(super) fn look<'m>(fields: &mut Fields<'_>, scope: &Scope<'m>) -> Option<(TaskTemplate, Option<&'m ModuleRow>)> {
+    let module = fields.required::<Located<String>>("use");
+    let with = fields.take("with");
+    let row = module.as_ref().and_then(|module| scope.module(module, |problem| fields.report(problem)));
+    let with = scope.input(row, with.as_ref(), &fields.place, |problem| fields.report(problem));
+    Some((TaskTemplate { module: module?.value, with }, row))
 }
 
 fn retry(fields: &mut Fields<'_>, row: Option<&ModuleRow>, effect: Effect) -> u32 {

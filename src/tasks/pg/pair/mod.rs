@@ -1,6 +1,7 @@
 //! A pair of PostgreSQL servers, one following the other: who is what, what would be lost, and the change of
 //! roles. Nothing here takes silence for an answer.
 
+pub mod answers;
 pub mod caught_up;
 pub mod fence;
 pub mod home;

@@ -209,6 +209,9 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
         doc.fact("target", identity.title.clone(), Role::Strong);
         doc.fact("read", format::ago(identity.read_at, cx.now), Role::Dim);
     }
+    if let Some(post) = &step.post {
+        doc.fact("must hold", post.wanted(), Role::Base);
+    }
     let undo = step.undo.as_ref().map_or_else(|| "none".to_owned(), |undo| undo.module.clone());
     doc.fact("undo", undo, if step.undo.is_some() { Role::Base } else { Role::Dim });
     if let Some((_, progress)) = run.live.as_ref().filter(|(live, _)| live == &record.id) {
@@ -227,26 +230,24 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
 }
 
 fn outcome(doc: &mut Doc, record: &StepRecord, cx: &Cx) {
-    match &record.outcome {
-        Some(TaskOutcome::Done { output }) if !output.is_empty() => {
-            doc.blank();
-            for (name, value) in output {
-                doc.fact(name.clone(), format::value(value), Role::Base);
-            }
+    if let Some(TaskOutcome::Done { output }) = record.outcome.as_ref().filter(|_| record.broken_probes().is_none())
+        && !output.is_empty()
+    {
+        doc.blank();
+        for (name, value) in output {
+            doc.fact(name.clone(), format::value(value), Role::Base);
         }
-        Some(TaskOutcome::Failed { failure } | TaskOutcome::Unknown { failure }) => {
-            doc.blank();
-            doc.text(failure.what.clone(), Role::Critical);
-            if !failure.meaning.is_empty() {
-                doc.text(failure.meaning.clone(), Role::Base);
-            }
-            if !failure.next.is_empty() {
-                doc.marked(vec![span(format!("{} ", cx.glyphs.arrow), Role::Accent)], failure.next.clone(), Role::Base);
-            }
-            for line in &failure.evidence {
-                doc.marked(vec![span("  ", Role::Base)], line.clone(), Role::Code);
-            }
-        }
-        _ => {}
+    }
+    let Some(failure) = record.last_failure() else { return };
+    doc.blank();
+    doc.text(failure.what.clone(), Role::Critical);
+    if !failure.meaning.is_empty() {
+        doc.text(failure.meaning.clone(), Role::Base);
+    }
+    if !failure.next.is_empty() {
+        doc.marked(vec![span(format!("{} ", cx.glyphs.arrow), Role::Accent)], failure.next.clone(), Role::Base);
+    }
+    for line in &failure.evidence {
+        doc.marked(vec![span("  ", Role::Base)], line.clone(), Role::Code);
     }
 }
