@@ -59,6 +59,7 @@ pub fn runbooks() -> Vec<Runbook> {
         proof_in: vec![],
         declare: None,
         approve: None,
+        post: None,
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
