@@ -2,10 +2,14 @@
 
 use crate::bench::Bench;
 use crate::named::Named;
+use crate::pair::{ALPHA, BETA, Pair, signal};
+use crate::roles::carried_out;
 use relight::model::task::{Failure, TaskOutcome, Values};
 use relight::tasks::module::Reality;
 use relight::tasks::traffic::dns::{Record, Said};
+use rustix::process::Signal;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt as _;
 
 fn bench(named: &Named, secret: &str) -> Bench {
     Bench::new(&format!(
@@ -84,4 +88,43 @@ async fn a_wrong_key_and_a_lost_server_change_nothing_and_tell_no_secret() {
     let failure = failed(bench.run("traffic.point", &to("beta")).await);
     assert!(failure.what.contains("cannot be reached"), "{failure:?}");
     let Reality::Unknown(_) = bench.look("traffic.point", &to("beta")).await else { panic!("nobody knows") };
+}
+
+#[test]
+fn a_failover_moves_the_record_and_keeps_its_key_to_itself() {
+    let (pair, named) = (Pair::start(), Named::start());
+    let key = pair.path("dns.key");
+    std::fs::write(&key, &named.secret).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = std::fs::read_to_string(pair.home.config()).unwrap();
+    let (before, rest) = text.split_once("[servers.traffic]\n").unwrap();
+    let (_, after) = rest.split_once("reload = ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    let traffic = format!(
+        "[servers.traffic]\ntype = \"dns\"\nserver = \"127.0.0.1\"\nport = {}\nzone = \"example.test\"\nname = \"db.example.test\"\n\
+         key = \"relight\"\nsecret = {{ file = \"dns.key\" }}\naddresses = {{ alpha = \"192.0.2.1\", beta = \"192.0.2.2\" }}\n",
+        named.port
+    );
+    std::fs::write(pair.home.config(), format!("{before}{traffic}{after}")).unwrap();
+    pair.streams(BETA);
+    signal(pair.postmaster(ALPHA), Signal::KILL);
+    pair.until_refused(ALPHA);
+    let text = carried_out(&pair, "failover-postgres", &[]);
+    assert!(text.contains("moves clients by the DNS record db.example.test at 127.0.0.1"), "{text}");
+    let says = tokio::runtime::Runtime::new().unwrap().block_on(named.says("db.example.test"));
+    assert_eq!(says, [("192.0.2.2".to_owned(), 30)]);
+    let mut folders = vec![pair.home.state()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            match entry.file_type().unwrap() {
+                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_file() => {
+                    let bytes = std::fs::read(entry.path()).unwrap();
+                    let told = bytes.windows(named.secret.len()).any(|part| part == named.secret.as_bytes());
+                    assert!(!told, "{}", entry.path().display());
+                }
+                _ => {}
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ pub fn arguments<'a>(runbook: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// A run to its end, with yes to everything.
-fn carried_out(pair: &Pair, runbook: &str, more: &[&str]) -> String {
+pub fn carried_out(pair: &Pair, runbook: &str, more: &[&str]) -> String {
     let mut line = Line::open(&pair.home, &arguments(runbook, more));
     line.until("Start this plan?");
     line.say("yes");
