@@ -81,6 +81,7 @@ fn estate() -> Estate {
         hosts: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
+        quorum: 0,
     }
 }
 

@@ -30,6 +30,8 @@ struct PhaseRow<'a> {
     machine_seconds: f64,
     people_seconds: f64,
     clears: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    prepares: bool,
 }
 
 fn seconds(span: Duration) -> f64 {
@@ -44,6 +46,7 @@ impl<'a> Row<'a> {
             machine_seconds: seconds(phase.machine),
             people_seconds: seconds(phase.people),
             clears: phase.clears,
+            prepares: phase.prepares,
         };
         Self {
             recovery_seconds: measured.recovery.map(seconds),
@@ -75,7 +78,11 @@ pub fn table(measured: &Measured, plan: &Plan, out: &mut Output) -> io::Result<(
     out.line("|---|---|---:|---:|")?;
     for phase in &measured.phases {
         let title = escaped(&phase.title).replace('|', "\\|");
-        let clears = if phase.clears { " (clearing, not counted)" } else { "" };
+        let clears = match phase {
+            phase if phase.clears => " (clearing, not counted)",
+            phase if phase.prepares => " (preparing, not counted)",
+            _ => "",
+        };
         let (machine, people) = (exact(phase.machine), exact(phase.people));
         out.line(&format!("| {title}{clears} | {} | {machine} | {people} |", phase.state))?;
     }

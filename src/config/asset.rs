@@ -63,7 +63,10 @@ fn drill_place(
     fields.table("drill", |fields| {
         let place = fields.place;
         if !matches!(kind, None | Some(AssetKind::PostgreSql)) {
-            fields.forbid(&["server", "database"], "drills of this kind of asset restore to a folder: give a `path`");
+            fields.forbid(
+                &["server", "database", "pair"],
+                "drills of this kind of asset restore to a folder: give a `path`",
+            );
             return Some(DrillPlace {
                 path: Some(path_below(scope.base, &fields.need("path")?)?),
                 ..DrillPlace::default()
@@ -72,13 +75,27 @@ fn drill_place(
         fields.forbid(&["path"], "drills of a database restore to a `server`, a `database` name, or both");
         let server = fields.take("server").and_then(|item| scope.servers.refer(&item)).map(ServerId::new);
         let database = fields.optional::<Line>("database").map(|line| line.0);
+        let pair = fields.take("pair").and_then(|item| half_for_drills(&item, scope, live.0));
         let same_server = server.is_none() || server.as_ref() == live.0;
         if same_server && database.as_deref().is_some_and(|name| Some(name) == live.1) {
             let problem = Problem::at(&place, "the place for drills is the live database");
             fields.report(problem.help("name another server, or a database that no asset lives in"));
         }
-        Some(DrillPlace { server, database, path: None })
+        Some(DrillPlace { server, database, path: None, pair })
     })
+}
+
+/// A server that drills make anew: where it runs, and its standby, must be told.
+fn half_for_drills(item: &Item<'_>, scope: &Scope<'_>, live: Option<&ServerId>) -> Option<ServerId> {
+    let id = ServerId::new(scope.servers.refer(item)?);
+    if live == Some(&id) {
+        return item.refuse("be a server for drills alone, and not the one that the asset lives on");
+    }
+    let known = scope.known_servers.iter().find(|server| server.id == id);
+    if known.is_some_and(|server| server.home.is_none() || server.standby.is_none()) {
+        return item.refuse("be a server with [servers.home] and `standby`: a drill makes both and fails over");
+    }
+    Some(id)
 }
 
 fn live_database(

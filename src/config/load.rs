@@ -55,9 +55,11 @@ struct Head {
     name: String,
     environment: String,
     time_zone: chrono_tz::Tz,
+    quorum: u32,
 }
 
 fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
+    let quorum_at = root.key_place("estate");
     let head = root.need("estate").is_some().then(|| root.table("estate", head)).flatten();
     let mut store_names = Names::new("store");
     let mut server_names = Names::new("server");
@@ -97,9 +99,18 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
             ));
         }
     }
-    let Head { name, environment, time_zone } = head?;
-    let estate = Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs, approvers };
+    let Head { name, environment, time_zone, quorum } = head?;
+    if quorum as usize > approvers.len() {
+        root.report(too_few(quorum, approvers.len(), quorum_at));
+    }
+    let estate =
+        Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs, approvers, quorum };
     Some(Read { estate, ui, checklist_dirs, shared, watch })
+}
+
+fn too_few(quorum: u32, known: usize, place: Option<Place>) -> Problem {
+    let message = format!("{quorum} must approve, and the file names {known} [[approvers]]");
+    Problem::at(&place.unwrap_or(Place::WHOLE), message).help("`relight approver new` makes a key and the entry for it")
 }
 
 fn head(fields: &mut Fields<'_>) -> Option<Head> {
@@ -107,7 +118,8 @@ fn head(fields: &mut Fields<'_>) -> Option<Head> {
     // An estate that does not say what it is must be treated as the one that hurts most.
     let environment = fields.optional::<Line>("environment").map_or_else(|| "production".to_owned(), |line| line.0);
     let time_zone = fields.optional::<Zone>("time_zone").map_or(chrono_tz::UTC, |zone| zone.0);
-    Some(Head { name: name?.0, environment, time_zone })
+    let quorum = fields.optional::<u32>("quorum").unwrap_or(0);
+    Some(Head { name: name?.0, environment, time_zone, quorum })
 }
 
 fn dirs(fields: &mut Fields<'_>, base: &Path) -> Option<Vec<PathBuf>> {

@@ -24,6 +24,8 @@ pub struct Estate {
     pub runbook_dirs: Vec<PathBuf>,
     /// Who may approve what the operator does.
     pub approvers: Vec<ApproverKey>,
+    /// How many of them must approve a step that leaves this to the estate; 0: nobody.
+    pub quorum: u32,
 }
 
 /// A second person and their Ed25519 key, base64 of its 32 bytes.
@@ -162,6 +164,9 @@ pub struct DrillPlace {
     pub database: Option<String>,
     /// A folder that is not there yet; its parent is.
     pub path: Option<PathBuf>,
+    /// One half of a pair of servers that is not there yet: drills of a failover make both, and remove them.
+    #[serde(default)]
+    pub pair: Option<ServerId>,
 }
 
 /// One place and naming scheme in which backups of an asset appear.

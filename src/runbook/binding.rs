@@ -29,6 +29,8 @@ pub struct Binding<'a> {
     params: Values,
     resolved: Values,
     names: Values,
+    /// How many approve where the runbook leaves it to the estate.
+    quorum: u32,
 }
 
 impl<'a> Binding<'a> {
@@ -47,7 +49,7 @@ impl<'a> Binding<'a> {
                 runbook.id
             )]);
         }
-        Ok(Self { runbook, modules, mode, made_at, params, resolved: Values::new(), names: Values::new() })
+        Ok(Self { runbook, modules, mode, made_at, params, resolved: Values::new(), names: Values::new(), quorum: 0 })
     }
 
     fn context(&self) -> Value {
@@ -88,7 +90,7 @@ impl<'a> Binding<'a> {
     pub fn targets(&mut self) -> Result<Vec<(StepId, TaskSpec)>, Vec<String>> {
         self.fix_names()?;
         let (mut tasks, mut problems) = (Vec::new(), Vec::new());
-        for step in &self.runbook.steps {
+        for step in self.steps() {
             let Some(target) = step.target.as_ref().filter(|_| self.omitted(step).is_none()) else { continue };
             match self.task(target, &format!("target of step `{}`", step.id)) {
                 Ok(task) => tasks.push((step.id.clone(), task)),
@@ -125,9 +127,10 @@ impl<'a> Binding<'a> {
             return Err(vec!["the plan's looks at the world have not all answered".to_owned()]);
         }
         self.fix_names()?;
+        self.quorum = estate.quorum;
         let mut problems = Vec::new();
         let mut steps = Vec::new();
-        for step in &self.runbook.steps {
+        for step in self.steps() {
             match self.step(step, identities.get(&step.id)) {
                 Ok(step) => steps.push(step),
                 Err(found) => problems.extend(found),
@@ -166,6 +169,12 @@ impl<'a> Binding<'a> {
             names: self.names,
             touches,
             lock_scope,
+            clock: self
+                .runbook
+                .drill
+                .as_ref()
+                .filter(|_| self.mode == Mode::Drill)
+                .and_then(|drill| drill.clock.clone()),
             rpo: objectives.rpo,
             rto: objectives.rto,
             steps,
@@ -214,6 +223,12 @@ impl<'a> Binding<'a> {
             Some(drill) if self.mode == Mode::Drill && !drill.touches.is_empty() => &drill.touches,
             _ => &self.runbook.touches,
         }
+    }
+
+    /// The steps of this mode; those of drills alone are in no other plan.
+    fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
+        let drill = self.mode == Mode::Drill;
+        self.runbook.steps.iter().filter(move |step| drill || step.by_mode.real == ModeRule::Run)
     }
 
     /// Why this mode leaves the step out.
@@ -299,8 +314,9 @@ impl<'a> Binding<'a> {
 
     fn approved(&self, of: Option<&Approve>, place: &str, problems: &mut Vec<String>) -> Option<PlannedApproval> {
         let of = of?;
+        let quorum = of.quorum.or(Some(self.quorum).filter(|quorum| *quorum > 0))?;
         match template::render_text(&of.loss, &self.context()) {
-            Ok(loss) => Some(PlannedApproval { quorum: of.quorum, ttl: of.ttl, loss }),
+            Ok(loss) => Some(PlannedApproval { quorum, ttl: of.ttl, loss }),
             Err(error) => {
                 problems.push(format!("{place}, approve: {error}"));
                 None
@@ -374,6 +390,7 @@ impl<'a> Binding<'a> {
             estimate: None,
             approve,
             post,
+            loss_from: step.loss_from.clone(),
         })
     }
 }
@@ -394,7 +411,7 @@ fn unidentified(step: &Step, identity: Option<&TargetIdentity>) -> Option<String
     }
     match (&step.phrase, identity, step.confirm) {
         (Some(phrase), Some(identity), Confirm::Phrase) => {
-            template::render_phrase(phrase, identity).err().map(|error| error.to_string())
+            template::render_phrase(phrase, identity, "").err().map(|error| error.to_string())
         }
         _ => None,
     }

@@ -37,6 +37,8 @@ pub struct Runbook {
 pub struct Drill {
     /// What the preview of a drill says in place of [`Runbook::touches`]; empty: the same.
     pub touches: Vec<String>,
+    /// The step that stands for the disaster: recovery is measured from its end. Absent: from the run's start.
+    pub clock: Option<StepId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +134,8 @@ pub struct Step {
     pub declare: Option<Declare>,
     /// Who else must say yes before it starts.
     pub approve: Option<Approve>,
+    /// The earlier step that says what this one loses: `loss` in its phrase, and part of its question.
+    pub loss_from: Option<StepId>,
     /// What must hold after its work for it to be done.
     pub post: Option<PostTemplate>,
 }
@@ -158,6 +162,8 @@ pub struct ProbeTemplate {
 pub struct ByMode {
     pub dry_run: ModeRule,
     pub drill: ModeRule,
+    /// `omit`: the step is of drills alone; no other plan has it.
+    pub real: ModeRule,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,8 +187,8 @@ pub struct Declare {
 /// A yes by people other than the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approve {
-    /// How many people.
-    pub quorum: u32,
+    /// How many people; absent: as many as the estate asks for.
+    pub quorum: Option<u32>,
     /// How long the request, and the yes, hold.
     pub ttl: Duration,
     /// Template: what may be lost.

@@ -78,6 +78,7 @@ fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedSte
         declare: None,
         approve: None,
         post: None,
+        loss_from: None,
         omitted: None,
         makes: None,
         clears: None,

@@ -95,7 +95,10 @@ pub fn whole(plan: &Plan) -> Option<Forecast> {
 }
 
 fn counts(plan: &Plan, step: &PlannedStep) -> bool {
-    matches!(step.action, PlannedAction::Task(_)) && step.omitted.is_none() && !is_clearing(plan, step)
+    matches!(step.action, PlannedAction::Task(_))
+        && step.omitted.is_none()
+        && !is_clearing(plan, step)
+        && !plan.prepares(&step.id)
 }
 
 /// What is behind plus what is ahead, people's time ahead not counted. `None` before anything was learned, and
@@ -110,7 +113,7 @@ pub fn forecast(state: &RunState, now: Timestamp) -> Option<Forecast> {
         let working = state.working.as_ref().filter(|working| working.step == planned.id);
         (planned.estimate, working.map_or(0, |working| millis((now - working.since).max(Duration::zero()))))
     });
-    let behind = state.started_at.map_or(Duration::zero(), |began| (now - began).max(Duration::zero()));
+    let behind = state.clock_began().map_or(Duration::zero(), |began| (now - began).max(Duration::zero()));
     sum(plan, behind, ahead)
 }
 

@@ -9,7 +9,7 @@ mod step;
 use super::definition::{Drill, Resolve, Runbook, RunbookKind};
 use super::modules::Modules;
 use crate::located::{self, Fields, Item, Located, Problem, Problems};
-use crate::model::id::RunbookId;
+use crate::model::id::{RunbookId, StepId};
 use crate::model::task::Effect;
 use scope::Scope;
 use sha2::{Digest, Sha256};
@@ -117,11 +117,21 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
     let resolve = fields.tables("resolve", |look| resolve(look, &mut scope));
     let names = names.into_iter().filter_map(|(name, item)| scope.text(&item).map(|text| (name.value, text))).collect();
     let touches = fields.table("plan", |plan| Some(scope.texts(plan.take("touches")))).unwrap_or_default();
-    let drill = fields.table("drill", |drill| Some(Drill { touches: scope.texts(drill.take("touches")) }));
+    let mut clock = None;
+    let drill = fields.table("drill", |drill| {
+        clock = drill.optional::<Located<String>>("clock");
+        let clock = clock.as_ref().map(|clock| StepId::from(clock.value.clone()));
+        Some(Drill { touches: scope.texts(drill.take("touches")), clock })
+    });
     let lock = scope.texts(fields.take("lock"));
     let steps_at = fields.key_place("steps");
     let mut seen = Vec::<Located<String>>::new();
     let steps = fields.tables("steps", |fields| step::read(fields, &mut scope, &mut seen));
+    if let Some(clock) = clock.filter(|clock| seen.iter().all(|step| step.value != clock.value)) {
+        let near = located::nearest(&clock.value, seen.iter().map(|step| step.value.as_str()));
+        let message = format!("there is no step `{}` for the clock to start from", clock.value);
+        fields.report(Problem::at(&clock.place, message).suggest(near, "name the step that stands for the disaster"));
+    }
     if seen.is_empty() {
         let place = steps_at.unwrap_or(located::Place::WHOLE);
         fields.report(Problem::at(&place, "a runbook needs at least one step").help("add a [[steps]] table"));
@@ -172,7 +182,9 @@ fn resolve(fields: &mut Fields<'_>, scope: &mut Scope<'_>) -> Option<Resolve> {
     if scope.looks.iter().any(|(known, _)| known == &id.value) {
         fields.report(Problem::at(&id.place, format!("two looks are called `{}`", id.value)));
     }
-    scope.looks.push((id.value.clone(), row.map(|row| row.outputs.clone()).unwrap_or_default()));
+    let elsewhere = drill.as_ref().and_then(|drill| scope.row(&drill.module));
+    let outputs = row.into_iter().chain(elsewhere).flat_map(|row| row.outputs.clone()).collect();
+    scope.looks.push((id.value.clone(), outputs));
     let title = title.unwrap_or_else(|| id.value.clone());
     Some(Resolve { id: id.value, title, module: module?.value, with, drill })
 }

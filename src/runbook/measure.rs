@@ -5,6 +5,7 @@ use super::plan::{Plan, PlannedAction, PlannedStep};
 use super::state::{RunState, StepState};
 use crate::event::{Event, EventKind};
 use crate::model::id::StepId;
+use crate::model::task::TaskOutcome;
 use crate::model::time::Timestamp;
 use chrono::Duration;
 
@@ -20,12 +21,14 @@ pub struct Phase {
     pub people: Duration,
     /// It clears what a drill made; recovery does not wait for it.
     pub clears: bool,
+    /// It makes what a drill works on, and the disaster that it stands for.
+    pub prepares: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
     pub phases: Vec<Phase>,
-    /// From the start until everything but the clearing was done; absent before that.
+    /// From the start, or from the disaster that a drill stands for, until everything but the clearing was done; absent before that.
     pub recovery: Option<Duration>,
     /// Parts of the time until recovery, or until now: tasks, people, and nobody while the runner was gone.
     pub machine: Duration,
@@ -48,6 +51,14 @@ pub fn is_clearing(plan: &Plan, step: &PlannedStep) -> bool {
 /// When the backup was taken that the plan resolved.
 pub fn recovery_point(plan: &Plan) -> Option<Timestamp> {
     plan.resolved.values().find_map(|look| look.get("taken_at")?.as_str()?.parse().ok())
+}
+
+/// What a step of the run measured: the most that is lost, in time.
+pub fn told_loss(state: &RunState) -> Option<Duration> {
+    state.steps.iter().rev().find_map(|step| match &step.outcome {
+        Some(TaskOutcome::Done { output }) => output.get("seconds_at_most")?.as_i64().and_then(Duration::try_seconds),
+        _ => None,
+    })
 }
 
 enum Share {
@@ -97,9 +108,10 @@ fn walk(events: &[Event]) -> Result<Walk, ReplayError> {
             }
             Some(Share::People(step)) => match step.as_ref().and_then(place) {
                 Some(at) => times[at].1 += span,
-                None => paused += span,
+                None if state.clock_began().is_some() => paused += span,
+                None => {}
             },
-            Some(Share::Unattended) if recovered_at.is_none() => unattended += span,
+            Some(Share::Unattended) if recovered_at.is_none() && state.clock_began().is_some() => unattended += span,
             Some(Share::Unattended) | None => {}
         }
         state.apply(event);
@@ -128,16 +140,21 @@ pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
             machine,
             people,
             clears: *clears,
+            prepares: plan.prepares(&planned.id),
         })
         .collect();
     let total = |of: fn(&Phase) -> Duration| {
-        phases.iter().filter(|phase| !phase.clears).map(of).fold(Duration::zero(), |sum, span| sum + span)
+        phases
+            .iter()
+            .filter(|phase| !phase.clears && !phase.prepares)
+            .map(of)
+            .fold(Duration::zero(), |sum, span| sum + span)
     };
-    let recovery = recovered_at.zip(state.started_at).map(|(end, began)| end - began);
+    let recovery = recovered_at.zip(state.clock_began()).map(|(end, began)| end - began);
     let within =
         |span: Option<Duration>, limit: Option<std::time::Duration>| Some(span?.to_std().unwrap_or_default() <= limit?);
     let point = recovery_point(plan);
-    let loss = point.map(|point| state.created_at - point);
+    let loss = point.map(|point| state.created_at - point).or_else(|| told_loss(&state));
     Ok(Measured {
         machine: total(|phase| phase.machine),
         people: total(|phase| phase.people) + paused,

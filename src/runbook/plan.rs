@@ -51,6 +51,9 @@ pub struct Plan {
     /// What no other run may work on meanwhile, sorted; empty where nothing is locked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lock_scope: Vec<String>,
+    /// The step that stands for the disaster: recovery is measured from its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<StepId>,
     #[serde(with = "optional_seconds", default)]
     pub rpo: Option<Duration>,
     #[serde(with = "optional_seconds", default)]
@@ -113,6 +116,9 @@ pub struct PlannedStep {
     /// What must hold after its work for it to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<Post>,
+    /// The step that says what it loses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_from: Option<StepId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +166,12 @@ impl Plan {
     /// keeps nobody away.
     pub fn needs_lease(&self) -> bool {
         self.mode != Mode::DryRun && !self.lock_scope.is_empty()
+    }
+
+    /// Whether the step comes before the disaster that a drill stands for.
+    pub fn prepares(&self, step: &StepId) -> bool {
+        let place = |id: &StepId| self.steps.iter().position(|step| &step.id == id);
+        self.clock.as_ref().and_then(place).zip(place(step)).is_some_and(|(clock, step)| step <= clock)
     }
 
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {

@@ -397,6 +397,14 @@ pub enum QuestionKind {
 }
 
 impl RunState {
+    /// From when recovery is measured: the start, or the end of the step that stands for the disaster.
+    pub fn clock_began(&self) -> Option<Timestamp> {
+        match &self.plan.clock {
+            None => self.started_at,
+            Some(step) => self.step(step).filter(|record| record.state.is_settled())?.ended_at,
+        }
+    }
+
     /// Whether time passes because a person has not answered, resumed or begun yet.
     pub fn awaits_person(&self) -> bool {
         self.started_at.is_some()

@@ -111,13 +111,13 @@ pub fn can_be_typed(text: &str) -> bool {
 }
 
 /// The confirmation phrase for a live target: only `target.title`, `target.<fact>` and `target.code` are
-/// in reach. Facts come from a server: a phrase with characters that cannot be typed is refused.
-pub fn render_phrase(phrase: &str, identity: &TargetIdentity) -> Result<String, TemplateError> {
+/// in reach, and `loss`: what an earlier step says that is lost, or nothing. Facts come from a server: a phrase with characters that cannot be typed is refused.
+pub fn render_phrase(phrase: &str, identity: &TargetIdentity, loss: &str) -> Result<String, TemplateError> {
     let mut target: Map<String, Value> =
         identity.facts.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
     target.insert("title".to_owned(), Value::String(identity.title.clone()));
     target.insert("code".to_owned(), Value::String(identity_code(identity)));
-    let text = render_text(phrase, &json!({ "target": target }))?.trim().to_owned();
+    let text = render_text(phrase, &json!({ "target": target, "loss": loss }))?.trim().to_owned();
     if !can_be_typed(&text) {
         let problem = "the phrase is empty or holds characters that cannot be typed".to_owned();
         return Err(TemplateError { template: phrase.to_owned(), problem });
@@ -158,10 +158,13 @@ mod tests {
 
     #[test]
     fn the_phrase_changes_with_the_target() {
-        let phrase = |name| render_phrase("swap {{ target.database }} {{ target.code }}", &identity(name)).unwrap();
+        let phrase = |name| render_phrase("swap {{ target.database }} {{ target.code }}", &identity(name), "").unwrap();
         assert!(phrase("orders").starts_with("swap orders "));
         assert_ne!(identity_code(&identity("orders")), identity_code(&identity("orders2")));
-        assert!(render_phrase("{{ param.x }}", &identity("orders")).is_err());
-        assert!(render_phrase("swap {{ target.database }}", &identity("a\u{1b}[2J")).is_err());
+        let losing =
+            |loss| render_phrase("promote{{ ' ' ~ loss if loss else '' }}", &identity("orders"), loss).unwrap();
+        assert_eq!((losing("").as_str(), losing("lose 3 commits").as_str()), ("promote", "promote lose 3 commits"));
+        assert!(render_phrase("{{ param.x }}", &identity("orders"), "").is_err());
+        assert!(render_phrase("swap {{ target.database }}", &identity("a\u{1b}[2J"), "").is_err());
     }
 }

@@ -3,9 +3,10 @@
 use super::context::TaskContext;
 use super::module::Module;
 use super::pg::connect::{self, Session, address};
+use super::pg::scratch::wall::{self, live_here};
 use super::pg::target::cluster;
 use super::reach::Reach;
-use crate::model::estate::{Server, StorePlace};
+use crate::model::estate::{Server, StorePlace, Via};
 use crate::model::id::{AssetId, ServerId};
 use crate::model::task::{Effect, Failure, Values};
 use crate::model::text::escaped;
@@ -40,8 +41,34 @@ pub async fn refuse(cx: &TaskContext, module: &dyn Module, input: &Values) -> Re
             let looked = tokio::task::spawn_blocking(move || paths.iter().try_for_each(|path| folder(path, &live)));
             looked.await.map_err(|error| Failure::new(format!("the look for live folders broke: {error}")))?
         }
+        Some(Reach::Servers { names }) => {
+            for name in names {
+                let server = text(name).ok_or_else(|| untold(spec.name, "on which server it works"))?;
+                apart(cx, connect::server(cx, &ServerId::from(server))?).await?;
+            }
+            Ok(())
+        }
+        Some(Reach::Traffic { of }) => {
+            let server = text(of).ok_or_else(|| untold(spec.name, "whose clients it moves"))?;
+            let server = connect::server(cx, &ServerId::from(server))?;
+            live_here(cx, server)?;
+            wall::traffic_apart(cx, server).await
+        }
         None => Err(untold(spec.name, "what it reaches")),
     }
+}
+
+/// A whole server; what lies in its folder may not be any live folder either.
+async fn apart(cx: &TaskContext, server: &Server) -> Result<(), Failure> {
+    wall::apart(cx, server).await?;
+    let here = server
+        .home
+        .as_ref()
+        .filter(|home| cx.estate.host(&home.host).is_some_and(|host| matches!(host.via, Via::Local)));
+    let Some(path) = here.map(|home| PathBuf::from(&home.data_dir)) else { return Ok(()) };
+    let live = live_folders(cx);
+    let looked = tokio::task::spawn_blocking(move || folder(&path, &live));
+    looked.await.map_err(|error| Failure::new(format!("the look for live folders broke: {error}")))?
 }
 
 fn untold(module: &str, what: &str) -> Failure {

@@ -9,6 +9,10 @@ pub enum Reach {
     Databases { server: &'static str, names: &'static [&'static str] },
     /// Folders of this machine, each with all that is in it.
     Folders { paths: &'static [&'static str] },
+    /// Whole servers, with everything in them.
+    Servers { names: &'static [&'static str] },
+    /// The file by which clients find one half of a pair: that of this server.
+    Traffic { of: &'static str },
 }
 
 /// What a module makes that is there afterwards, and how it is got rid of.

@@ -33,6 +33,13 @@ fn pairs(table: &mut Table) {
     table.add(traffic::point::Point::BEFORE);
     table.add(traffic::point_back::PointBack::NOW);
     table.add(traffic::point_back::PointBack::BEFORE);
+    table.add(pg::scratch::pair::ScratchPair);
+    table.add(pg::scratch::make::ScratchServer);
+    table.add(pg::scratch::lose::ScratchLose);
+    table.add(pg::scratch::remove::ScratchRemove);
+    table.add(pg::scratch::gone::ScratchGone);
+    table.add(traffic::remove::Remove);
+    table.add(traffic::gone::Gone);
 }
 
 fn folders(table: &mut Table) {

@@ -51,6 +51,7 @@ impl World {
                 hosts: Vec::new(),
                 runbook_dirs: Vec::new(),
                 approvers: vec![],
+                quorum: 0,
             },
             stores: opened.collect(),
             memory,

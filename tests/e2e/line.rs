@@ -34,18 +34,16 @@ impl Line {
 
     /// With further variables in the environment.
     pub fn with(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(RELIGHT)
-            .arg("--config")
-            .arg(home.config())
-            .arg("--state")
-            .arg(home.state())
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(RELIGHT);
+        command.arg("--config").arg(home.config()).arg("--state").arg(home.state());
+        command.args(arguments).envs(environment.iter().copied());
+        Self::of(command)
+    }
+
+    /// The program, however it is started.
+    pub fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let (send, output) = channel();
         let pipes: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];

@@ -213,6 +213,7 @@ pub fn estate() -> relight::model::estate::Estate {
         hosts: vec![],
         runbook_dirs: vec![],
         approvers: ["grace", "linus", "ada", "bob"].map(|name| key(name).public()).to_vec(),
+        quorum: 0,
     }
 }
 

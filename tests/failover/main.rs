@@ -4,10 +4,12 @@
 mod bench;
 mod client;
 mod dns;
+mod drill;
 mod home;
 mod hosts;
 mod killed;
 mod named;
+mod net;
 mod pair;
 mod pooler;
 mod roles;

@@ -10,18 +10,21 @@ use std::time::{Duration, Instant};
 
 pub const ALPHA: usize = 0;
 pub const BETA: usize = 1;
-const NAMES: [&str; 2] = ["alpha", "beta"];
+/// The pair that drills make.
+pub const SCRATCH: [usize; 2] = [2, 3];
+const NAMES: [&str; 4] = ["alpha", "beta", "drill/scratch-a", "drill/scratch-b"];
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Pair {
     pub home: Home,
     pub ports: [u16; 2],
+    scratch_ports: [u16; 2],
     dir: tempfile::TempDir,
     account: Vec<String>,
 }
 
 /// Words that make a command run as an account that PostgreSQL accepts.
-fn account() -> Vec<String> {
+pub fn account() -> Vec<String> {
     if !rustix::process::geteuid().is_root() {
         return Vec::new();
     }
@@ -34,10 +37,13 @@ impl Pair {
     pub fn start() -> Self {
         let dir = tempfile::Builder::new().prefix("rl-pair-").tempdir().unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let ports = [free(), free()].map(|listener| listener.local_addr().unwrap().port());
-        let pair = Self { home: Home::at(dir.path()), ports, dir, account: account() };
+        let all = [free(), free(), free(), free()].map(|listener| listener.local_addr().unwrap().port());
+        let (ports, scratch_ports) = ([all[0], all[1]], [all[2], all[3]]);
+        let pair = Self { home: Home::at(dir.path()), ports, scratch_ports, dir, account: account() };
+        std::fs::create_dir(pair.path("drill")).unwrap();
         if let Some(name) = pair.account.get(2) {
-            let given = Command::new("chown").arg(name).arg(pair.dir.path()).status().unwrap();
+            let drill = pair.path("drill");
+            let given = Command::new("chown").arg(name).arg(pair.dir.path()).arg(drill).status().unwrap();
             assert!(given.success());
         }
         std::fs::create_dir(pair.path("shelf")).unwrap();
@@ -84,17 +90,35 @@ impl Pair {
                 self.data(which),
             )
         };
+        let scratch = |which: usize| {
+            let id = NAMES[which].trim_start_matches("drill/");
+            format!(
+                "[[servers]]\nid = \"{id}\"\nhost = \"127.0.0.1\"\nport = {1}\nuser = \"relight\"\n{2}\
+                 [servers.home]\nhost = \"box\"\ndata_dir = \"{0}\"\nbin_dir = \"{BIN}\"\nstart_options = [\"-c\", \"port={1}\"]\n",
+                self.data(which),
+                self.port(which),
+                if which == SCRATCH[0] { "standby = \"scratch-b\"\n" } else { "" },
+            )
+        };
         let (pooler, told) = (self.path("pooler.ini"), self.path("told"));
         format!(
             "[estate]\nname = \"pair\"\n[[stores]]\nid = \"shelf\"\ntype = \"local\"\npath = \"shelf\"\n\
              [[hosts]]\nid = \"box\"\nvia = \"local\"\nrun_as = {run_as}\n{}\
-             [servers.traffic]\nhost = \"box\"\npath = \"{}\"\ncontent = \"app = host={{host}} port={{port}}\\n\"\nreload = [\"touch\", \"{}\"]\n{}\
-             [[assets]]\nid = \"app\"\nkind = \"postgresql\"\nserver = \"alpha\"\ndatabase = \"app\"\n",
+             [servers.traffic]\nhost = \"box\"\npath = \"{}\"\ncontent = \"app = host={{host}} port={{port}}\\n\"\nreload = [\"touch\", \"{}\"]\n{}{}\
+                 [servers.traffic]\nhost = \"box\"\npath = \"{}\"\ncontent = \"app = host={{host}} port={{port}}\\n\"\n{}\
+             [[assets]]\nid = \"app\"\nkind = \"postgresql\"\nserver = \"alpha\"\ndatabase = \"app\"\nrto = \"1h\"\nrpo = \"5m\"\ndrill = {{ pair = \"scratch-a\" }}\n",
             server(ALPHA),
             pooler.display(),
             told.display(),
             server(BETA),
+            scratch(SCRATCH[0]),
+            self.path("drill/pooler.ini").display(),
+            scratch(SCRATCH[1]),
         )
+    }
+
+    pub fn port(&self, which: usize) -> u16 {
+        [self.ports, self.scratch_ports].concat()[which]
     }
 
     fn program(&self, name: &str) -> Command {
@@ -121,7 +145,7 @@ impl Pair {
     }
 
     fn ask(&self, which: usize, database: &str, sql: &str) -> Output {
-        let port = self.ports[which].to_string();
+        let port = self.port(which).to_string();
         self.program("psql")
             .args([
                 "-h",
@@ -188,7 +212,7 @@ impl Pair {
     /// Waits until nobody listens for a server any more.
     pub fn until_refused(&self, which: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", self.ports[which])).is_ok() {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port(which))).is_ok() {
             assert!(Instant::now() < deadline, "it still listens");
         }
     }
@@ -197,6 +221,24 @@ impl Pair {
     pub fn aside(&self) -> usize {
         let there = std::fs::read_dir(self.path("")).unwrap().flatten();
         there.filter(|entry| entry.file_name().to_string_lossy().starts_with("alpha.before_")).count()
+    }
+
+    /// The end of a primary's log.
+    pub fn position(&self, which: usize) -> String {
+        self.sql(which, "postgres", "SELECT pg_current_wal_insert_lsn()")
+    }
+
+    /// Records in a primary's log from a position on, without those that every primary writes by itself.
+    pub fn written(&self, which: usize, from: &str) -> Vec<String> {
+        let to = self.position(which);
+        if to == from {
+            return Vec::new();
+        }
+        let folder = format!("{}/pg_wal", self.data(which));
+        let output = self.program("pg_waldump").args(["-p", &folder, "-s", from, "-e", &to]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter(|line| !line.contains("RUNNING_XACTS")).map(str::to_owned).collect()
     }
 
     pub fn traffic(&self) -> String {
@@ -211,7 +253,7 @@ pub fn signal(pid: u32, signal: Signal) {
 impl Drop for Pair {
     fn drop(&mut self) {
         crate::runners::end_all(&self.home.state());
-        for which in [ALPHA, BETA] {
+        for which in [ALPHA, BETA].into_iter().chain(SCRATCH) {
             if Path::new(&self.data(which)).join("postmaster.pid").exists() {
                 for pid in self.processes(which) {
                     let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();

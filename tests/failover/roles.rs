@@ -3,6 +3,7 @@
 use crate::client::{Writer, acknowledged, missing, phases};
 use crate::line::Line;
 use crate::pair::{ALPHA, BETA, Pair, signal};
+use crate::sshd::Sshd;
 use relight::model::task::{TaskOutcome, Values};
 use relight::runner::runs;
 use rustix::process::Signal;
@@ -51,18 +52,51 @@ fn a_switchover_loses_nothing_and_never_lets_both_take_writes() {
     assert!(pair.path("told").exists(), "the reader of the traffic file was told");
     let held = output(&pair, "traffic")["holds"].as_str().unwrap().to_owned();
     assert!(held.contains("beta answers as the primary: ") && held.contains("role is primary"), "{held}");
+    assert!(!text.contains(" lose "), "nothing is lost, and nothing to lose is typed: {text}");
     let receipt = &output(&pair, "fence")["proofs"]["fence-receipt"];
     assert_eq!(receipt["server"], "alpha");
 }
 
 #[test]
 fn a_failover_loses_at_most_its_estimate_and_a_fresh_copy_brings_the_pair_back() {
-    there_and_back("fresh");
+    there_and_back(&Pair::start(), "fresh");
 }
 
 #[test]
 fn after_a_failover_a_rewind_brings_the_pair_back() {
-    there_and_back("rewind");
+    there_and_back(&Pair::start(), "rewind");
+}
+
+#[test]
+fn the_pair_changes_roles_and_back_where_one_half_is_reached_by_ssh() {
+    let pair = Pair::start();
+    let dir = pair.path("ssh");
+    std::fs::create_dir(&dir).unwrap();
+    let sshd = Sshd::start(&dir);
+    let text = std::fs::read_to_string(pair.home.config()).unwrap();
+    let alpha = format!("host = \"box\"\ndata_dir = \"{}\"", pair.path("alpha").display());
+    assert!(text.contains(&alpha), "{text}");
+    let run_as = text.lines().find(|line| line.starts_with("run_as")).unwrap();
+    let far = format!(
+        "[[hosts]]\nid = \"far\"\nvia = \"ssh\"\naddress = \"127.0.0.1\"\nport = {}\nkey = \"ssh/key\"\n\
+         known_hosts = \"ssh/known_hosts\"\n{run_as}\n",
+        sshd.port
+    );
+    let text = text.replace(&alpha, &alpha.replace("\"box\"", "\"far\"")).replacen(
+        "[[servers]]",
+        &format!("{far}[[servers]]"),
+        1,
+    );
+    std::fs::write(pair.home.config(), text).unwrap();
+    there_and_back(&pair, "fresh");
+    for step in ["rejoin", "ready", "follow"] {
+        assert!(!output(&pair, step).is_empty(), "{step}");
+    }
+    // Once more, in order: now the server that ssh reaches is stopped while it runs.
+    carried_out(&pair, "switchover-postgres", &[]);
+    assert!(pair.is_standby(ALPHA) && !pair.is_standby(BETA));
+    pair.streams(ALPHA);
+    assert_eq!(output(&pair, "fence")["proofs"]["fence-receipt"]["seen_on_host"], "far");
 }
 
 /// The primary is killed after it took writes that its standby never received.
@@ -77,20 +111,26 @@ pub fn fall_behind_and_die(pair: &Pair, writer: &Writer) {
     signal(receiver, Signal::CONT);
 }
 
-fn there_and_back(method: &str) {
-    let pair = Pair::start();
+fn there_and_back(pair: &Pair, method: &str) {
     let writer = Writer::start(pair.ports);
-    fall_behind_and_die(&pair, &writer);
+    fall_behind_and_die(pair, &writer);
 
-    carried_out(&pair, "failover-postgres", &[]);
+    let text = carried_out(pair, "failover-postgres", &[]);
     writer.more(BETA);
     let acks = writer.acks();
     assert_eq!(phases(&acks), [ALPHA, BETA]);
     let lost = missing(&pair.ledger(BETA), &acknowledged(&acks, ALPHA));
-    let estimate = output(&pair, "loss")["commits_at_most"].as_u64().unwrap();
+    let told = output(pair, "loss");
+    let (estimate, bytes) = (told["commits_at_most"].as_u64().unwrap(), told["bytes_at_most"].as_u64().unwrap());
+    let seconds = told["seconds_at_most"].as_u64().unwrap();
+    let typed = format!("lose {estimate} commits {bytes} bytes {seconds} seconds counted ");
+    let phrases = text.lines().filter_map(|line| line.strip_prefix("  phrase:"));
+    let phrase = phrases.map(str::trim).find(|phrase| phrase.starts_with("promote beta ")).unwrap();
+    assert!(phrase.contains(&typed) && !lost.is_empty(), "{typed}: {phrase}");
+    assert!(text.contains(&format!("It loses at most {estimate} transactions")) && text.contains(" s ago."), "{text}");
     assert!(lost.len() as u64 <= estimate, "{} lost, {estimate} estimated", lost.len());
 
-    carried_out(&pair, "failback-postgres", &["--set", &format!("method={method}")]);
+    carried_out(pair, "failback-postgres", &["--set", &format!("method={method}")]);
     writer.more(ALPHA);
     let acks = writer.stop();
     assert_eq!(phases(&acks), [ALPHA, BETA, ALPHA]);
@@ -146,7 +186,8 @@ fn a_paused_primary_is_unknown_and_nothing_is_promoted_over_it() {
     assert!(pair.is_standby(BETA), "{}", line.text);
     line.say(asked.phrase.as_deref().unwrap());
     let asked = line.asked().expect("the promotion has a phrase of its own");
-    assert!(asked.phrase.as_deref().unwrap().starts_with("promote beta "), "{}", asked.text);
+    let phrase = asked.phrase.as_deref().unwrap();
+    assert!(phrase.starts_with("promote beta ") && phrase.contains(" lose "), "{}", asked.text);
     line.say(asked.phrase.as_deref().unwrap());
     let (text, code) = line.finish();
     assert!(code == Some(1) && text.contains("COMPLETED WITH EXCEPTIONS"), "{code:?} {text}");
@@ -173,4 +214,34 @@ fn a_host_that_cannot_be_reached_gives_no_fence() {
     assert!(line.text.contains("host `box` cannot be reached"), "{}", line.text);
     assert!(asked.answers.contains("look") && !asked.answers.contains("yes"), "{}", asked.answers);
     assert!(pair.is_standby(BETA), "a refused connection from here is no fence");
+}
+
+#[test]
+fn where_the_estate_asks_for_a_second_person_the_loss_is_approved() {
+    let pair = Pair::start();
+    let key = pair.path("grace.key").display().to_string();
+    let made = Line::open(&pair.home, &["approver", "new", "--key", &key, "--name", "grace"]).finish().0;
+    let entry = made.split_once("[[approvers]]").unwrap().1;
+    let text = std::fs::read_to_string(pair.home.config()).unwrap();
+    let text = text.replace("name = \"pair\"", "name = \"pair\"\nquorum = 1");
+    std::fs::write(pair.home.config(), format!("{text}\n[[approvers]]{entry}\n")).unwrap();
+    let writer = Writer::start(pair.ports);
+    fall_behind_and_die(&pair, &writer);
+    let mut line = Line::open(&pair.home, &arguments("failover-postgres", &[]));
+    line.until("Start this plan?");
+    line.say("yes");
+    let asked = line.go_on_to("needs the approval of another person").unwrap_or_else(|| panic!("{}", line.text));
+    let told = output(&pair, "loss");
+    let loses = format!("it loses {}", told["estimate"].as_str().unwrap());
+    assert!(asked.text.contains(&loses), "{loses}: {}", asked.text);
+    assert!(pair.is_standby(BETA), "nothing was promoted yet");
+    let mut other = Line::open(&pair.home, &["approve", "latest", "--key", &key]);
+    other.say("yes");
+    let (text, code) = other.finish();
+    assert!(code == Some(0) && text.contains("approved by grace") && text.contains(&loses), "{text}");
+    let (text, code) = line.finish();
+    assert!(code == Some(0) && text.contains(": COMPLETED"), "{code:?} {text}");
+    assert!(!pair.is_standby(BETA));
+    writer.more(BETA);
+    writer.stop();
 }

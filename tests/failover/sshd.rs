@@ -9,25 +9,35 @@ use std::time::{Duration, Instant};
 pub struct Sshd {
     pub port: u16,
     dir: PathBuf,
+    /// Words before it: where it runs.
+    inside: Vec<String>,
+    address: String,
     listener: Child,
 }
 
 impl Sshd {
     /// `dir` takes its keys; `known_hosts` and `key` in it are for the client.
     pub fn start(dir: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::inside(dir, &[], "127.0.0.1", port)
+    }
+
+    /// At an address that is another's.
+    pub fn inside(dir: &Path, inside: &[String], address: &str, port: u16) -> Self {
         for name in ["host_key", "key"] {
             keygen(&dir.join(name));
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host_key\nAuthorizedKeysFile {0}/key.pub\n\
+            "Port {port}\nListenAddress {address}\nHostKey {0}/host_key\nAuthorizedKeysFile {0}/key.pub\n\
              PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n",
             dir.display()
         );
         std::fs::write(dir.join("sshd_config"), config).unwrap();
         // Where the privilege-separated part of a root's sshd lives.
         let _ = std::fs::create_dir_all("/run/sshd");
-        let mut sshd = Self { port, dir: dir.to_owned(), listener: listen(dir) };
+        let listener = listen(dir, inside);
+        let (inside, address) = (inside.to_owned(), address.to_owned());
+        let mut sshd = Self { port, dir: dir.to_owned(), inside, address, listener };
         sshd.know();
         sshd
     }
@@ -35,7 +45,7 @@ impl Sshd {
     /// Writes the present host key down as the known one.
     fn know(&mut self) {
         let key = std::fs::read_to_string(self.dir.join("host_key.pub")).unwrap();
-        std::fs::write(self.dir.join("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();
+        std::fs::write(self.dir.join("known_hosts"), format!("[{}]:{} {key}", self.address, self.port)).unwrap();
     }
 
     /// The same address, another host key.
@@ -43,7 +53,7 @@ impl Sshd {
         self.stop();
         std::fs::remove_file(self.dir.join("host_key")).unwrap();
         keygen(&self.dir.join("host_key"));
-        self.listener = listen(&self.dir);
+        self.listener = listen(&self.dir, &self.inside);
     }
 
     /// Kills every connection, not the listener.
@@ -87,8 +97,10 @@ fn keygen(path: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn listen(dir: &Path) -> Child {
-    let mut child = Command::new("/usr/sbin/sshd")
+fn listen(dir: &Path, inside: &[String]) -> Child {
+    let mut words = inside.iter().map(String::as_str).chain(["/usr/sbin/sshd"]);
+    let mut child = Command::new(words.next().unwrap())
+        .args(words)
         .args(["-D", "-e", "-f"])
         .arg(dir.join("sshd_config"))
         .stdin(Stdio::null())

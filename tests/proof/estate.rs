@@ -136,6 +136,7 @@ impl Bench {
             hosts: Vec::new(),
             runbook_dirs: Vec::new(),
             approvers: vec![],
+            quorum: 0,
         };
         let cx = TaskContext {
             estate: Arc::new(estate),

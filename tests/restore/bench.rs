@@ -93,6 +93,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         hosts: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
+        quorum: 0,
     }
 }
 

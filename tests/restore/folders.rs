@@ -47,6 +47,7 @@ impl Shelf {
             hosts: Vec::new(),
             runbook_dirs: Vec::new(),
             approvers: vec![],
+            quorum: 0,
         };
         let stores = BTreeMap::from([("shelf".into(), store.clone() as Arc<dyn Store>)]);
         let cx = context(estate, stores, work.path(), "r1");

@@ -105,6 +105,7 @@ pub fn estate() -> Estate {
         hosts: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
+        quorum: 0,
     }
 }
 

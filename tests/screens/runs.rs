@@ -144,6 +144,7 @@ pub fn plan() -> Plan {
             "renames database orders_restore_20261120_135000 to orders".into(),
         ],
         lock_scope: Vec::new(),
+        clock: None,
         rpo: Some(Span::from_hours(24)),
         rto: Some(Span::from_hours(1)),
         steps: STEPS
@@ -171,6 +172,7 @@ pub fn plan() -> Plan {
                 takes_proofs: false,
                 declare: None,
                 estimate: None,
+                loss_from: None,
                 approve: None,
                 post: None,
             })

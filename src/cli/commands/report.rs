@@ -9,7 +9,7 @@ use crate::model::task::TaskOutcome;
 use crate::model::text::escaped;
 use crate::model::time::{Timestamp, short_duration};
 use crate::report::Exit;
-use crate::runbook::measure::{measure, recovery_point};
+use crate::runbook::measure::{measure, recovery_point, told_loss};
 use crate::runbook::{Mode, Question, RunState};
 use crate::runner::lessons::{self, Lesson};
 use crate::runner::{RunFolder, runs};
@@ -155,19 +155,26 @@ fn objectives(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result<
         out.line(&format!("- machine time {}", short_duration(machine)))?;
     }
     let rpo = state.plan.rpo.and_then(|rpo| chrono::Duration::from_std(rpo).ok());
-    match (rpo, recovery_point(&state.plan)) {
-        (None, None) => out.line("- no RPO is set"),
-        (Some(rpo), None) => out.line(&format!("- RPO {}: the plan names no recovery point", short_duration(rpo))),
-        (rpo, Some(at)) => {
+    let judged = |gap: chrono::Duration| match rpo {
+        Some(rpo) if gap <= rpo => format!("; RPO {}: met", short_duration(rpo)),
+        Some(rpo) => format!("; RPO {}: MISSED", short_duration(rpo)),
+        None => "; no RPO is set".to_owned(),
+    };
+    match (rpo, recovery_point(&state.plan), told_loss(state)) {
+        (_, Some(at), _) => {
             let gap = state.created_at - at;
-            let judged = match rpo {
-                Some(rpo) if gap <= rpo => format!("; RPO {}: met", short_duration(rpo)),
-                Some(rpo) => format!("; RPO {}: MISSED", short_duration(rpo)),
-                None => "; no RPO is set".to_owned(),
-            };
             let point = at.format("%Y-%m-%d %H:%M:%S UTC");
-            out.line(&format!("- recovery point {point}, {} before the run{judged}", short_duration(gap)))
+            out.line(&format!("- recovery point {point}, {} before the run{}", short_duration(gap), judged(gap)))
         }
+        (_, None, Some(lost)) => out.line(&format!(
+            "- the last {} of commits may be lost, a step measured{}",
+            short_duration(lost),
+            judged(lost)
+        )),
+        (Some(rpo), None, None) => {
+            out.line(&format!("- RPO {}: the plan names no recovery point", short_duration(rpo)))
+        }
+        (None, None, None) => out.line("- no RPO is set"),
     }
 }
 

@@ -67,7 +67,7 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
             out.line(&format!("{id} is done only when this holds: {}", escaped(&wanted)))?;
         }
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
-        if let Some(phrase) = shown.and_then(|(phrase, identity)| render_phrase(phrase, identity).ok()) {
+        if let Some(phrase) = shown.and_then(|(phrase, identity)| render_phrase(phrase, identity, "").ok()) {
             let place = escaped(step.id.as_str());
             out.line(&format!("{place} will ask for: {}", escaped(&phrase)))?;
         }

@@ -60,7 +60,7 @@ pub fn verdict(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result
 
 /// `elapsed 4m 10s (of these 1m 02s waiting for a person), objective RTO 1h 00m: met`.
 pub fn elapsed(state: &RunState, now: Timestamp) -> Option<String> {
-    let began = state.started_at?;
+    let began = state.clock_began()?;
     let span = state.ended_at.unwrap_or(now) - began;
     let human = chrono::Duration::milliseconds(i64::try_from(state.human_wait_ms).unwrap_or(i64::MAX));
     let rto = match state.plan.rto {

@@ -21,7 +21,9 @@ impl At<'_> {
             let approve = declare.approve.as_ref()?;
             Some(PlannedApproval { loss: declare.loss.clone(), ..approve.clone() })
         });
-        match (self.planned.approve.clone(), by_declaration) {
+        let own = self.planned.approve.clone();
+        let own = own.map(|own| PlannedApproval { loss: self.loss_to_approve(own.loss), ..own });
+        match (own, by_declaration) {
             (Some(own), Some(declared)) => Some(PlannedApproval {
                 quorum: own.quorum.max(declared.quorum),
                 ttl: own.ttl.min(declared.ttl),

@@ -1,7 +1,7 @@
 //! Questions, in words: what it is about, what yes, no and silence lead to.
 
 use super::advance::At;
-use super::{proof, words};
+use super::{loss, proof, words};
 use crate::event::EventKind;
 use crate::model::task::{Effect, Reality};
 use crate::runbook::approval::{ApprovalRequest, short_code};
@@ -51,7 +51,7 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
         }
         _ => "It starts now.",
     };
-    let rests = proof::rests_on(at);
+    let rests = loss::sentence(at) + &proof::rests_on(at);
     let if_yes =
         if at.changes() { format!("{first} {nature} {undo}{rests}") } else { format!("{first} {nature}{rests}") };
     let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));

@@ -16,6 +16,7 @@ mod decide;
 mod evolve;
 mod identity;
 mod lease;
+mod loss;
 mod machine;
 mod prepare;
 mod probe;

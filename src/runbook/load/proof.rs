@@ -5,6 +5,7 @@ use super::{filled, well_named};
 use crate::located::{Fields, Item, Located, Problem, nearest};
 use crate::runbook::definition::{Approve, Declare};
 use crate::runbook::modules::ModuleRow;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Most people that one step may ask for.
@@ -57,9 +58,12 @@ pub fn needed(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Needed {
 /// `approve = { quorum = 1, ttl = "30m", loss = "…" }`; a declaration brings its own loss.
 pub fn approve(fields: &mut Fields<'_>, scope: &Scope<'_>, with_loss: bool) -> Option<Approve> {
     fields.table("approve", |fields| {
-        let quorum = fields.take("quorum").map_or(Some(1), |item| match item.read::<u32>()? {
-            quorum @ 1..=MAX_QUORUM => Some(quorum),
-            _ => item.refuse(&format!("lie between 1 and {MAX_QUORUM}")),
+        let quorum = fields.take("quorum").map_or(Some(Some(1)), |item| match item.read::<Value>()? {
+            Value::String(word) if word == "estate" => Some(None),
+            Value::Number(number) if number.as_u64().is_some_and(|n| (1..=MAX_QUORUM.into()).contains(&n)) => {
+                Some(number.as_u64().and_then(|number| u32::try_from(number).ok()))
+            }
+            _ => item.refuse(&format!("be \"estate\", or lie between 1 and {MAX_QUORUM}")),
         });
         let ttl = fields.take("ttl").map_or(Some(DEFAULT_TTL), |item| match item.read::<Duration>()? {
             ttl if (MIN_TTL..=MAX_TTL).contains(&ttl) => Some(ttl),

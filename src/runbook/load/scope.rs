@@ -31,6 +31,10 @@ impl<'m> Scope<'m> {
         row
     }
 
+    pub fn row(&self, module: &str) -> Option<&'m ModuleRow> {
+        self.modules.get(module)
+    }
+
     /// The input template of a module: names that it has, all that it needs, references that exist.
     pub fn input(
         &self,
@@ -83,13 +87,13 @@ impl<'m> Scope<'m> {
         items.iter().filter_map(|item| self.text(item)).collect()
     }
 
-    /// A phrase: only the live target is in reach.
-    pub fn phrase(item: &Item<'_>) -> Option<String> {
+    /// A phrase: only the live target is in reach, and the loss where an earlier step says it.
+    pub fn phrase(item: &Item<'_>, loses: bool) -> Option<String> {
         let text = item.read::<String>()?;
         for name in found(&Value::String(text.clone()), &item.place, &|problem| item.report(problem)) {
-            if name != "target" && !name.starts_with("target.") {
+            if name != "target" && !name.starts_with("target.") && !(loses && name == "loss") {
                 let message = format!("a phrase cannot use `{name}`");
-                let help = "a phrase is made from the live target alone: target.title, target.code, target.<fact>";
+                let help = "a phrase is made from the live target alone: target.title, target.code, target.<fact>; `loss` needs loss_from";
                 item.report(Problem::at(&item.place, message).help(help));
             }
         }

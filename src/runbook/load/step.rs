@@ -2,7 +2,7 @@
 
 use super::scope::Scope;
 use super::{filled, probe, proof};
-use crate::located::{Fields, Item, Located, Problem};
+use crate::located::{Fields, Item, Located, Problem, nearest};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
 use crate::runbook::definition::{Action, AnswerKind, ByMode, Confirm, ModeRule, SkipRule, Step, TaskTemplate};
@@ -41,12 +41,13 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
     let help = fields.take("help").and_then(|item| scope.text(&item)).unwrap_or_default();
     let skip = fields.take("skip").and_then(|item| item.choice(&SKIPS)).unwrap_or_default();
     let by_mode = fields.table("by_mode", |fields| Some(by_mode(fields))).unwrap_or_default();
+    let loss_from = loss_from(fields, seen);
     let wanted = fields.take("effect");
     let effect = wanted.as_ref().and_then(|item| item.choice(&EFFECTS));
     let (module, ask, attest) = (fields.optional::<Located<String>>("use"), fields.take("ask"), fields.take("attest"));
     match (module, ask, attest) {
         (Some(module), None, None) => {
-            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip, by_mode };
+            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip, by_mode, loss_from };
             Some(task_step(fields, scope, parts, &module, wanted.as_ref(), effect))
         }
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
@@ -73,6 +74,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
                 declare: proofs.declare,
                 approve,
                 post,
+                loss_from,
             })
         }
         _ => {
@@ -86,17 +88,31 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
     }
 }
 
+/// The earlier step that says what this one loses.
+fn loss_from(fields: &mut Fields<'_>, seen: &[Located<String>]) -> Option<StepId> {
+    let from = fields.optional::<Located<String>>("loss_from")?;
+    // The last one seen is the step itself.
+    let earlier = seen.split_last().map(|(_, earlier)| earlier).unwrap_or_default();
+    if earlier.iter().all(|step| step.value != from.value) {
+        let near = nearest(&from.value, earlier.iter().map(|step| step.value.as_str()));
+        let message = format!("there is no earlier step `{}` to say what is lost", from.value);
+        fields.report(Problem::at(&from.place, message).suggest(near, "name the step that estimates it"));
+    }
+    Some(StepId::from(from.value))
+}
+
 struct Common {
     id: StepId,
     title: String,
     help: String,
     skip: SkipRule,
     by_mode: ByMode,
+    loss_from: Option<StepId>,
 }
 
 fn by_mode(fields: &mut Fields<'_>) -> ByMode {
     let mut rule = |key| fields.take(key).and_then(|item: Item<'_>| item.choice(&RULES)).unwrap_or_default();
-    ByMode { dry_run: rule("dry_run"), drill: rule("drill") }
+    ByMode { dry_run: rule("dry_run"), drill: rule("drill"), real: rule("real") }
 }
 
 fn human(
@@ -143,7 +159,7 @@ fn task_step(
     }
     let confirm = confirm(fields, effect);
     let phrase_item = fields.take("phrase");
-    let phrase = phrase_item.as_ref().and_then(Scope::phrase);
+    let phrase = phrase_item.as_ref().and_then(|item| Scope::phrase(item, parts.loss_from.is_some()));
     let target = template(fields, scope, "target", Some(Effect::Observe));
     let undo = template(fields, scope, "undo", None);
     let timeout = fields.optional::<Duration>("timeout").unwrap_or(DEFAULT_TIMEOUT);
@@ -191,6 +207,7 @@ fn task_step(
         declare: proofs.declare,
         approve,
         post,
+        loss_from: parts.loss_from,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod preflight;
 pub mod remove_made;
 pub mod restore;
 pub mod safety_dump;
+pub mod scratch;
 pub mod script;
 pub mod settings;
 pub mod swap;

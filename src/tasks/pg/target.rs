@@ -61,7 +61,10 @@ pub fn standby_refused(server: &Server) -> Failure {
 /// The server and the database name that drills of an asset work on.
 pub fn of_drill<'a>(cx: &'a TaskContext, asset: &AssetId) -> Result<(&'a Server, String), Failure> {
     let (live, database) = of_asset(cx, asset)?;
-    let place = cx.estate.asset(asset).and_then(|asset| asset.drill.as_ref()).ok_or_else(|| no_drill_place(asset))?;
+    let place = cx.estate.asset(asset).and_then(|asset| asset.drill.as_ref());
+    // A pair alone is made for failovers, and is gone between them.
+    let place = place.filter(|place| place.server.is_some() || place.database.is_some() || place.pair.is_none());
+    let place = place.ok_or_else(|| no_drill_place(asset))?;
     let server = place.server.as_ref().map_or(Ok(live), |server| connect::server(cx, server))?;
     let name = place.database.clone().unwrap_or_else(|| format!("{}_drill", super::inspect::stem(database)));
     super::names::check_name(&name)?;

@@ -102,9 +102,35 @@ impl<'a> Place<'a> {
         Ok(said.success(doing, self.host)?.stdout)
     }
 
+    /// Where a new file is prepared.
+    fn fresh(&self) -> String {
+        format!("{}.relight-new", self.traffic.path)
+    }
+
+    /// The file, or what belongs to it, that is there.
+    pub async fn left(&self) -> Result<Option<String>, Stop> {
+        let path = &self.traffic.path;
+        // A look that only failed to find something proves nothing: the host must see the folder.
+        let holder = path.rsplit_once('/').map_or("/", |(holder, _)| if holder.is_empty() { "/" } else { holder });
+        self.must("looking at the folder of the traffic file", &["test", "-d", holder]).await?;
+        for path in [path, &self.fresh(), &self.kept] {
+            if self.now(path).await?.is_some() {
+                return Ok(Some(escaped(path).into_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes the file, and what was kept of it: where a drill made it.
+    pub async fn remove(&self) -> Result<(), Stop> {
+        let (path, fresh) = (&self.traffic.path, self.fresh());
+        self.must("removing the traffic file of a drill", &["rm", "-f", "--", path, &fresh, &self.kept]).await?;
+        Ok(())
+    }
+
     /// Puts a whole new file in place by one move; its reader sees the old or the new, never half of one.
     async fn replace(&self, content: &[u8]) -> Result<(), Stop> {
-        let fresh = format!("{}.relight-new", self.traffic.path);
+        let fresh = self.fresh();
         if self.now(&self.traffic.path).await?.is_some() {
             // For its owner and mode.
             self.must("preparing the new file", &["cp", "-p", "--", &self.traffic.path, &fresh]).await?;

@@ -3,6 +3,8 @@
 
 pub mod dns;
 pub mod file;
+pub mod gone;
 pub mod point;
 pub mod point_back;
 pub mod pooler;
+pub mod remove;

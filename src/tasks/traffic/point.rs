@@ -9,6 +9,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::pg::{connect, target};
+use crate::tasks::reach::{Makes, Reach};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -43,6 +44,12 @@ const INPUTS: &[InputSpec] = &[
         required: true,
         help: "Asset whose server describes its traffic",
     },
+    InputSpec {
+        name: "of",
+        kind: InputKind::Text,
+        required: false,
+        help: "The server that describes the traffic; default the asset's",
+    },
     InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Where clients are to go" },
     InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "Names what is kept" },
 ];
@@ -53,6 +60,8 @@ pub const NOT_MOVED: &str = "not moved: no [servers.traffic] is configured";
 #[derive(Deserialize)]
 struct Input {
     asset: AssetId,
+    #[serde(default)]
+    of: Option<ServerId>,
     server: ServerId,
     stamp: String,
 }
@@ -61,6 +70,14 @@ struct Input {
 impl Module for Point {
     fn spec(&self) -> &'static ModuleSpec {
         self.0
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Traffic { of: "of" })
+    }
+
+    fn makes(&self) -> Option<Makes> {
+        Some(Makes { what: "traffic file of", named_by: "of", remove: "traffic.remove", probe: "traffic.gone" })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
@@ -77,8 +94,14 @@ impl Module for Point {
 }
 
 /// How clients find the asset's server, where that is configured, and the asset's database.
-pub fn of<'a>(cx: &'a TaskContext, asset: &AssetId, stamp: &str) -> Result<Option<(&'a str, &'a Traffic)>, Failure> {
-    let (server, database) = target::of_asset(cx, asset)?;
+pub fn of<'a>(
+    cx: &'a TaskContext,
+    asset: &AssetId,
+    of: Option<&ServerId>,
+    stamp: &str,
+) -> Result<Option<(&'a str, &'a Traffic)>, Failure> {
+    let (own, database) = target::of_asset(cx, asset)?;
+    let server = of.map_or(Ok(own), |of| connect::server(cx, of))?;
     if stamp.is_empty() || !stamp.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(Failure::new("the stamp is not one: letters, digits and `_` only"));
     }
@@ -87,7 +110,7 @@ pub fn of<'a>(cx: &'a TaskContext, asset: &AssetId, stamp: &str) -> Result<Optio
 
 async fn point(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let Some((database, traffic)) = of(cx, &input.asset, &input.stamp)? else {
+    let Some((database, traffic)) = of(cx, &input.asset, input.of.as_ref(), &input.stamp)? else {
         cx.feed.line(NOT_MOVED);
         return Ok(values(json!({ "traffic": NOT_MOVED })));
     };
@@ -101,7 +124,7 @@ async fn point(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 
 async fn reality(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
     let input: Input = read(input)?;
-    let Some((database, traffic)) = of(cx, &input.asset, &input.stamp)? else {
+    let Some((database, traffic)) = of(cx, &input.asset, input.of.as_ref(), &input.stamp)? else {
         return Ok(Reality::Done(values(json!({ "traffic": NOT_MOVED }))));
     };
     let server = connect::server(cx, &input.server)?;

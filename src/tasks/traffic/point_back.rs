@@ -3,11 +3,12 @@
 use super::point::{NOT_MOVED, of};
 use super::{dns, file, pooler};
 use crate::model::estate::Traffic;
-use crate::model::id::AssetId;
+use crate::model::id::{AssetId, ServerId};
 use crate::model::task::{Effect, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -42,12 +43,20 @@ const INPUTS: &[InputSpec] = &[
         required: true,
         help: "Asset whose server describes its traffic",
     },
+    InputSpec {
+        name: "of",
+        kind: InputKind::Text,
+        required: false,
+        help: "The server that describes the traffic; default the asset's",
+    },
     InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "The stamp under which it was kept" },
 ];
 
 #[derive(Deserialize)]
 struct Input {
     asset: AssetId,
+    #[serde(default)]
+    of: Option<ServerId>,
     stamp: String,
 }
 
@@ -55,6 +64,10 @@ struct Input {
 impl Module for PointBack {
     fn spec(&self) -> &'static ModuleSpec {
         self.0
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Traffic { of: "of" })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
@@ -68,7 +81,7 @@ impl Module for PointBack {
 
 async fn back(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    match of(cx, &input.asset, &input.stamp)? {
+    match of(cx, &input.asset, input.of.as_ref(), &input.stamp)? {
         None => Ok(values(json!({ "traffic": NOT_MOVED }))),
         Some((_, Traffic::File(to))) => file::Place::of(cx, to, &input.stamp)?.back().await,
         Some((_, Traffic::Dns(to))) => dns::Record::of(cx, to, &input.stamp)?.back().await,

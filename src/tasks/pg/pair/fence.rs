@@ -9,6 +9,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::patience::span;
 use crate::tasks::pg::connect;
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -57,6 +58,10 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 impl Module for Fence {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Servers { names: &["server"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

@@ -7,6 +7,7 @@ use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::host::{self, Command, Said, quote};
 use crate::tasks::input::Stop;
+use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect::address;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -175,6 +176,42 @@ impl<'a> Home<'a> {
         Ok(said.text().trim().parse().ok())
     }
 
+    /// Ends copies into a folder that belongs to this run. What receives the log for a copy waits for more of it even
+    /// when nobody is left to tell it where the copy ends.
+    pub async fn end_copies(&self, folder: &str) -> Result<(), Stop> {
+        for process in self.filling(&[folder]).await? {
+            self.cx.feed.line(format!("ending an earlier copy: {process}"));
+            // It may have left by itself; whether it is gone is looked at again.
+            self.run(Command::new(["kill", "--", &process.pid.to_string()])).await?;
+        }
+        Ok(())
+    }
+
+    /// A copy that an attempt began whose runner died goes on until it finds that nobody hears it. Two that fill
+    /// one folder would leave a mixture.
+    pub async fn left_alone(&self, folders: &[&str]) -> Result<(), Stop> {
+        let mut patience = Patience::new(self.cx, Some("1m"), look::BETWEEN)?;
+        loop {
+            let filling = self.filling(folders).await?;
+            if filling.is_empty() {
+                return Ok(());
+            }
+            let missing =
+                format!("an earlier copy into the folder of `{}` still runs: {}", self.server.id, listed(&filling));
+            if !patience.again(&missing).await? {
+                return Err(Failure::new(missing)
+                    .means("a second one beside it would leave a mixture; nothing was done")
+                    .next("end it on its host, then retry")
+                    .into());
+            }
+        }
+    }
+
+    /// Where the server's own words go while it starts.
+    pub fn log(&self) -> String {
+        self.place.log.clone().unwrap_or_else(|| format!("{}.relight.log", self.place.data_dir))
+    }
+
     pub async fn is_marked(&self) -> Result<bool, Stop> {
         Ok(self.run(Command::new(["test", "-e", &self.file(MARK)])).await?.status == 0)
     }
@@ -198,7 +235,7 @@ impl<'a> Home<'a> {
 
     pub async fn start(&self, within: Duration) -> Result<(), Stop> {
         let seconds = within.as_secs().max(1).to_string();
-        let log = self.place.log.clone().unwrap_or_else(|| format!("{}.relight.log", self.place.data_dir));
+        let log = self.log();
         let options = quote::line(&self.place.start_options)?;
         let mut args = vec!["start", "-D", &self.place.data_dir, "-w", "-t", &seconds, "-l", &log];
         if !options.is_empty() {

@@ -25,6 +25,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: false,
             help: "By its data folder, read on its host, in place of its role: for a server that the run itself stops",
         },
+        InputSpec {
+            name: "scratch",
+            kind: InputKind::Flag,
+            required: false,
+            help: "By its place alone: for a server that the drill itself makes",
+        },
     ],
     outputs: &["title", "facts"],
     idempotent: true,
@@ -37,6 +43,8 @@ struct Input {
     server: ServerId,
     #[serde(default)]
     folder: bool,
+    #[serde(default)]
+    scratch: bool,
 }
 
 #[async_trait::async_trait]
@@ -56,6 +64,11 @@ async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let home = server.home.as_ref().map(|home| format!("{} on host {}", home.data_dir, home.host));
     let mut facts = vec![("server", server.id.as_str().to_owned()), ("address", address(server))];
     facts.push(("data folder", home.unwrap_or_else(|| "not configured".to_owned())));
+    if input.scratch {
+        facts.push(("purpose", "made for this drill".to_owned()));
+        let title = format!("server {} at {}, made for this drill", server.id, address(server));
+        return Ok(values(json!({ "title": title, "facts": facts })));
+    }
     if input.folder {
         let home = Home::of(cx, server)?;
         facts.push(("cluster in it", home.control().await?.system_identifier));

@@ -8,6 +8,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect::{self, Session};
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -60,6 +61,10 @@ struct Input {
 impl Module for Promote {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Servers { names: &["server"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

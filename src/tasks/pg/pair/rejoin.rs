@@ -151,7 +151,11 @@ async fn rejoin(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             return Err(Failure::new(format!("`{}` does not stop: {}", server.id, listed(&left))).into());
         }
     }
-    left_alone(&home, &input.stamp).await?;
+    let data = &home.place.data_dir;
+    let side = side_of(data, &input.stamp);
+    // Its name carries the run's stamp: whoever fills it does so for an attempt of this run that is over.
+    home.end_copies(&side).await?;
+    home.left_alone(&[data, &side]).await?;
     match input.method {
         Method::Follow => clean(&home).await?,
         Method::Rewind => {
@@ -173,29 +177,8 @@ fn side_of(data: &str, stamp: &str) -> String {
     format!("{data}.rejoin_{stamp}")
 }
 
-/// A copy that an attempt began whose runner died goes on until it finds that nobody hears it. Two that fill
-/// one folder would leave a mixture.
-async fn left_alone(home: &Home<'_>, stamp: &str) -> Result<(), Stop> {
-    let data = &home.place.data_dir;
-    let mut patience = Patience::new(home.cx, Some("1m"), BETWEEN)?;
-    loop {
-        let filling = home.filling(&[data, &side_of(data, stamp)]).await?;
-        if filling.is_empty() {
-            return Ok(());
-        }
-        let missing =
-            format!("an earlier copy into the folder of `{}` still runs: {}", home.server.id, listed(&filling));
-        if !patience.again(&missing).await? {
-            return Err(Failure::new(missing)
-                .means("a second one beside it would leave a mixture; nothing was done")
-                .next("end it on its host, then retry")
-                .into());
-        }
-    }
-}
-
 /// How one server logs in to the other. No password: that is in a file of the host that logs in.
-fn conninfo(primary: &Server, by: Option<&Server>) -> String {
+pub fn conninfo(primary: &Server, by: Option<&Server>) -> String {
     let value = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
     let user = primary.home.as_ref().and_then(|home| home.replication_user.as_deref()).unwrap_or(&primary.user);
     let mut text = format!("host={} port={} user={}", value(&primary.host), primary.port, value(user));

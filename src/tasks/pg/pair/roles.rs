@@ -27,7 +27,17 @@ static SPEC: ModuleSpec = ModuleSpec {
             help: "`both` (a primary and its standby), `standby` (the primary may be lost) or `primary` (the other half may be anything but a primary)",
         },
     ],
-    outputs: &["system_identifier", "database", "primary", "standby", "traffic", "health_url"],
+    outputs: &[
+        "system_identifier",
+        "scope",
+        "database",
+        "primary",
+        "standby",
+        "traffic",
+        "traffic_of",
+        "health_url",
+        "scratch",
+    ],
     idempotent: true,
     undo: "nothing to take back",
     programs: &[],
@@ -108,10 +118,13 @@ async fn roles(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let asset = cx.estate.asset(&input.asset);
     Ok(values(json!({
         "system_identifier": system_identifier,
+        "scope": system_identifier,
         "database": asset.and_then(|asset| asset.database.clone()),
         "primary": half(primary.0, primary.1),
         "standby": half(standby.0, standby.1),
         "traffic": first.traffic.as_ref().map(ToString::to_string),
+        "traffic_of": first.id,
+        "scratch": false,
         "health_url": asset.and_then(|asset| asset.health_url.clone()),
     })))
 }
@@ -123,7 +136,7 @@ fn live(seen: &Seen) -> Option<&Live> {
     }
 }
 
-fn half(server: &Server, seen: &Seen) -> Value {
+pub fn half(server: &Server, seen: &Seen) -> Value {
     let live = live(seen);
     json!({
         "server": server.id.as_str(),

@@ -8,6 +8,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::pg::connect;
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -52,6 +53,10 @@ const START: Duration = Duration::from_mins(2);
 impl Module for Unfence {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Servers { names: &["server"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

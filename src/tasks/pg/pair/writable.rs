@@ -7,6 +7,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::pg::connect::{self, Session};
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -38,6 +39,10 @@ struct Input {
 impl Module for Writable {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach::Servers { names: &["server"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

@@ -48,7 +48,8 @@ pub fn head(canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) -> u16 {
 fn clockwork(run: &RunView, cx: &Cx, width: u16) -> Line {
     let state = &run.state;
     let mut parts: Vec<Line> = Vec::new();
-    match state.started_at {
+    match state.clock_began() {
+        None if state.started_at.is_some() => parts.push(vec![span("prepares the drill", Role::Dim)]),
         None => parts.push(vec![span("not started", Role::Dim)]),
         Some(started) => parts.push(elapsed(run, state.ended_at.unwrap_or(cx.now) - started, width, cx)),
     }
