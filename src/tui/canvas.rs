@@ -5,7 +5,7 @@ use super::glyphs::Glyphs;
 use super::theme::{Role, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
@@ -98,7 +98,13 @@ impl<'a> Canvas<'a> {
         let room = columns.min(area.right() - x);
         let cut = fit::fit(text, usize::from(room), self.glyphs);
         self.buffer.set_stringn(x, y, &cut, usize::from(room), self.ink(role));
-        cut.width() as u16
+        let used = cut.width() as u16;
+        // A line under a word ends with the word.
+        let blanks = (cut.len() - cut.trim_end_matches(' ').len()) as u16;
+        for back in 1..=blanks.min(used) {
+            self.buffer[(x + used - back, y)].modifier.remove(Modifier::UNDERLINED);
+        }
+        used
     }
 
     /// The same, ending at the right edge of the `columns`.

@@ -50,10 +50,12 @@ fn environment(view: &View) -> (String, Role) {
     (format!(" {word} "), if production { Role::Production } else { Role::Environment })
 }
 
-fn permission(view: &View, now: Timestamp) -> Line {
+/// On a phone's width one word serves both, whoever is armed.
+fn permission(view: &View, now: Timestamp, wide: bool) -> Line {
     match armed(view, now) {
         None => vec![span(" READ-ONLY ", Role::ReadOnly)],
         Some((word, armed)) => {
+            let word = if wide { word } else { "ARMED" };
             vec![span(format!(" {word} {} ", format::stopwatch(armed.until - now)), Role::Armed)]
         }
     }
@@ -96,7 +98,7 @@ pub fn band(canvas: &mut Canvas, area: Rect, cx: &Cx) {
         left.push(span(" ", Role::Band));
         left.push(span(format!(" {word} "), role));
     }
-    let right = permission(cx.view, cx.now);
+    let right = permission(cx.view, cx.now, wide);
     let right_columns = line_width(&right, canvas.glyphs) as u16;
     canvas.line_right(area.x, area.y, area.width, &right);
     let mut room = area.width.saturating_sub(right_columns + 1);
@@ -325,7 +327,7 @@ fn hints(top: &dyn Screen, on_top: bool, cx: &Cx) -> Vec<(String, String, Option
 
 /// All that a screen below the smallest layout can hold.
 pub fn one_line(canvas: &mut Canvas, area: Rect, cx: &Cx) {
-    let mut line = permission(cx.view, cx.now);
+    let mut line = permission(cx.view, cx.now, true);
     let (word, role) = environment(cx.view);
     line.push(span(word, role));
     if let Some(run) = cx.view.open_run.as_ref().filter(|run| !run.state.status.is_over()) {

@@ -82,7 +82,7 @@ pub fn wrap_after(text: &str, taken: usize, columns: usize, glyphs: &Glyphs) -> 
     let mut lines = vec![String::new()];
     let mut used = taken;
     let mut gap_due = false;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    for word in words(text) {
         let word_columns = width(word, glyphs);
         let gap = usize::from(gap_due);
         if used + gap + word_columns <= columns {
@@ -107,6 +107,32 @@ pub fn wrap_after(text: &str, taken: usize, columns: usize, glyphs: &Glyphs) -> 
         }
     }
     lines
+}
+
+/// The pieces between which a line may end: words, and spans of time such as `2d 11h`, which stay whole.
+fn words(text: &str) -> Vec<&str> {
+    let mut out: Vec<(usize, usize)> = Vec::new();
+    let (mut at, mut in_span) = (0, false);
+    for word in text.split(' ') {
+        let (start, end) = (at, at + word.len());
+        at = end + 1;
+        if word.is_empty() {
+            continue;
+        }
+        let more = in_span && is_time(word.trim_end_matches([')', '.', ',', ';', ':']));
+        match out.last_mut().filter(|last| more && last.1 + 1 == start) {
+            Some(last) => last.1 = end,
+            None => out.push((start, end)),
+        }
+        in_span = is_time(word.trim_start_matches('('));
+    }
+    out.into_iter().map(|(start, end)| &text[start..end]).collect()
+}
+
+/// `11h`, `05m`: digits and a unit.
+fn is_time(word: &str) -> bool {
+    let digits = word.strip_suffix(['d', 'h', 'm', 's']).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn push(lines: &mut [String], text: &str) {
@@ -140,6 +166,8 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3, &U), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3, &U), [""]);
         assert_eq!(wrap("a\nb", 9, &U), ["a\\nb"]);
+        assert_eq!(wrap("old: 2d 11h. The", 7, &U), ["old:", "2d 11h.", "The"]);
+        assert_eq!(wrap("in 1d, 2h", 6, &U), ["in 1d,", "2h"]);
     }
 
     #[test]

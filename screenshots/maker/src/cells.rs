@@ -79,7 +79,8 @@ fn svg(screen: &vt100::Screen) -> Result<String> {
             let Some(cell) = screen.cell(row, column) else { continue };
             let (x, y) = (MARGIN + f32::from(column) * CELL_W, MARGIN + f32::from(row) * CELL_H);
             let (mut fg, mut bg) = (colour(cell.fgcolor(), FOREGROUND), colour(cell.bgcolor(), BACKGROUND));
-            if cell.inverse() {
+            let under_cursor = !screen.hide_cursor() && screen.cursor_position() == (row, column);
+            if cell.inverse() != under_cursor {
                 std::mem::swap(&mut fg, &mut bg);
             }
             if cell.dim() {
@@ -103,18 +104,12 @@ fn svg(screen: &vt100::Screen) -> Result<String> {
     ))
 }
 
-/// The ground that most cells stand on: the page takes it, so that a theme reaches its edge.
+/// The ground of the last corner, where nothing else ever stands: the page takes it, so that a theme reaches
+/// its edge.
 fn ground(screen: &vt100::Screen) -> [u8; 3] {
     let (rows, columns) = screen.size();
-    let mut counts = std::collections::BTreeMap::new();
-    for row in 0..rows.get() {
-        for column in 0..columns.get() {
-            if let Some(cell) = screen.cell(row, column) {
-                *counts.entry(colour(cell.bgcolor(), BACKGROUND)).or_insert(0) += 1;
-            }
-        }
-    }
-    counts.into_iter().max_by_key(|(_, count)| *count).map_or(BACKGROUND, |(ground, _)| ground)
+    let corner = screen.cell(rows.get() - 1, columns.get() - 1);
+    corner.map_or(BACKGROUND, |cell| colour(cell.bgcolor(), BACKGROUND))
 }
 
 fn glyph(out: &mut String, cell: &vt100::Cell, text: &str, [x, y]: [f32; 2], fg: [u8; 3]) -> Result<()> {
@@ -147,6 +142,13 @@ fn shape(out: &mut String, text: &str, x: f32, y: f32, fg: [u8; 3]) -> Result<bo
         '\u{2590}' => rect(out, [x + CELL_W / 2.0, y, CELL_W / 2.0, CELL_H], fg, 1.0)?,
         '\u{2591}'..='\u{2593}' => rect(out, [x, y, CELL_W, CELL_H], fg, (c as u32 - 0x2590) as f32 * 0.25)?,
         '\u{2800}'..='\u{28ff}' => braille(out, c as u32 - 0x2800, x, y, fg)?,
+        '○' => write!(
+            out,
+            r#"<circle cx="{}" cy="{}" r="3" fill="none" stroke="{}" stroke-width="1.1"/>"#,
+            x + CELL_W / 2.0,
+            y + CELL_H / 2.0,
+            hex(fg)
+        )?,
         '╭' | '╮' | '╯' | '╰' => corner(out, c, x, y, fg)?,
         _ => match arms(c) {
             Some(arms) => lines(out, arms, x, y, fg)?,

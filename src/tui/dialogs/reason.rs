@@ -10,7 +10,7 @@ use crate::tui::canvas::{Canvas, Hit};
 use crate::tui::keys::Key;
 use crate::tui::screen::{Ask, Cx, Reaction, Reply, Screen};
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Doc, TextBox};
+use crate::tui::widgets::{Doc, DocPane, TextBox};
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
@@ -63,12 +63,14 @@ pub struct ReasonDialog {
     on: bool,
     problem: Option<String>,
     sent: bool,
+    /// What is asked, where it is longer than the screen; up and down scroll it until something is typed.
+    pane: DocPane,
 }
 
 impl ReasonDialog {
     pub fn new(kind: ReasonKind) -> Self {
         let on = kind == ReasonKind::Abort;
-        Self { kind, text: TextBox::default(), focus: 1, on, problem: None, sent: false }
+        Self { kind, text: TextBox::default(), focus: 1, on, problem: None, sent: false, pane: DocPane::default() }
     }
 
     fn heading(&self) -> &'static str {
@@ -224,8 +226,8 @@ impl Screen for ReasonDialog {
             doc.text(problem.clone(), Role::Warning);
         }
         let width = 76.min(area.width);
-        let lines = doc.lines(width.saturating_sub(4), canvas.glyphs);
-        let head = lines.len() as u16;
+        let mut lines = doc.lines(width.saturating_sub(4), canvas.glyphs);
+        let mut head = lines.len() as u16;
         let switch = u16::from(self.switch().is_some());
         let inner = frame::open(canvas, area, self.heading(), self.is_dangerous(), width, head + switch + 9);
         let send = cx.keymap.hint(Act::Confirm);
@@ -239,8 +241,17 @@ impl Screen for ReasonDialog {
             _ => None,
         };
         let used = frame::buttons(canvas, inner, &row, focus);
-        for (at, line) in lines.iter().enumerate().take(usize::from(inner.height.saturating_sub(used + 1))) {
-            canvas.line(inner.x, inner.y + at as u16, inner.width, line);
+        // What is typed keeps its line, whatever is asked.
+        let most = inner.height.saturating_sub(used + switch + 1);
+        if head > most {
+            lines = doc.lines(inner.width.saturating_sub(2), canvas.glyphs);
+            head = most;
+            let place = Rect { height: most, ..inner };
+            self.pane.draw_lines(canvas, place, lines.len(), |at| lines[at].clone());
+        } else {
+            for (at, line) in lines.iter().enumerate() {
+                canvas.line(inner.x, inner.y + at as u16, inner.width, line);
+            }
         }
         let free = inner.height.saturating_sub(head + used);
         let gap = u16::from(free > 3 + switch);
@@ -269,6 +280,7 @@ impl Screen for ReasonDialog {
             Act::Press if self.focus == 3 => self.toggle(),
             Act::Press => self.problem = Some("Enter sends nothing: press ctrl-y, or esc to cancel.".to_owned()),
             Act::Confirm => return self.send(),
+            act if self.pane.act(act) => {}
             _ => return Reaction::Ignored,
         }
         Reaction::Handled

@@ -97,21 +97,17 @@ impl Doc {
     /// The lines for a width.
     pub fn lines(&self, width: u16, glyphs: &Glyphs) -> Vec<Line> {
         let width = usize::from(width.max(1));
-        let names = self.blocks.iter().filter_map(|block| match block {
-            Block::Fact(name, _) => Some(fit::width(name, glyphs)),
-            _ => None,
-        });
-        let column = names.max().unwrap_or(0).min(WIDEST_NAME).min(width / 2);
+        let column = |section: &[Block]| {
+            let names = section.iter().filter_map(|block| match block {
+                Block::Fact(name, _) => Some(fit::width(name, glyphs)),
+                _ => None,
+            });
+            names.max().unwrap_or(0).min(WIDEST_NAME).min(width / 2)
+        };
         let mut out = Vec::new();
-        for block in &self.blocks {
-            match block {
-                Block::Blank => out.push(Vec::new()),
-                Block::Heading(text) => out.push(vec![span(text.clone(), Role::Heading)]),
-                Block::Line(line) => out.push(line.clone()),
-                Block::Fact(name, value) => fact(&mut out, name, value, column, width, glyphs),
-                Block::Figures { mark, items, role } => figures(&mut out, mark, items, *role, width, glyphs),
-                Block::Text { mark, text, role } => marked(&mut out, mark, text, *role, width, glyphs),
-            }
+        // The names of one section share a column.
+        for section in self.blocks.chunk_by(|_, next| !matches!(next, Block::Heading(_))) {
+            lines_of(&mut out, section, column(section), width, glyphs);
         }
         out
     }
@@ -125,6 +121,19 @@ impl Doc {
         let lines = self.lines(100, glyphs);
         let text = |line: Line| line.iter().map(|span| fit::shown(&span.text, glyphs).into_owned()).collect::<String>();
         lines.into_iter().map(text).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn lines_of(out: &mut Vec<Line>, section: &[Block], column: usize, width: usize, glyphs: &Glyphs) {
+    for block in section {
+        match block {
+            Block::Blank => out.push(Vec::new()),
+            Block::Heading(text) => out.push(vec![span(text.clone(), Role::Heading)]),
+            Block::Line(line) => out.push(line.clone()),
+            Block::Fact(name, value) => fact(out, name, value, column, width, glyphs),
+            Block::Figures { mark, items, role } => figures(out, mark, items, *role, width, glyphs),
+            Block::Text { mark, text, role } => marked(out, mark, text, *role, width, glyphs),
+        }
     }
 }
 

@@ -28,10 +28,14 @@ pub fn progress(done: u64, total: u64, width: usize, role: Role, glyphs: &Glyphs
     vec![span(glyphs.bar_full.repeat(full), role), span(glyphs.bar_rest.repeat(width - full), Role::BarRest)]
 }
 
-/// The last `width` sizes as columns, scaled from zero; the newest takes the colour of the verdict.
+/// The last `width` sizes as columns, scaled from zero, so that an ordinary one leaves room for a larger; the
+/// newest takes the colour of the verdict.
 pub fn sparkline(sizes: &[u64], width: usize, verdict: Severity, glyphs: &Glyphs) -> Line {
     let shown = &sizes[sizes.len().saturating_sub(width)..];
-    let most = shown.iter().copied().max().unwrap_or(0).max(1);
+    let mut sorted = shown.to_vec();
+    sorted.sort_unstable();
+    let ordinary = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
+    let most = sorted.last().copied().unwrap_or(0).max(ordinary.saturating_mul(8) / 5).max(1);
     let column = |size: u64| {
         let height = (size as f64 / most as f64 * 7.0).round() as usize;
         glyphs.spark[height.min(7)]
@@ -61,6 +65,7 @@ mod tests {
         assert_eq!(text(&budget(11, 10, 4, &glyphs)), "━━━▶");
         assert_eq!(text(&progress(50, 100, 4, Role::Accent, &glyphs)), "━━──");
         assert_eq!(text(&sparkline(&[0, 50, 100], 8, Severity::Ok, &glyphs)), "▁▅▇");
-        assert_eq!(text(&sparkline(&[1, 2, 3], 2, Severity::Ok, &glyphs)), "▆▇");
+        assert_eq!(text(&sparkline(&[1, 20, 30], 2, Severity::Ok, &glyphs)), "▄▅");
+        assert_eq!(text(&sparkline(&[90, 100, 100, 2], 8, Severity::Ok, &glyphs)), "▅▅▅▁");
     }
 }
