@@ -60,6 +60,7 @@ pub fn runbooks() -> Vec<Runbook> {
         declare: None,
         approve: None,
         post: None,
+        loss_from: None,
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
