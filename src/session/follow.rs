@@ -165,7 +165,9 @@ impl State {
         if !events.starts_with(known) {
             self.view.open_run = None;
         }
-        events.iter().for_each(|event| self.happened(event));
+        for event in events {
+            self.happened(event);
+        }
         self.linked(Link::Elsewhere(None));
     }
 
