@@ -102,6 +102,32 @@ fn what_was_done_by_hand_is_still_named_when_its_proof_was_sent_for() {
     );
 }
 
+/// No attempt of this run is known of it, only what a person said and a look saw.
+#[test]
+fn what_a_look_found_of_a_step_done_by_hand_is_not_forgotten() {
+    let by_hand = "steps fence strict
+        start
+        arm             -> >identify-to-ask:fence
+        fail            -> fence=failed ?failed
+        hand pulled the cable
+        retry           -> >reconcile:fence";
+    scenario(&format!("{by_hand}\nlook done -> fence=failed ?failed\nabort -> !aborted-dirty leftovers=1"));
+    scenario(&format!("{by_hand}\nlook unknown -> fence=unknown ?unknown\nabort -> !aborted-dirty leftovers=1"));
+    scenario(&format!(
+        "{by_hand}
+        look done       -> ?failed
+        retry           -> >identify-to-ask:fence
+        abort
+        identity orders -> !aborted-dirty leftovers=1"
+    ));
+    scenario(&format!(
+        "{by_hand}
+        look done       -> ?failed
+        skip it gives no proof
+        retry           -> >reconcile:fence"
+    ));
+}
+
 #[test]
 fn what_was_begun_before_is_looked_at_and_not_done_twice_for_its_proof() {
     for word in ["hand pulled the cable", "skip it is dead"] {

@@ -190,6 +190,20 @@ pub fn one_step(rig: &mut Rig) {
     assert!(rig.refused.is_none(), "`{word}` was refused: {:?}", rig.refused);
 }
 
+#[test]
+fn an_undo_that_did_not_start_while_the_run_was_armed_is_asked_for_again() {
+    let rig = scenario("steps make\nstart\narm 20\nyes\nfail -> ?failed\nundo -> >undo:make");
+    let answered = rig.events.iter().rposition(|e| matches!(e.kind, EventKind::Answered { .. })).unwrap();
+    let mut rig = cut(&rig, answered + 1);
+    rig.seconds += 60;
+    rig.play("crash", "");
+    let held = [">-", "?failed", "make=failed"].iter().find_map(|token| rig.holds(token).err());
+    assert_eq!(held, None);
+    rig.play("arm", "");
+    rig.play("undo", "");
+    assert_eq!(rig.holds(">undo:make"), Ok(()));
+}
+
 /// The run as a new runner finds it when the journal ends after `count` events.
 pub fn cut(rig: &Rig, count: usize) -> Rig {
     let events = rig.events[..count].to_vec();

@@ -171,9 +171,7 @@ impl Hands {
                     self.proof = None;
                 }
                 let place = self.place(step);
-                if self.world.places[place].changes {
-                    self.world.places[place].amount = Amount::Whole;
-                }
+                self.world.done_by_hand(place);
             }
             EventKind::StepUndone { step } => {
                 if self.proof.as_ref() == Some(step) {

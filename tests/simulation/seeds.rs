@@ -9,10 +9,12 @@ extern crate relight_layers as relight;
 mod dice;
 mod disk;
 mod hands;
+mod leases;
 mod operator;
 mod plans;
 #[path = "../engine/promises.rs"]
 mod promises;
+mod shared;
 mod sim;
 mod world;
 
@@ -105,5 +107,17 @@ fn runs_keep_their_promises_whatever_happens() {
     }
     if let Some((seed, _)) = failed.first() {
         panic!("{} seeds failed; the first:\n{}", failed.len(), tell(*seed));
+    }
+}
+
+#[test]
+fn nobody_acts_under_a_lease_that_someone_else_holds() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let first = number("RELIGHT_SIM_SEED").or(number("RELIGHT_SIM_FROM")).unwrap_or(0);
+    let seeds = if number("RELIGHT_SIM_SEED").is_some() { 1 } else { number("RELIGHT_SIM_SEEDS").unwrap_or(SEEDS) };
+    for seed in first..first + seeds {
+        let mut sim = leases::Sim::new(seed);
+        let held = runtime.block_on(sim.play(HORIZON));
+        assert!(held.is_ok(), "seed {seed}: {held:?}\n{}", sim.trace.join("\n"));
     }
 }

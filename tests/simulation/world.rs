@@ -228,6 +228,14 @@ impl World {
         }
     }
 
+    /// Who does it by hand ends what is still under way there, and does what is lacking.
+    pub fn done_by_hand(&mut self, place: usize) {
+        self.orphans.retain(|orphan| orphan.place != place);
+        if self.places[place].changes {
+            self.places[place].amount = Amount::Whole;
+        }
+    }
+
     /// Whether something of the step is there, or may still come.
     pub fn remains(&self, place: usize) -> bool {
         self.places[place].amount != Amount::Nothing

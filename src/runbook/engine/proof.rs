@@ -113,7 +113,7 @@ impl StepRecord {
     /// It is to run (again) for the proof that another step wants. What was begun before, by a task or by
     /// hand, may be there: that is looked at first, and may be the proof already.
     pub(super) fn reopen(&mut self, changes: bool) {
-        let begun = changes && (self.attempt > 0 || self.state == StepState::DoneByHand);
+        let begun = changes && (self.attempt > 0 || self.state == StepState::DoneByHand || self.may_be_there());
         if self.state == StepState::DoneByHand {
             let evidence = self.why.clone().unwrap_or_default();
             self.reality = Some(crate::model::task::Reality::Partial(format!("done by hand before: {evidence}")));

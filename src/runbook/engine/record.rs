@@ -13,6 +13,12 @@ impl StepRecord {
         self.why = why.map(str::to_owned);
     }
 
+    /// Whether the last look saw something of it, or saw nothing clearly: a person or an old holder of the run
+    /// may have done it where this run knows no attempt.
+    pub(super) fn may_be_there(&self) -> bool {
+        matches!(&self.reality, Some(Reality::Done(_) | Reality::Partial(_) | Reality::Unknown(_)))
+    }
+
     /// Events after which the step rests: settled, or in need of a person or of a look.
     pub(super) fn settle(&mut self, kind: &EventKind, event: &Event, aborting: bool) {
         let ended = self.notes.ended.take();

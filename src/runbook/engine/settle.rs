@@ -157,6 +157,10 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
         }
         (QuestionKind::Drift, Answer::LookAgain) | (_, Answer::Retry) => EventKind::StepReady { step },
         (_, Answer::LookAgain) => return at.look_again(),
+        // The answer was taken while the run was armed; the runner may have gone before it could act on it.
+        (_, Answer::Undo) if at.state.abort.is_none() && !at.state.is_armed(at.now.at) => {
+            at.failed("it was not taken back: the run had become read-only before the undo could start")
+        }
         (_, Answer::Undo) => return at.intend(Purpose::Undo),
         (_, Answer::No) => {
             EventKind::Paused { cause: format!("{} said no to “{}”", answered.by, at.planned.title) }

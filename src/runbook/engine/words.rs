@@ -118,7 +118,7 @@ impl At<'_> {
         let begun = self.record.attempt > 0
             || by_person
             || matches!(self.record.state, StepState::Done | StepState::DoneByHand)
-            || matches!(self.record.reality, Some(Reality::Partial(_)));
+            || self.record.may_be_there();
         self.changes()
             && begun
             && !untouched
