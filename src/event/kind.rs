@@ -124,6 +124,12 @@ pub enum EventKind {
         attempt: u32,
         purpose: Purpose,
     },
+    /// A condition on which the step's work stops was seen; the task was told to stop.
+    StopMet {
+        step: StepId,
+        attempt: u32,
+        why: String,
+    },
     /// A look at the world ended; the answer to purposes `reconcile` and `reconcile-undo`.
     Reconciled {
         step: StepId,

@@ -85,6 +85,8 @@ impl fmt::Display for Progress {
 pub enum CancelReason {
     /// Its step's time limit.
     Deadline,
+    /// Its step names a condition on which it stops, and that was seen.
+    Condition,
     /// The operator aborts the run.
     Operator,
     /// The runner must go now.

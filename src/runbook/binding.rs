@@ -361,6 +361,7 @@ impl<'a> Binding<'a> {
         let declare = self.declared(step, &place, &mut problems);
         let approve = self.approved(step.approve.as_ref(), &place, &mut problems);
         let post = self.post(step, &place, &mut problems);
+        let stop_if = self.stop_if(step, &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
         let takes_proofs = !step.proof_in.is_empty() && self.takes_proofs(&action);
         let idempotent = self.may_run_twice(&action);
@@ -391,6 +392,7 @@ impl<'a> Binding<'a> {
             approve,
             post,
             loss_from: step.loss_from.clone(),
+            stop_if,
         })
     }
 }

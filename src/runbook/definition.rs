@@ -138,6 +138,15 @@ pub struct Step {
     pub loss_from: Option<StepId>,
     /// What must hold after its work for it to be done.
     pub post: Option<PostTemplate>,
+    /// What stops its work.
+    pub stop_if: Option<WatchTemplate>,
+}
+
+/// Conditions on which a step's work stops, with templates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchTemplate {
+    pub probes: Vec<ProbeTemplate>,
+    pub every: Duration,
 }
 
 /// Probes of a step, with templates.

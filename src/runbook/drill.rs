@@ -79,6 +79,7 @@ fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedSte
         approve: None,
         post: None,
         loss_from: None,
+        stop_if: None,
         omitted: None,
         makes: None,
         clears: None,

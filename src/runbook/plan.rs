@@ -5,7 +5,7 @@ use super::definition::{AnswerKind, Confirm, SkipRule};
 use super::digest;
 use super::drill::Made;
 use super::estimate::Estimate;
-use super::probe::Post;
+use super::probe::{Post, Watch};
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
@@ -119,6 +119,9 @@ pub struct PlannedStep {
     /// The step that says what it loses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_from: Option<StepId>,
+    /// What stops its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_if: Option<Watch>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

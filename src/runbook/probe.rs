@@ -1,4 +1,5 @@
-//! Looks at the world beside a step's own work: what must hold after it before it counts as done.
+//! Looks at the world beside a step's own work: what must hold after it before it counts as done,
+//! and what stops it while it runs.
 
 use crate::model::size::ByteCount;
 use crate::model::task::{TaskOutcome, TaskSpec, Values};
@@ -182,6 +183,23 @@ impl Probe {
             [] => format!("“{}” ({} ends well)", self.title, self.task.module),
             all => format!("“{}” ({}: {})", self.title, self.task.module, all.join(", ")),
         }
+    }
+}
+
+/// What stops a step's work: each probe names a condition that must not come true.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    pub probes: Vec<Probe>,
+    /// Between two looks.
+    #[serde(with = "crate::model::objective::seconds")]
+    pub every: Duration,
+}
+
+impl Watch {
+    /// On what it stops, in one line.
+    pub fn wanted(&self) -> String {
+        let probes: Vec<String> = self.probes.iter().map(Probe::wanted).collect();
+        format!("{}, looked at every {}", probes.join(" or "), humantime::format_duration(self.every))
     }
 }
 

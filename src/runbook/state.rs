@@ -265,6 +265,8 @@ pub struct StepNotes {
     pub looked: bool,
     /// How the probes ended that were looked at after the last attempt.
     pub probed: Option<TaskOutcome>,
+    /// Why the last attempt was told to stop, until what that left is known.
+    pub stopped: Option<String>,
     /// An undo was cut off by the end of a runner.
     pub undo_cut_off: bool,
     /// The run was taken over: its old holder may have begun or done the step without the new one's knowledge.

@@ -8,16 +8,16 @@ use super::lease::{Bond, mirror_news};
 use super::ledger::{Heed, Ledger};
 use super::protocol::FromRunner;
 use super::work::Work;
-use crate::event::Event;
+use crate::event::{Event, Purpose};
 use crate::journal::lease::Leases;
 use crate::journal::{FileJournal, JournalError};
 use crate::model::task::CancelReason;
 use crate::runbook::engine::Now;
 use crate::runbook::state::End;
-use crate::runbook::{Engine, Input, Mode, Order};
+use crate::runbook::{Engine, Input, Order, Plan};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Distance between two messages about a task's progress.
@@ -39,9 +39,11 @@ pub(super) struct Hands {
     pub ground: Ground,
     pub folder: RunFolder,
     pub bond: Bond,
-    mode: Mode,
+    plan: Arc<Plan>,
     frontends: Frontends,
     work: Option<Work>,
+    /// Tells the condition on which the work stops, once it is seen.
+    stops: Option<oneshot::Receiver<String>>,
     finished: bool,
 }
 
@@ -57,9 +59,13 @@ impl Heed for Hands {
         match order {
             Order::StartTask { step, attempt, purpose, task, timeout } => {
                 let guard = self.bond.guard(&step, purpose);
+                let planned = self.plan.step(&step).filter(|_| purpose == Purpose::Run);
+                let stop_if = planned.and_then(|planned| planned.stop_if.clone());
                 let turn = (step, attempt, purpose);
-                let limits = (timeout, self.mode, guard);
-                self.work = Some(Work::start(&self.ground, &self.folder, turn, task, limits));
+                let limits = (timeout, self.plan.mode, guard);
+                let mut work = Work::start(&self.ground, &self.folder, turn, task, limits, stop_if);
+                self.stops = work.stops.take();
+                self.work = Some(work);
             }
             Order::CancelTask { reason } => {
                 if let Some(work) = &mut self.work {
@@ -80,10 +86,19 @@ impl Drive {
         folder: RunFolder,
     ) -> Self {
         let bond = Bond::new(leases, Arc::clone(&engine.state().plan));
-        let mode = engine.state().plan.mode;
+        let plan = Arc::clone(&engine.state().plan);
         Self {
             ledger: Ledger::new(engine, journal, events),
-            hands: Hands { ground, folder, bond, mode, frontends: Frontends::default(), work: None, finished: false },
+            hands: Hands {
+                ground,
+                folder,
+                bond,
+                plan,
+                frontends: Frontends::default(),
+                work: None,
+                stops: None,
+                finished: false,
+            },
             started: Instant::now(),
         }
     }
@@ -124,6 +139,7 @@ impl Drive {
                 }
                 behind = mirror_news(&mut self.hands.bond.mirror) => self.hands.frontends.tell(&FromRunner::Mirror { behind }),
                 end = ended(&mut self.hands.work) => self.work_ended(end)?,
+                why = stops(&mut self.hands.stops) => self.work_stops(why)?,
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,
                 _ = beat.tick(), if self.hands.work.is_some() => self.tell_progress(),
@@ -165,6 +181,7 @@ impl Drive {
     fn work_ended(&mut self, end: Option<End>) -> Result<(), JournalError> {
         self.tell_progress();
         let Some(work) = self.hands.work.take() else { return Ok(()) };
+        self.hands.stops = None;
         let end = end.unwrap_or_else(|| work.lost());
         let input = Input::TaskEnded { step: work.step, attempt: work.attempt, purpose: work.purpose, end };
         self.tell_engine(input).map(|_| ())
@@ -181,6 +198,12 @@ impl Drive {
             Some(Alarm::Deadline) => {}
         }
         let input = Input::Deadline { step: work.step.clone(), attempt: work.attempt, purpose: work.purpose };
+        self.tell_engine(input).map(|_| ())
+    }
+
+    fn work_stops(&mut self, why: String) -> Result<(), JournalError> {
+        let Some(work) = &self.hands.work else { return Ok(()) };
+        let input = Input::StopMet { step: work.step.clone(), attempt: work.attempt, why };
         self.tell_engine(input).map(|_| ())
     }
 
@@ -222,6 +245,17 @@ async fn ended(work: &mut Option<Work>) -> Option<End> {
         Some(work) => (&mut work.ended).await.ok(),
         None => std::future::pending().await,
     }
+}
+
+/// The condition on which the task in flight stops; waits for ever while none is seen.
+async fn stops(seen: &mut Option<oneshot::Receiver<String>>) -> String {
+    if let Some(heard) = seen
+        && let Ok(why) = heard.await
+    {
+        *seen = None;
+        return why;
+    }
+    std::future::pending().await
 }
 
 async fn alarm(at: Option<Instant>) {

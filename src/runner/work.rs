@@ -8,8 +8,9 @@ use crate::event::Purpose;
 use crate::model::id::StepId;
 use crate::model::task::{CancelReason, Progress, Reality, TaskOutcome, TaskSpec, Values};
 use crate::runbook::Mode;
+use crate::runbook::probe::Watch;
 use crate::runbook::state::End;
-use crate::tasks::{Cancel, Module, TaskContext, TaskFeed, probes, production};
+use crate::tasks::{Cancel, Module, Table, TaskContext, TaskFeed, probes, production, watching};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +27,8 @@ pub struct Work {
     pub progress: watch::Receiver<Progress>,
     pub lines: mpsc::Receiver<String>,
     pub ended: oneshot::Receiver<End>,
+    /// The condition that was seen on which it stops; nothing comes twice.
+    pub stops: Option<oneshot::Receiver<String>>,
     cancel: Cancel,
     abort: AbortHandle,
     limits: Limits<Instant>,
@@ -38,12 +41,14 @@ impl Work {
         (step, attempt, purpose): (StepId, u32, Purpose),
         task: TaskSpec,
         (timeout, mode, guard): (Duration, Mode, Option<Keeper>),
+        stop_if: Option<Watch>,
     ) -> Self {
         let (feed, progress, lines) = TaskFeed::new(LINES);
         let cancel = Cancel::default();
         let cx = ground.to_run(folder, step.as_str(), feed, cancel.clone());
         let modules = ground.modules.clone();
         let (tell, ended) = oneshot::channel();
+        let (stop, stops) = oneshot::channel();
         let handle = tokio::spawn(async move {
             let work = async {
                 if let Some(why) = unproved(guard).await {
@@ -55,7 +60,10 @@ impl Work {
                 match modules.get(&task.module) {
                     None => flight::no_module(&task.module, purpose),
                     Some(module) if flight::looks(purpose) => End::Look(look(&cx, &**module, &task.input, mode).await),
-                    Some(module) => End::Task(act(&cx, &**module, &task.input, mode).await),
+                    Some(module) => {
+                        let work = act(&cx, &**module, &task.input, mode);
+                        End::Task(watched(&cx, &modules, work, stop_if.as_ref(), stop).await)
+                    }
                 }
             };
             let end = futures::FutureExt::catch_unwind(AssertUnwindSafe(work)).await;
@@ -69,6 +77,7 @@ impl Work {
             progress,
             lines,
             ended,
+            stops: Some(stops),
             cancel,
             abort: handle.abort_handle(),
             limits: Limits::new(Instant::now(), timeout),
@@ -115,6 +124,25 @@ async fn act(cx: &TaskContext, module: &dyn Module, input: &Values, mode: Mode) 
         return TaskOutcome::Failed { failure };
     }
     module.run(cx, input).await
+}
+
+/// The work under the eyes of what stops it. Whoever hears that a condition is met tells the work to stop.
+async fn watched(
+    cx: &TaskContext,
+    modules: &Table,
+    work: impl Future<Output = TaskOutcome>,
+    stop_if: Option<&Watch>,
+    stop: oneshot::Sender<String>,
+) -> TaskOutcome {
+    let Some(watch) = stop_if else { return work.await };
+    if let Some(failure) = watching::forbids(cx, modules, watch).await {
+        return TaskOutcome::Failed { failure };
+    }
+    tokio::select! {
+        biased;
+        outcome = work => outcome,
+        () = watching::watch(cx, modules, watch, stop) => std::future::pending().await,
+    }
 }
 
 /// Why the lease under which the task would start is not certainly held.

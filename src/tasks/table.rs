@@ -58,6 +58,7 @@ fn postgres(table: &mut Table) {
     table.add(pg::inspect::Inspect);
     table.add(pg::identity::Identity);
     table.add(pg::preflight::Preflight);
+    table.add(pg::room::Room);
     table.add(pg::safety_dump::SafetyDump);
     table.add(pg::create_side::CreateSide);
     table.add(pg::drop_side::DropSide);

@@ -36,6 +36,28 @@ with = { path = "/", need_bytes = 1000 }
 expect = { free_bytes = { at_least = "1kB" } }
 "#;
 
+const WAIT: &str = r#"
+id = "wait"
+title = "Wait for the application"
+kind = "checklist"
+[params.url]
+type = "text"
+[params.alarm]
+type = "text"
+[[steps]]
+id = "well"
+title = "The application is well"
+use = "http.health"
+with = { url = "{{ param.url }}", within = "10m" }
+timeout = "15m"
+watch_every = "1s"
+[[steps.stop_if]]
+title = "The alarm is raised"
+use = "http.health"
+with = { url = "{{ param.alarm }}", within = "0s" }
+when = { status = 200 }
+"#;
+
 /// An application that is well once someone says so.
 struct Application {
     url: String,
@@ -44,7 +66,7 @@ struct Application {
 }
 
 impl Application {
-    fn start() -> Self {
+    fn start(unwell: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/health", listener.local_addr().unwrap());
         let (well, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
@@ -57,7 +79,7 @@ impl Application {
                     continue;
                 }
                 count.fetch_add(1, Ordering::SeqCst);
-                let status = if is_well.load(Ordering::SeqCst) { "200 OK" } else { "503 Service Unavailable" };
+                let status = if is_well.load(Ordering::SeqCst) { "200 OK" } else { unwell };
                 let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 // Whoever asked may be gone.
                 let _ = stream.write_all(answer.as_bytes());
@@ -72,12 +94,13 @@ fn sandbox() -> Sandbox {
     sandbox.write("relight.toml", format!("{CONFIG}\n[runbooks]\ndirs = [\"books\"]\n"));
     sandbox.write("backups/.keep", "");
     sandbox.write("books/release.toml", BOOK);
+    sandbox.write("books/wait.toml", WAIT);
     sandbox
 }
 
 #[test]
 fn a_step_is_done_only_once_the_world_was_seen_to_be_as_it_must() {
-    let (sandbox, application) = (sandbox(), Application::start());
+    let (sandbox, application) = (sandbox(), Application::start("503 Service Unavailable"));
     let url = format!("url={}", application.url);
     let plan = stdout(&mut sandbox.relight(&["plan", "release", "--set", &url]));
     assert!(
@@ -104,7 +127,7 @@ fn a_step_is_done_only_once_the_world_was_seen_to_be_as_it_must() {
 
 #[test]
 fn a_runner_killed_in_the_wait_is_followed_by_one_that_looks_again() {
-    let (sandbox, application) = (sandbox(), Application::start());
+    let (sandbox, application) = (sandbox(), Application::start("503 Service Unavailable"));
     let arguments = ["run", "release", "--set", &format!("url={}", application.url), "--set", "within=10m"];
     let (text, killed) = std::thread::scope(|scope| {
         let running = scope.spawn(|| with_input(&sandbox, &arguments, "yes\n"));
@@ -119,4 +142,37 @@ fn a_runner_killed_in_the_wait_is_followed_by_one_that_looks_again() {
     let (text, code) = with_input(&sandbox, &["resume", "latest"], "");
     assert!(code == 0 && text.contains(": COMPLETED"), "{code} {text}");
     assert!(text.matches("looking whether what it did holds").count() >= 1, "{text}");
+}
+
+#[test]
+fn a_condition_that_is_met_stops_the_work_and_asks() {
+    let (sandbox, application) = (sandbox(), Application::start("503 Service Unavailable"));
+    let alarm = Application::start("204 No Content");
+    let (url, raised) = (format!("url={}", application.url), format!("alarm={}", alarm.url));
+    let arguments = ["run", "wait", "--set", &url, "--set", &raised];
+    let text = std::thread::scope(|scope| {
+        let running = scope.spawn(|| with_input(&sandbox, &arguments, "yes\n"));
+        wait_for("the work", || application.asked.load(Ordering::SeqCst) > 0);
+        alarm.well.store(true, Ordering::SeqCst);
+        running.join().unwrap().0
+    });
+    assert!(text.contains("STOPS: The alarm is raised: status is 200; it was told to stop"), "{text}");
+    assert!(text.contains("FAILED: it was told to stop (The alarm is raised: status is 200)"), "{text}");
+    assert_eq!(newest(&sandbox)["status"], "waiting for you", "{text}");
+    // It is still raised: the work does not begin again.
+    let (text, code) = with_input(&sandbox, &["attach", "latest"], "retry\nabort the alarm is raised\n");
+    assert!(text.contains("it was not started, because of what would stop it: The alarm is raised"), "{text}");
+    assert!(code == 2 && text.contains("ABORTED, CLEAN"), "{code} {text}");
+    let report = stdout(&mut sandbox.relight(&["report", "latest"]));
+    assert!(report.contains("stops on this: ") && report.contains("STOPS: "), "{report}");
+}
+
+#[test]
+fn a_condition_that_cannot_be_looked_at_lets_nothing_begin() {
+    let (sandbox, application) = (sandbox(), Application::start("503 Service Unavailable"));
+    let url = format!("url={}", application.url);
+    let arguments = ["run", "wait", "--set", &url, "--set", "alarm=http://127.0.0.1:1/"];
+    let (text, _) = with_input(&sandbox, &arguments, "yes\n");
+    assert!(text.contains("The alarm is raised cannot be looked at: "), "{text}");
+    assert_eq!(application.asked.load(Ordering::SeqCst), 0, "the work did not begin");
 }

@@ -88,6 +88,14 @@ async fn a_full_disk_stops_before_the_restore_and_in_it() {
         let disk = SmallDisk::under(&scene.shop.cluster, &scene.database);
         let production = scene.production();
         let mut run = begun(&scene).await;
+        stopped_at(&mut run, "preflight").await;
+        run.answer(Answer::Skip { reason: "room is being made".to_owned() }).await.unwrap();
+        let said = stopped_at(&mut run, "restore").await;
+        assert!(said.contains("what would stop it: The server's disk is nearly full: short is true"), "{said}");
+        taken_back(&scene, &mut run, &production).await;
+
+        let plan = scene.plan(json!({ "keep_free": "0B" })).await.unwrap();
+        let mut run = scene.begin(&plan).await;
         let said = stopped_at(&mut run, "preflight").await;
         assert!(said.contains("free"), "{said}");
         run.answer(Answer::Skip { reason: "room is being made".to_owned() }).await.unwrap();

@@ -15,3 +15,4 @@ mod properties;
 mod rig;
 mod scenarios;
 mod standing_still;
+mod stops;

@@ -27,6 +27,7 @@ pub fn hold(events: &[Event]) {
         follow(&mut seen, event);
         if let EventKind::StepDone { step } = &event.kind {
             held(plan.step(step).unwrap(), &events[..index]);
+            asked_after_stop(step, &events[..index]);
         }
         if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
             may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
@@ -34,6 +35,18 @@ pub fn hold(events: &[Event]) {
             was_proven(&plan, plan.step(step).unwrap(), &events[..index]);
         }
     }
+}
+
+/// What was told to stop is not done before a person was asked.
+fn asked_after_stop(step: &StepId, before: &[Event]) {
+    let stopped = before.iter().rposition(|e| matches!(&e.kind, EventKind::StopMet { step: s, .. } if s == step));
+    let since = stopped.map_or(&[][..], |at| &before[at..]);
+    let gone_on = since.iter().any(|e| {
+        matches!(&e.kind, EventKind::Answered { step: s, refused: None, .. } if s == step)
+            || matches!(e.kind, EventKind::AbortRequested { .. })
+    });
+    let aborted = before.iter().any(|e| matches!(e.kind, EventKind::AbortRequested { .. }));
+    assert!(stopped.is_none() || gone_on || aborted, "{step} was told to stop, and is done without a question");
 }
 
 fn is_remark(kind: &EventKind) -> bool {

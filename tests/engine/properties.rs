@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use relight::event::{EventKind, Purpose};
 use relight::runbook::{Mode, Order, StepState};
 
-const WORDS: [(&str, &str); 40] = [
+const WORDS: [(&str, &str); 41] = [
     ("start", ""),
     ("arm", ""),
     ("arm", "5"),
@@ -43,6 +43,7 @@ const WORDS: [(&str, &str); 40] = [
     ("fail", ""),
     ("unknown", ""),
     ("cancelled", "deadline"),
+    ("stop", "no room"),
     ("look", "done"),
     ("look", "proof"),
     ("look", "not-done"),
@@ -58,6 +59,7 @@ fn fits(rig: &Rig, word: &str) -> bool {
     let looks = matches!(purpose, Some(Purpose::Reconcile | Purpose::ReconcileUndo));
     match word {
         "look" => looks,
+        "stop" => purpose.is_some(),
         "done" | "proof" | "identity" | "fail" | "unknown" | "cancelled" => purpose.is_some() && !looks,
         "phrase" => state.question.is_some(),
         _ => true,
@@ -68,7 +70,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_order_of_inputs_keeps_the_promises(words in prop::collection::vec(0..WORDS.len(), 1..50)) {
-        let mut rig = Rig::new(&plan(&["check", "make", "plain", "fence", "swap", "fill", "steady", "promote", "said", "risky", "tell"], Mode::Real));
+        let mut rig = Rig::new(&plan(&["check", "make", "plain", "fence", "swap", "fill", "steady", "guarded", "promote", "said", "risky", "tell"], Mode::Real));
         rig.play("start", "");
         for index in words {
             let (word, rest) = WORDS[index];

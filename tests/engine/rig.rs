@@ -125,6 +125,16 @@ title = "It stands"
 use = "test.look"
 expect = { seen = { at_least = "{{ resolve.seen.seen }}" } }
 [[steps]]
+id = "guarded"
+title = "Make it while there is room"
+use = "test.make"
+with = { name = "guarded" }
+undo = { use = "test.unmake", with = { name = "guarded" } }
+[[steps.stop_if]]
+title = "Too little room"
+use = "test.look"
+when = { seen = { below = "{{ resolve.seen.seen }}" } }
+[[steps]]
 id = "said"
 title = "Do it by hand"
 attest = "Do it by hand"
@@ -375,6 +385,10 @@ impl Rig {
                 let working = self.engine.state().working.clone().unwrap();
                 let (step, attempt, purpose) = (working.step, working.attempt, working.purpose);
                 self.send(&Input::Deadline { step, attempt, purpose });
+            }
+            "stop" => {
+                let working = self.engine.state().working.clone().unwrap();
+                self.send(&Input::StopMet { step: working.step, attempt: working.attempt, why: text });
             }
             "crash" => self.crash(),
             "shutdown" => {

@@ -61,6 +61,7 @@ pub fn runbooks() -> Vec<Runbook> {
         approve: None,
         post: None,
         loss_from: None,
+        stop_if: None,
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
@@ -176,6 +177,7 @@ pub fn plan() -> Plan {
                 loss_from: None,
                 approve: None,
                 post: None,
+                stop_if: None,
             })
             .to_vec(),
         approvers: vec![],

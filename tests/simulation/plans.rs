@@ -107,6 +107,9 @@ fn step(dice: &mut Dice, id: &str) -> Value {
         "skip": dice.pick(&["forbidden", "with-reason"]),
         "undo": (!human && changes && dice.percent(55)).then(|| task("undo")),
         "idempotent": idempotent,
+        "stop_if": (!human && dice.percent(20)).then(|| json!({
+            "probes": [{ "title": "No room", "task": task("look") }], "every": 5,
+        })),
         "post": dice.percent(20).then(|| json!({
             "probes": [{ "title": "It stands", "task": task("look") }], "stable_for": 5, "within": 60,
         })),

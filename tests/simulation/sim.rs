@@ -265,6 +265,12 @@ impl<'a> Sim<'a> {
         if self.dice.percent(15) {
             self.hands.world.land(&mut work.flight);
         }
+        let watched = self.prepared.plan.step(&work.step).is_some_and(|planned| planned.stop_if.is_some());
+        if watched && !calm && self.dice.percent(10) {
+            let (step, attempt) = (work.step.clone(), work.attempt);
+            self.hands.work = Some(work);
+            return self.tell(Input::StopMet { step, attempt, why: "no room".to_owned() }).map(|_| ());
+        }
         let stops = work.told.is_some() && !work.flight.is_deaf();
         if stops || (work.flight.speaks() && (calm || self.dice.percent(70))) {
             let mut dice = Dice::new(self.dice.throw());

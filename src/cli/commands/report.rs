@@ -298,6 +298,9 @@ fn steps(state: &RunState, out: &mut Output) -> io::Result<()> {
                 out.line(&format!("   - {}: {}", code(&name), code(&value)))?;
             }
         }
+        if let Some(watch) = planned.stop_if.as_ref().filter(|_| planned.omitted.is_none()) {
+            out.line(&format!("   - stops on this: {}", code(&watch.wanted())))?;
+        }
         if let Some(post) = planned.post.as_ref().filter(|_| planned.omitted.is_none()) {
             out.line(&format!("   - done only when this holds: {}", code(&post.wanted())))?;
         }

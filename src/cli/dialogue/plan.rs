@@ -62,6 +62,10 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     }
     for step in &plan.steps {
         proofs(step, out)?;
+        if let Some(watch) = step.stop_if.as_ref().filter(|_| step.omitted.is_none()) {
+            let (id, wanted) = (escaped(step.id.as_str()), watch.wanted());
+            out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
+        }
         if let Some(post) = step.post.as_ref().filter(|_| step.omitted.is_none()) {
             let (id, wanted) = (escaped(step.id.as_str()), post.wanted());
             out.line(&format!("{id} is done only when this holds: {}", escaped(&wanted)))?;

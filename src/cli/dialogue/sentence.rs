@@ -83,6 +83,7 @@ fn step_sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         EventKind::DeadlinePassed { step, .. } => {
             (Tone::Warning, step, "its time limit passed; it was told to stop".to_owned())
         }
+        EventKind::StopMet { step, why, .. } => (Tone::Critical, step, format!("STOPS: {why}; it was told to stop")),
         EventKind::Reconciled { step, reality, .. } => {
             let (tone, what) = seen(reality);
             (tone, step, what)

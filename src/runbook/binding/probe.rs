@@ -2,7 +2,7 @@
 
 use super::Binding;
 use crate::runbook::definition::{PostTemplate, ProbeTemplate, Step};
-use crate::runbook::probe::{Condition, Post, Probe};
+use crate::runbook::probe::{Condition, Post, Probe, Watch};
 use crate::runbook::template;
 use std::time::Duration;
 
@@ -22,6 +22,13 @@ impl Binding<'_> {
                 None
             }
         }
+    }
+
+    pub(super) fn stop_if(&self, step: &Step, place: &str, problems: &mut Vec<String>) -> Option<Watch> {
+        let of = step.stop_if.as_ref()?;
+        let place = format!("{place}, stop_if");
+        let probes = of.probes.iter().filter_map(|probe| self.probe(probe, &place, problems)).collect();
+        Some(Watch { probes, every: of.every })
     }
 
     fn spans(&self, of: &PostTemplate) -> Result<(Duration, Duration), String> {

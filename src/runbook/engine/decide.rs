@@ -37,6 +37,9 @@ pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
         Input::Deadline { step, attempt, purpose } if in_flight(state, step, *attempt, *purpose) => {
             First::one(EventKind::DeadlinePassed { step: step.clone(), attempt: *attempt, purpose: *purpose })
         }
+        Input::StopMet { step, attempt, why } if may_stop(state, step, *attempt) => {
+            First::one(EventKind::StopMet { step: step.clone(), attempt: *attempt, why: why.clone() })
+        }
         Input::Recovered { pid, version } => recovered(state, *pid, version),
         Input::Leased { epoch, scopes, place } => leased(state, *epoch, scopes, place),
         Input::TakenOver { epoch, scopes, place, from, .. } => First::one(EventKind::LeaseAcquired {
@@ -54,6 +57,7 @@ pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
         Input::Stopping { why } => First::one(EventKind::RunnerStopped { why: why.clone() }),
         Input::TaskEnded { .. }
         | Input::Deadline { .. }
+        | Input::StopMet { .. }
         | Input::LeaseLapsed { .. }
         | Input::LeaseLost { .. }
         | Input::Continue => First::default(),
@@ -62,6 +66,11 @@ pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
 
 fn in_flight(state: &RunState, step: &StepId, attempt: u32, purpose: Purpose) -> bool {
     state.working.as_ref().is_some_and(|w| &w.step == step && w.attempt == attempt && w.purpose == purpose)
+}
+
+/// Only the first condition counts.
+fn may_stop(state: &RunState, step: &StepId, attempt: u32) -> bool {
+    in_flight(state, step, attempt, Purpose::Run) && state.step(step).is_some_and(|r| r.notes.stopped.is_none())
 }
 
 fn end_event(step: &StepId, attempt: u32, purpose: Purpose, end: &End) -> EventKind {

@@ -99,6 +99,7 @@ impl RunState {
                 self.task_intended(event, step, *attempt, *purpose, task)
             }
             EventKind::DeadlinePassed { .. } => vec![Order::CancelTask { reason: CancelReason::Deadline }],
+            EventKind::StopMet { step, why, .. } => self.stop_met(step, why),
             EventKind::TaskEnded { step, purpose, outcome, .. } => {
                 self.ended(event, step, *purpose, End::Task(outcome.clone()));
                 vec![]

@@ -39,6 +39,12 @@ pub enum Input {
         attempt: u32,
         purpose: Purpose,
     },
+    /// A condition on which the step's work stops was seen.
+    StopMet {
+        step: StepId,
+        attempt: u32,
+        why: String,
+    },
     /// A runner has read the journal and takes the run up. A task that was in flight is cut off.
     Recovered {
         pid: u32,

@@ -23,6 +23,7 @@ mod probe;
 mod proof;
 mod record;
 mod settle;
+mod stop;
 mod words;
 
 pub use approval::audit as audit_approvals;

@@ -24,6 +24,9 @@ impl StepRecord {
         let ended = self.notes.ended.take();
         let answered = self.notes.answered.take();
         self.notes.fresh = false;
+        if !matches!(kind, EventKind::StepUnknown { .. } | EventKind::StepInterrupted { .. }) {
+            self.notes.stopped = None;
+        }
         match kind {
             EventKind::StepDone { .. } => {
                 self.to(StepState::Done, None);

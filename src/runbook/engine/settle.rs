@@ -1,7 +1,7 @@
 //! What follows from the end of a task, and from an answer.
 
 use super::advance::At;
-use super::{identity, probe};
+use super::{identity, probe, stop};
 use crate::event::{EventKind, Purpose};
 use crate::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use crate::model::time::Timestamp;
@@ -16,6 +16,8 @@ pub fn ended(at: At<'_>) -> Option<EventKind> {
         (purpose, End::Task(TaskOutcome::Cancelled { reason: CancelReason::Shutdown })) => {
             Some(EventKind::StepInterrupted { step: at.step(), purpose })
         }
+        (Purpose::Run, End::Task(outcome)) if at.stopped().is_some() => Some(stop::ended(at, outcome)),
+        (Purpose::Reconcile, End::Look(reality)) if at.stopped().is_some() => Some(stop::looked(at, reality)),
         (Purpose::Run, End::Task(outcome)) => run_ended(at, outcome, !ended.earlier && at.is_now(ended.at)),
         (Purpose::Reconcile, End::Look(reality)) => Some(looked(at, reality)),
         (Purpose::Reconcile, End::Task(_)) => Some(at.unknown("the look at the world did not finish")),

@@ -1,10 +1,10 @@
-//! `[[steps.post]]`: what must hold after a step before it is done.
+//! `[[steps.post]]`: what must hold after a step before it is done; `[[steps.stop_if]]`: what stops it.
 
 use super::scope::Scope;
 use super::{filled, step};
 use crate::located::{Fields, Item, Located, Problem, nearest};
 use crate::model::task::Effect;
-use crate::runbook::definition::{PostTemplate, ProbeTemplate};
+use crate::runbook::definition::{PostTemplate, ProbeTemplate, WatchTemplate};
 use crate::runbook::modules::ModuleRow;
 use crate::runbook::probe::{Compare, Condition};
 use serde_json::Value;
@@ -19,6 +19,10 @@ const COMPARES: [(&str, Compare); 6] = [
     ("below", Compare::Below),
 ];
 
+/// Between two looks at what stops a step.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+const WATCH_SHORTEST: Duration = Duration::from_secs(1);
+const WATCH_LONGEST: Duration = Duration::from_mins(10);
 /// Most probes of one step.
 const MAX_PROBES: usize = 8;
 
@@ -36,6 +40,31 @@ pub fn post(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<PostTemplate> 
     let stable_for = span(fields, scope, "stable_for");
     let within = span(fields, scope, "holds_within");
     Some(PostTemplate { probes, stable_for, within })
+}
+
+/// `[[steps.stop_if]]` and `watch_every` of a step.
+pub fn stop_if(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<WatchTemplate> {
+    let place = fields.key_place("stop_if");
+    let probes = fields.tables("stop_if", |fields| {
+        let read = probe(fields, scope, "when");
+        if fields.key_place("when").is_none() {
+            let message = "a condition on which the step stops needs `when`: what must be seen for that";
+            fields.report(Problem::at(&fields.place, message).help("when = { free_bytes = { below = \"2GB\" } }"));
+        }
+        read
+    });
+    let Some(place) = place else {
+        fields.forbid(&["watch_every"], "the step has no [[steps.stop_if]] that is watched");
+        return None;
+    };
+    if probes.len() > MAX_PROBES {
+        fields.report(Problem::at(&place, format!("at most {MAX_PROBES} conditions")));
+    }
+    let every = fields.take("watch_every").map_or(Some(WATCH_EVERY), |item| match item.read::<Duration>()? {
+        every if (WATCH_SHORTEST..=WATCH_LONGEST).contains(&every) && every.subsec_nanos() == 0 => Some(every),
+        _ => item.refuse("lie between 1s and 10m, in whole seconds"),
+    });
+    Some(WatchTemplate { probes, every: every? })
 }
 
 /// A duration, or a template that becomes one.

@@ -75,12 +75,13 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
                 approve,
                 post,
                 loss_from,
+                stop_if: None,
             })
         }
         _ => {
             fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
             fields.forbid(&["proof_out", "proof_in", "declare", "approve"], "see above");
-            fields.forbid(&["post", "stable_for", "holds_within"], "see above");
+            fields.forbid(&["post", "stable_for", "holds_within", "stop_if", "watch_every"], "see above");
             let message = "a step has exactly one of `use` (a module), `ask` (a question), `attest` (work by hand)";
             fields.report(Problem::at(&fields.place, message));
             None
@@ -123,7 +124,7 @@ fn human(
 ) -> Option<Action> {
     let answer = fields.take("answer");
     fields.forbid(
-        &["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "proof_out"],
+        &["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "proof_out", "stop_if", "watch_every"],
         "a person does this step; it belongs to steps with `use`",
     );
     if let Some(prompt) = attest {
@@ -168,6 +169,7 @@ fn task_step(
     let proof_out = proof::given(fields, row, scope);
     let approve = proof::approve(fields, scope, true);
     let post = probe::post(fields, scope);
+    let stop_if = probe::stop_if(fields, scope);
     if retry > 0 && approve.is_some() {
         let message = "a step that others approve is not repeated without asking";
         fields.report(Problem::at(&fields.place, message).help("leave `retry` out"));
@@ -208,6 +210,7 @@ fn task_step(
         approve,
         post,
         loss_from: parts.loss_from,
+        stop_if,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod pair;
 pub mod preflight;
 pub mod remove_made;
 pub mod restore;
+pub mod room;
 pub mod safety_dump;
 pub mod scratch;
 pub mod script;

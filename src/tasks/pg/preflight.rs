@@ -328,7 +328,11 @@ async fn space(
 }
 
 /// Free bytes where the new database will lie; `None` where that disk is not this machine's.
-async fn server_space(session: &Session, server: &Server, tablespace: Option<&str>) -> Result<Option<u64>, Stop> {
+pub(super) async fn server_space(
+    session: &Session,
+    server: &Server,
+    tablespace: Option<&str>,
+) -> Result<Option<u64>, Stop> {
     let local = server.host.starts_with('/')
         || server.host == "localhost"
         || server.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());

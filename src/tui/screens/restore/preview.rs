@@ -140,6 +140,9 @@ fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep, left_out: Option<Str
     if let Some(identity) = &step.identity {
         doc.marked(indent(), format!("target: {}", identity.title), Role::Base);
     }
+    if let Some(watch) = &step.stop_if {
+        doc.marked(indent(), format!("stops on this: {}", watch.wanted()), Role::Base);
+    }
     if let Some(post) = &step.post {
         doc.marked(indent(), format!("done only when this holds: {}", post.wanted()), Role::Base);
     }

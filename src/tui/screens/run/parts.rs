@@ -210,6 +210,9 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
         doc.fact("target", identity.title.clone(), Role::Strong);
         doc.fact("read", format::ago(identity.read_at, cx.now), Role::Dim);
     }
+    if let Some(watch) = &step.stop_if {
+        doc.fact("stops on", watch.wanted(), Role::Base);
+    }
     if let Some(post) = &step.post {
         doc.fact("must hold", post.wanted(), Role::Base);
     }
