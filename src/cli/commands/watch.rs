@@ -107,7 +107,7 @@ impl Post<'_> {
                 }
             }
             if open {
-                let opened = match self.open(stops).await? {
+                let opened = match Box::pin(self.open(stops)).await? {
                     Ok(sight) => matches!(sight, Sight::Opened { .. }),
                     Err(ending) => return Ok(ending),
                 };
