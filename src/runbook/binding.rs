@@ -5,7 +5,7 @@ mod probe;
 use super::approval::Approver;
 use super::definition::{Action, Approve, Confirm, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
 use super::drill::Made;
-use super::modules::{InputType, Modules};
+use super::modules::{InputRow, InputType, Modules};
 use super::plan::{Mode, Plan, PlannedAction, PlannedApproval, PlannedDeclare, PlannedStep};
 use super::{digest, drill, template};
 use crate::model::estate::{Asset, Estate};
@@ -324,10 +324,11 @@ impl<'a> Binding<'a> {
         }
     }
 
-    fn takes_proofs(&self, action: &PlannedAction) -> bool {
+    fn takes_proofs(&self, step: &Step, action: &PlannedAction) -> bool {
         let PlannedAction::Task(task) = action else { return false };
         let inputs = self.modules.get(&task.module).map(|row| row.inputs.as_slice()).unwrap_or_default();
-        inputs.iter().any(|input| input.name == "proofs" && input.kind == InputType::Table)
+        let takes = |input: &InputRow| input.name == "proofs" && input.kind == InputType::Table;
+        !step.proof_in.is_empty() && inputs.iter().any(takes)
     }
 
     fn step(&self, step: &Step, identity: Option<&TargetIdentity>) -> Result<PlannedStep, Vec<String>> {
@@ -355,16 +356,13 @@ impl<'a> Binding<'a> {
         let target = step.target.as_ref().and_then(|template| task(template, ", target"));
         let undo = step.undo.as_ref().and_then(|template| task(template, ", undo"));
         let omitted = self.omitted(step);
-        if omitted.is_none() {
-            problems.extend(unidentified(step, identity).map(|problem| format!("{place}: {problem}")));
-        }
-        let declare = self.declared(step, &place, &mut problems);
+        let unidentified = unidentified(step, identity).filter(|_| omitted.is_none());
+        problems.extend(unidentified.map(|problem| format!("{place}: {problem}")));
+        let (declare, post) = (self.declared(step, &place, &mut problems), self.post(step, &place, &mut problems));
         let approve = self.approved(step.approve.as_ref(), &place, &mut problems);
-        let post = self.post(step, &place, &mut problems);
         let stop_if = self.stop_if(step, &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
-        let takes_proofs = !step.proof_in.is_empty() && self.takes_proofs(&action);
-        let idempotent = self.may_run_twice(&action);
+        let (takes_proofs, idempotent) = (self.takes_proofs(step, &action), self.may_run_twice(&action));
         let makes = if omitted.is_none() { self.makes(&action)? } else { None };
         Ok(PlannedStep {
             id: step.id.clone(),

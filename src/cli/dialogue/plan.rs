@@ -66,15 +66,21 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
             let (id, wanted) = (escaped(step.id.as_str()), watch.wanted());
             out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
         }
-        if let Some(post) = step.post.as_ref().filter(|_| step.omitted.is_none()) {
-            let (id, wanted) = (escaped(step.id.as_str()), post.wanted());
-            out.line(&format!("{id} is done only when this holds: {}", escaped(&wanted)))?;
-        }
+        watched(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
         if let Some(phrase) = shown.and_then(|(phrase, identity)| render_phrase(phrase, identity, "").ok()) {
             let place = escaped(step.id.as_str());
             out.line(&format!("{place} will ask for: {}", escaped(&phrase)))?;
         }
+    }
+    Ok(())
+}
+
+/// What must hold after a step.
+fn watched(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
+    if let Some(post) = step.post.as_ref().filter(|_| step.omitted.is_none()) {
+        let (id, wanted) = (escaped(step.id.as_str()), post.wanted());
+        out.line(&format!("{id} is done only when this holds: {}", escaped(&wanted)))?;
     }
     Ok(())
 }

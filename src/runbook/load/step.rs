@@ -175,21 +175,7 @@ fn task_step(
         fields.report(Problem::at(&fields.place, message).help("leave `retry` out"));
     }
     fields.forbid(&["answer"], "it belongs to `ask`");
-    let place = fields.place;
-    if confirm == Confirm::Phrase && phrase_item.is_none() {
-        fields.report(
-            Problem::at(&place, format!("step `{}` is confirmed by a phrase and has none", parts.id))
-                .help("phrase = \"swap {{ target.database }} {{ target.code }}\""),
-        );
-    }
-    if confirm == Confirm::Phrase && target.is_none() {
-        let message =
-            format!("step `{}` is confirmed by a phrase over its live target, and names no `target`", parts.id);
-        fields.report(Problem::at(&place, message));
-    }
-    if let Some(item) = phrase_item.filter(|_| confirm != Confirm::Phrase) {
-        item.report(Problem::at(&item.place, "the phrase is never asked for: `confirm` is not \"phrase\""));
-    }
+    phrased(fields, &parts.id, confirm, phrase_item, target.is_some());
     Step {
         id: parts.id,
         title: parts.title,
@@ -211,6 +197,24 @@ fn task_step(
         post,
         loss_from: parts.loss_from,
         stop_if,
+    }
+}
+
+/// A phrase is there where it is asked for, with the target that it is made from, and nowhere else.
+fn phrased(fields: &Fields<'_>, id: &StepId, confirm: Confirm, phrase_item: Option<Item<'_>>, has_target: bool) {
+    let place = fields.place;
+    if confirm == Confirm::Phrase && phrase_item.is_none() {
+        fields.report(
+            Problem::at(&place, format!("step `{id}` is confirmed by a phrase and has none"))
+                .help("phrase = \"swap {{ target.database }} {{ target.code }}\""),
+        );
+    }
+    if confirm == Confirm::Phrase && !has_target {
+        let message = format!("step `{id}` is confirmed by a phrase over its live target, and names no `target`");
+        fields.report(Problem::at(&place, message));
+    }
+    if let Some(item) = phrase_item.filter(|_| confirm != Confirm::Phrase) {
+        item.report(Problem::at(&item.place, "the phrase is never asked for: `confirm` is not \"phrase\""));
     }
 }
 
