@@ -2,13 +2,10 @@
 
 use super::definition::{Check, Checklist, Item, Period};
 use crate::health::rules;
-use crate::located::{self, Fields, Located, Place, Problem, Problems, nearest};
+use crate::located::{self, Fields, Located, Place, Problem, Problems, folder, nearest};
 use crate::model::proof::Level;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
-
-/// Largest checklist file, in bytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// The checklists that come with the program, in the order of their lists.
 const BUILT_IN: [(&str, &str); 4] = [
@@ -31,10 +28,12 @@ pub fn all(dirs: &[PathBuf]) -> (Vec<Checklist>, Vec<String>) {
             Err(problems) => errors.push(problems.to_string()),
         }
     }
-    for file in files(dirs, &mut errors) {
-        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    for file in folder::files("checklist", dirs, &mut errors) {
+        let stem = folder::stem(&file);
         let at = lists.iter().position(|list| list.id == stem);
-        match (load(&file, &stem), at) {
+        let read = folder::text(&file)
+            .and_then(|text| parse(&stem, &file.display().to_string(), &text).map_err(|problems| problems.to_string()));
+        match (read, at) {
             (Ok(list), Some(at)) => lists[at] = list,
             (Ok(list), None) => lists.push(list),
             (Err(error), at) => {
@@ -48,37 +47,9 @@ pub fn all(dirs: &[PathBuf]) -> (Vec<Checklist>, Vec<String>) {
     (lists, errors)
 }
 
-fn files(dirs: &[PathBuf], errors: &mut Vec<String>) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for dir in dirs {
-        match std::fs::read_dir(dir) {
-            Ok(entries) => found.extend(
-                entries
-                    .filter_map(Result::ok)
-                    .map(|entry| entry.path())
-                    .filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
-            ),
-            Err(error) => errors.push(format!("checklist folder {} cannot be read: {error}", dir.display())),
-        }
-    }
-    found.sort();
-    found
-}
-
-fn load(file: &Path, stem: &str) -> Result<Checklist, String> {
-    let origin = file.display().to_string();
-    let about = std::fs::metadata(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
-    if !about.is_file() || about.len() > MAX_FILE {
-        return Err(format!("{origin} is not a file of at most {MAX_FILE} bytes"));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
-    parse(stem, &origin, &text).map_err(|problems| problems.to_string())
-}
-
 /// Reads one checklist. `stem` is its file name without extension, which is its id.
 pub fn parse(stem: &str, origin: &str, text: &str) -> Result<Checklist, Problems> {
-    let file = if origin == "built in" { format!("{stem}.toml (built in)") } else { origin.to_owned() };
-    located::read(&file, text, |fields| {
+    located::read(&folder::shown(stem, origin), text, |fields| {
         let title = fields.required::<String>("title");
         let period = fields.need("period").and_then(|item| item.choice(&PERIODS));
         let place = fields.key_place("items").unwrap_or(Place::WHOLE);

@@ -35,6 +35,7 @@
 //! ```
 
 mod fields;
+pub mod folder;
 mod item;
 mod nearest;
 mod place;

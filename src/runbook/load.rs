@@ -8,15 +8,12 @@ mod step;
 
 use super::definition::{Drill, Resolve, Runbook, RunbookKind};
 use super::modules::Modules;
-use crate::located::{self, Fields, Item, Located, Problem, Problems};
+use crate::located::{self, Fields, Item, Located, Problem, Problems, folder};
 use crate::model::id::{RunbookId, StepId};
 use crate::model::task::Effect;
 use scope::Scope;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-
-/// Largest runbook file, in bytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// The runbooks that come with the program: file name without extension, and text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -38,7 +35,7 @@ pub fn all(dirs: &[PathBuf], modules: &Modules) -> (Vec<Runbook>, Vec<String>) {
         }
     }
     let (mut own, mut twice) = (Vec::<Runbook>::new(), Vec::new());
-    for file in files(dirs, &mut errors) {
+    for file in folder::files("runbook", dirs, &mut errors) {
         match load(&file, modules) {
             Ok(runbook) => {
                 if let Some(other) = own.iter().find(|other| other.id == runbook.id) {
@@ -59,41 +56,14 @@ pub fn all(dirs: &[PathBuf], modules: &Modules) -> (Vec<Runbook>, Vec<String>) {
     (runbooks, errors)
 }
 
-fn files(dirs: &[PathBuf], errors: &mut Vec<String>) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for dir in dirs {
-        match std::fs::read_dir(dir) {
-            Ok(entries) => found.extend(
-                entries
-                    .filter_map(Result::ok)
-                    .map(|entry| entry.path())
-                    .filter(|path| path.extension().is_some_and(|e| e == "toml")),
-            ),
-            Err(error) => errors.push(format!("runbook folder {} cannot be read: {error}", dir.display())),
-        }
-    }
-    found.sort();
-    found
-}
-
 fn load(file: &Path, modules: &Modules) -> Result<Runbook, String> {
-    let origin = file.display().to_string();
-    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let readable = std::fs::metadata(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
-    if !readable.is_file() {
-        return Err(format!("{origin} is not a file"));
-    }
-    if readable.len() > MAX_FILE {
-        return Err(format!("{origin} is larger than a runbook can be ({MAX_FILE} bytes)"));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{origin} cannot be read: {error}"))?;
-    parse(&stem, &origin, &text, modules).map_err(|problems| problems.to_string())
+    let text = folder::text(file)?;
+    parse(&folder::stem(file), &file.display().to_string(), &text, modules).map_err(|problems| problems.to_string())
 }
 
 /// Reads one runbook. `stem` is its file name without extension, which its id must repeat.
 pub fn parse(stem: &str, origin: &str, text: &str, modules: &Modules) -> Result<Runbook, Problems> {
-    let file = if origin == "built in" { format!("{stem}.toml (built in)") } else { origin.to_owned() };
-    located::read(&file, text, |fields| runbook(fields, stem, origin, text, modules))
+    located::read(&folder::shown(stem, origin), text, |fields| runbook(fields, stem, origin, text, modules))
 }
 
 fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, modules: &Modules) -> Option<Runbook> {

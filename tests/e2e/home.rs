@@ -2,7 +2,7 @@
 
 use crate::operator::Run;
 use crate::proxy::Proxy;
-use crate::s3::{S3Fixture, SECRET};
+use crate::s3::{BUCKET, KEY, S3Fixture, SECRET};
 use relight::catalog::ScanStatus;
 use relight::model::task::Values;
 use relight::model::time::Clock as _;
@@ -56,6 +56,32 @@ impl Home {
 
     pub fn state(&self) -> PathBuf {
         self.path("state")
+    }
+
+    /// The beginning of a configuration: the shop with its shelf, and its bucket below `prefix`.
+    pub fn estate(&self, prefix: &str) -> String {
+        let endpoint = self.proxy.endpoint();
+        format!(
+            r#"
+[estate]
+name = "shop"
+environment = "production"
+
+[[stores]]
+id = "shelf"
+type = "local"
+path = "shelf"
+
+[[stores]]
+id = "bucket"
+type = "s3"
+bucket = "{BUCKET}"
+prefix = "{prefix}"
+endpoint = "{endpoint}"
+access_key_id = "{KEY}"
+secret_access_key = {{ file = "secret" }}
+"#
+        )
     }
 
     /// Rewrites the configuration.

@@ -2,7 +2,6 @@
 //! bucket.
 
 use crate::home::Home;
-use crate::s3::{BUCKET, KEY};
 use crate::shop::{Shop, gzip, shop};
 use relight::runbook::{Mode, Plan};
 use serde_json::{Value, json};
@@ -88,26 +87,9 @@ impl Scene {
 
     fn config_text(&self) -> String {
         let (port, bin, database) = (self.shop.cluster.port, crate::postgres::BIN, &self.database);
-        let endpoint = self.proxy.endpoint();
+        let estate = self.estate("db/");
         format!(
-            r#"
-[estate]
-name = "shop"
-environment = "production"
-
-[[stores]]
-id = "shelf"
-type = "local"
-path = "shelf"
-
-[[stores]]
-id = "bucket"
-type = "s3"
-bucket = "{BUCKET}"
-prefix = "db/"
-endpoint = "{endpoint}"
-access_key_id = "{KEY}"
-secret_access_key = {{ file = "secret" }}
+            r#"{estate}
 
 [[servers]]
 id = "main"

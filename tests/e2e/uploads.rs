@@ -2,7 +2,6 @@
 //! or as a tree on the shelf.
 
 use crate::home::Home;
-use crate::s3::{BUCKET, KEY};
 use crate::scene::Place;
 use crate::shop::gzip;
 use relight::runbook::Plan;
@@ -116,26 +115,9 @@ impl Uploads {
     }
 
     fn config_text(&self) -> String {
-        let endpoint = self.proxy.endpoint();
+        let estate = self.estate("files/");
         format!(
-            r#"
-[estate]
-name = "shop"
-environment = "production"
-
-[[stores]]
-id = "shelf"
-type = "local"
-path = "shelf"
-
-[[stores]]
-id = "bucket"
-type = "s3"
-bucket = "{BUCKET}"
-prefix = "files/"
-endpoint = "{endpoint}"
-access_key_id = "{KEY}"
-secret_access_key = {{ file = "secret" }}
+            r#"{estate}
 
 [[assets]]
 id = "uploads"
