@@ -1,6 +1,6 @@
 //! Typed reading of a module's input, and the three ways in which its work can stop early.
 
-use crate::model::task::{CancelReason, Failure, TaskOutcome, Values};
+use crate::model::task::{CancelReason, Failure, Reality, TaskOutcome, Values};
 use serde::de::DeserializeOwned;
 
 /// Why a module did not reach its end.
@@ -35,6 +35,16 @@ impl Stop {
             Stop::Failed(failure) | Stop::Unknown(failure) => failure.what.clone(),
             Stop::Cancelled(_) => "it was cancelled".to_owned(),
         }
+    }
+}
+
+/// A look that did not come to its end leaves everything open.
+impl From<Stop> for Reality {
+    fn from(stop: Stop) -> Self {
+        Reality::Unknown(match stop {
+            Stop::Failed(failure) | Stop::Unknown(failure) => failure,
+            Stop::Cancelled(_) => Failure::new("the look was cut short"),
+        })
     }
 }
 

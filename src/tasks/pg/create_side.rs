@@ -2,7 +2,7 @@
 
 use super::database::{self, Shape};
 use super::names::{MarkState, check_name};
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
@@ -18,13 +18,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Create an empty database beside the live one",
     effect: Effect::Reversible,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name of the new database" },
         InputSpec {
             name: "shape",
@@ -67,11 +62,7 @@ impl Module for CreateSide {
     }
 
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
-        match look(cx, input).await {
-            Ok(reality) => reality,
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cancelled")),
-        }
+        look(cx, input).await.unwrap_or_else(Reality::from)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::connect::Session;
 use super::names::{Mark, MarkState, ident, literal};
 use crate::model::task::Failure;
+use crate::model::text::escaped;
 use crate::tasks::input::Stop;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -193,10 +194,17 @@ pub async fn guests(session: &Session, oids: &[u32]) -> Result<Vec<Guest>, Stop>
                 text(4),
                 text(5)
             );
-            let title = crate::model::text::escaped(&title).into_owned();
+            let title = escaped(&title).into_owned();
             Guest { pid: row.get(0), title, background: row.get(6) }
         })
         .collect())
+}
+
+/// Ends every session on a database, and removes it.
+pub async fn remove(session: &Session, database: &Database) -> Result<(), Stop> {
+    expel(session, &[database.oid], Duration::from_secs(30)).await?;
+    let doing = format!("removing database `{}`", escaped(&database.name));
+    session.change(&doing, &format!("DROP DATABASE {}", ident(&database.name))).await
 }
 
 /// Ends every session on these databases and waits until none is left. Returns whom it ended.

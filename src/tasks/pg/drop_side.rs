@@ -1,8 +1,7 @@
 //! `pg.drop-side`: removes a database that this run made, and nothing else.
 
 use super::database;
-use super::names::ident;
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
@@ -10,7 +9,6 @@ use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
 
 pub struct DropSide;
 
@@ -19,13 +17,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Remove a database that this run made beside the live one",
     effect: Effect::Reversible,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec {
             name: "side",
             kind: InputKind::Text,
@@ -76,8 +69,7 @@ impl Module for DropSide {
         match look.await {
             Ok(true) => Reality::NotDone("the database is still there".to_owned()),
             Ok(false) => Reality::Done(values(json!({ "removed": false }))),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cancelled")),
+            Err(stop) => stop.into(),
         }
     }
 }
@@ -95,9 +87,6 @@ async fn remove(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         return Ok(values(json!({ "removed": false })));
     }
     let found = database::ours(&session, &input.side, &cx.owner.run).await?;
-    database::expel(&session, &[found.oid], Duration::from_secs(30)).await?;
-    session
-        .change(&format!("removing database `{}`", found.name), &format!("DROP DATABASE {}", ident(&found.name)))
-        .await?;
+    database::remove(&session, &found).await?;
     Ok(values(json!({ "removed": true })))
 }

@@ -1,7 +1,7 @@
 //! `pg.health`: whether the database serves again, asked as an application would, with retries.
 
 use super::connect::Session;
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::checks::http_health::{NOT_ASKED, ask};
 use crate::tasks::context::TaskContext;
@@ -19,13 +19,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Connect as an application would, read, write in a rolled-back transaction; ask the health address",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec { name: "url", kind: InputKind::Text, required: false, help: "The application's health address" },
         InputSpec {

@@ -9,6 +9,7 @@ use crate::model::task::{Effect, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::pg::target::SERVER;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -19,7 +20,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Read the live identity of a database: cluster, role, name, object id, rows written",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
+        SERVER,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Name of the live database" },
     ],
     outputs: &["title", "facts", "shown"],

@@ -1,7 +1,7 @@
 //! `pg.made-gone`: whether nothing is left of the databases that this run made.
 
 use super::database;
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
@@ -17,13 +17,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Look that no database is left that this run made",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name that the database was given" },
     ],
     outputs: &["gone"],

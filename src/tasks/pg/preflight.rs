@@ -5,7 +5,7 @@ use super::database;
 use super::inventory;
 use super::names::check_name;
 use super::script::Inventory;
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use super::tools::{self, Version};
 use crate::model::content::Form;
 use crate::model::estate::Server;
@@ -29,13 +29,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Check space, versions, connections, names, roles and extensions before a restore",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name for the restored database" },
         InputSpec { name: "aside", kind: InputKind::Text, required: true, help: "Dated name for the old database" },

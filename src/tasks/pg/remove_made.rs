@@ -2,16 +2,14 @@
 
 use super::database;
 use super::made_gone::Input;
-use super::names::ident;
-use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::model::text::escaped;
+use crate::model::task::{Effect, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::pg::target::{CLUSTER, SERVER};
 use crate::tasks::production;
 use crate::tasks::reach::Reach;
 use serde_json::json;
-use std::time::Duration;
 
 pub struct RemoveMade;
 
@@ -20,13 +18,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Remove the databases that this run made, whatever they are called by now",
     effect: Effect::Reversible,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Name that the database was given" },
     ],
     outputs: &["removed"],
@@ -58,8 +51,7 @@ impl Module for RemoveMade {
         match look.await {
             Ok(0) => Reality::Done(values(json!({ "removed": [] }))),
             Ok(left) => Reality::NotDone(format!("{left} databases of this run are still there")),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cancelled")),
+            Err(stop) => stop.into(),
         }
     }
 }
@@ -71,13 +63,7 @@ async fn remove(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     for made in database::made_by(&session, &cx.owner.run).await? {
         // Someone may have given it a live name since.
         production::database(cx, server, &made.name).await?;
-        database::expel(&session, &[made.oid], Duration::from_secs(30)).await?;
-        session
-            .change(
-                &format!("removing database `{}`", escaped(&made.name)),
-                &format!("DROP DATABASE {}", ident(&made.name)),
-            )
-            .await?;
+        database::remove(&session, &made).await?;
         removed.push(made.name);
     }
     Ok(values(json!({ "removed": removed })))

@@ -2,7 +2,7 @@
 
 use super::database;
 use super::inventory;
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use super::tools;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
@@ -26,13 +26,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Dump the live database into the run's folder and read the dump back",
     effect: Effect::Costly,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec {
             name: "live_oid",

@@ -4,7 +4,7 @@ use super::database::Database;
 use super::exchange::{Exchange, Scene, calm_session, lock, reopen};
 use super::names::{Mark, MarkState, check_name};
 use super::settings;
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
@@ -21,13 +21,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Exchange the names of the live and the restored database in one guarded step",
     effect: Effect::Irreversible,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec {
             name: "live_oid",
@@ -85,10 +80,7 @@ impl Module for Swap {
 
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
         let look = async { look(cx, &read(input)?).await };
-        look.await.unwrap_or_else(|stop| match stop {
-            Stop::Failed(failure) | Stop::Unknown(failure) => Reality::Unknown(failure),
-            Stop::Cancelled(_) => Reality::Unknown(Failure::new("the look was cancelled")),
-        })
+        look.await.unwrap_or_else(Reality::from)
     }
 }
 

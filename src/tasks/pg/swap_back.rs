@@ -7,6 +7,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::pg::target::{CLUSTER, SERVER};
 use crate::tasks::reach::Reach;
 use serde_json::json;
 
@@ -17,13 +18,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Take a swap back: the old database gets the live name again",
     effect: Effect::Irreversible,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "Live name" },
         InputSpec {
             name: "live_oid",
@@ -78,10 +74,7 @@ impl Module for SwapBack {
                 Reality::NotDone(scene.describe())
             })
         };
-        look.await.unwrap_or_else(|stop| match stop {
-            Stop::Failed(failure) | Stop::Unknown(failure) => Reality::Unknown(failure),
-            Stop::Cancelled(_) => Reality::Unknown(Failure::new("the look was cancelled")),
-        })
+        look.await.unwrap_or_else(Reality::from)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::model::id::{AssetId, ServerId};
 use crate::model::task::Failure;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::Stop;
+use crate::tasks::module::{InputKind, InputSpec};
 use serde::Deserialize;
 
 /// Part of the input of every module that works on a server.
@@ -39,6 +40,14 @@ impl Target {
         Ok((session, server))
     }
 }
+
+/// Row of a module's inputs: see [`Target::server`].
+pub const SERVER: InputSpec =
+    InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" };
+
+/// Row of a module's inputs: see [`Target::system_identifier`].
+pub const CLUSTER: InputSpec =
+    InputSpec { name: "system_identifier", kind: InputKind::Text, required: true, help: "Cluster that the plan saw" };
 
 /// System identifier, and whether the server is in recovery.
 pub async fn cluster(session: &Session) -> Result<(String, bool), Stop> {

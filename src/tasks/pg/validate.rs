@@ -5,7 +5,7 @@ use super::database;
 use super::inventory;
 use super::names::MarkState;
 use super::script::{Inventory, full_name};
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::estate::Server;
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
@@ -25,13 +25,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Compare the restored database with its dump: tables, row counts, constraints, indexes, sequences",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Restored database" },
         InputSpec {
             name: "database",

@@ -9,6 +9,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect;
+use crate::tasks::pg::target::CLUSTER;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -21,12 +22,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     inputs: &[
         InputSpec { name: "primary", kind: InputKind::Text, required: true, help: "The stopped server" },
         InputSpec { name: "standby", kind: InputKind::Text, required: true, help: "The server that follows it" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Their cluster, as planned",
-        },
+        CLUSTER,
         InputSpec { name: "within", kind: InputKind::Text, required: false, help: "How long to wait; default 2m" },
     ],
     outputs: &["demoted_at", "applied", "proofs"],

@@ -69,11 +69,7 @@ impl Module for Fence {
     }
 
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
-        match reality(cx, input).await {
-            Ok(reality) => reality,
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
-        }
+        reality(cx, input).await.unwrap_or_else(Reality::from)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::pg::connect::{self, address};
+use crate::tasks::pg::target::SERVER;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Read the live identity of one server of a pair, where it answers; never fails for silence",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
+        SERVER,
         InputSpec {
             name: "folder",
             kind: InputKind::Flag,

@@ -11,6 +11,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::pg::connect;
+use crate::tasks::pg::target::CLUSTER;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -24,12 +25,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     inputs: &[
         InputSpec { name: "primary", kind: InputKind::Text, required: true, help: "The lost server" },
         InputSpec { name: "standby", kind: InputKind::Text, required: true, help: "The server to promote" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Their cluster, as planned",
-        },
+        CLUSTER,
     ],
     outputs: &[
         "estimate",

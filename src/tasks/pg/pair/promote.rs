@@ -8,6 +8,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect::{self, Session};
+use crate::tasks::pg::target::CLUSTER;
 use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
@@ -26,12 +27,7 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: true,
             help: "The primary until now; refused while it answers as one",
         },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Their cluster, as planned",
-        },
+        CLUSTER,
         InputSpec {
             name: "proofs",
             kind: InputKind::Table,
@@ -81,8 +77,7 @@ impl Module for Promote {
         match looking.await {
             Ok((live, server)) if !live.standby => Reality::Done(output(&server, &live)),
             Ok(_) => Reality::NotDone("it is still a standby; promoting it again does no harm".to_owned()),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
+            Err(stop) => stop.into(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect::{self, Session};
 use crate::tasks::pg::names::literal;
+use crate::tasks::pg::target::CLUSTER;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -25,12 +26,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     inputs: &[
         InputSpec { name: "server", kind: InputKind::Text, required: true, help: "The former primary, stopped" },
         InputSpec { name: "primary", kind: InputKind::Text, required: true, help: "The new one" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Their cluster, as planned",
-        },
+        CLUSTER,
         InputSpec {
             name: "method",
             kind: InputKind::Text,
@@ -78,11 +74,7 @@ impl Module for Rejoin {
     }
 
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
-        match reality(cx, input).await {
-            Ok(reality) => reality,
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
-        }
+        reality(cx, input).await.unwrap_or_else(Reality::from)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect;
+use crate::tasks::pg::target::CLUSTER;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -21,12 +22,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     inputs: &[
         InputSpec { name: "standby", kind: InputKind::Text, required: true, help: "The server that follows" },
         InputSpec { name: "primary", kind: InputKind::Text, required: true, help: "The server that it follows" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Their cluster, as planned",
-        },
+        CLUSTER,
         InputSpec {
             name: "max_bytes",
             kind: InputKind::Integer,

@@ -8,6 +8,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::pg::connect;
+use crate::tasks::pg::target::CLUSTER;
 use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,12 +28,7 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: true,
             help: "The other half; it must answer as a standby",
         },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Their cluster, as planned",
-        },
+        CLUSTER,
     ],
     outputs: &["writable"],
     idempotent: true,
@@ -74,8 +70,7 @@ impl Module for Unfence {
         match look.await {
             Ok((true, server)) => Reality::Done(values(json!({ "writable": server }))),
             Ok((false, _)) => Reality::NotDone("it does not answer as a primary".to_owned()),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
+            Err(stop) => stop.into(),
         }
     }
 }

@@ -9,9 +9,9 @@ mod plain;
 use super::connect::{self, Session};
 use super::database::{self, Database};
 use super::inventory;
-use super::names::{Mark, MarkState, ident};
+use super::names::{Mark, MarkState};
 use super::script::{Inventory, Without};
-use super::target::Target;
+use super::target::{CLUSTER, SERVER, Target};
 use crate::model::content::Form;
 use crate::model::estate::Server;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
@@ -32,13 +32,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Load a dump into the database beside the live one",
     effect: Effect::Costly,
     inputs: &[
-        InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Server of the configuration" },
-        InputSpec {
-            name: "system_identifier",
-            kind: InputKind::Text,
-            required: true,
-            help: "Cluster that the plan saw",
-        },
+        SERVER,
+        CLUSTER,
         InputSpec { name: "side", kind: InputKind::Text, required: true, help: "Database that this run made" },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
         InputSpec {
@@ -106,11 +101,7 @@ impl Module for Restore {
     }
 
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
-        match look(cx, input).await {
-            Ok(reality) => reality,
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cancelled")),
-        }
+        look(cx, input).await.unwrap_or_else(Reality::from)
     }
 }
 
@@ -174,10 +165,7 @@ async fn emptied(cx: &TaskContext, session: &Session, server: &Server, side: Dat
         return Ok(side);
     }
     cx.feed.line(format!("emptying {} after an earlier attempt", escaped(&side.name)));
-    database::expel(session, &[side.oid], Duration::from_secs(30)).await?;
-    session
-        .change(&format!("removing database `{}`", side.name), &format!("DROP DATABASE {}", ident(&side.name)))
-        .await?;
+    database::remove(session, &side).await?;
     database::create(session, &side.name, &side.shape, &cx.owner.run).await?;
     database::ours(session, &side.name, &cx.owner.run).await
 }

@@ -55,8 +55,7 @@ impl Module for ScratchLose {
         match looking.await {
             Ok((left, server)) if left.is_empty() => Reality::Done(values(json!({ "lost": server }))),
             Ok((left, _)) => Reality::NotDone(format!("it runs: {}", listed(&left))),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
+            Err(stop) => stop.into(),
         }
     }
 }

@@ -102,8 +102,7 @@ impl Module for ScratchServer {
             Ok((Ok(live), _, input)) => Reality::Done(output(&input, &live)),
             Ok((Err(_), false, _)) => Reality::Unknown(Failure::new("a copy that was begun still runs")),
             Ok((Err(why), true, _)) => Reality::NotDone(format!("{why}; it can be begun again")),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
+            Err(stop) => stop.into(),
         }
     }
 }

@@ -51,8 +51,7 @@ impl Module for ScratchRemove {
         match looking.await {
             Ok((false, server)) => Reality::Done(values(json!({ "removed": server }))),
             Ok((true, _)) => Reality::NotDone("what this run made is still there".to_owned()),
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => Reality::Unknown(failure),
-            Err(Stop::Cancelled(_)) => Reality::Unknown(Failure::new("the look was cut short")),
+            Err(stop) => stop.into(),
         }
     }
 }
