@@ -5,7 +5,7 @@ use chrono::{Duration, TimeZone, Utc};
 use relight::catalog::{Catalog, RecoveryWindow, ScanStatus, StoreScan, snapshot::Hole};
 use relight::health::{AssetHealth, Severity, assess, rules};
 use relight::model::actor::Actor;
-use relight::model::backup::{Backup, BackupKind, ChainLink, Copy, Sidecar, TimeSource};
+use relight::model::backup::{Backup, BackupKind, ChainLink, Copy, Labels, Sidecar, TimeSource};
 use relight::model::estate::{Asset, AssetKind, Estate, Schedule, Source, StoreConfig, StorePlace, Tier};
 use relight::model::id::{AssetId, BackupId, StoreId};
 use relight::model::objective::{CopyRule, Objectives, ProofRule};
@@ -131,8 +131,8 @@ fn backup(days: i64) -> Backup {
         copies: vec![copy("local"), copy("s3")],
         chain: None,
         sidecars: Vec::new(),
-        proof: (days == 0).then(|| proof(&id, ProofOutcome::Passed, Duration::hours(9))),
-        labels: BTreeMap::new(),
+        proof: (days == 0).then(|| proof(&id, ProofOutcome::Passed, Duration::hours(9)).into()),
+        labels: Labels::new(),
     }
 }
 
@@ -258,7 +258,7 @@ fn incomplete_broken_and_contradicted_backups_are_named() {
     catalog.backups[0] = backup(0);
     catalog.backups[1].complete = Some(false);
     one(&catalog, "incomplete-backup", Severity::Warning);
-    catalog.backups[0].chain = Some(ChainLink { base_name: "full_1".to_owned(), base: None });
+    catalog.backups[0].chain = Some(ChainLink { base_name: "full_1".to_owned(), base: None }.into());
     one(&catalog, "broken-chain", Severity::Critical);
     catalog.backups[0].sidecars = vec![Sidecar {
         name: "checksums.txt".to_owned(),
@@ -302,10 +302,10 @@ fn a_hole_ahead_of_the_newest_full_is_critical_and_behind_it_a_warning() {
 fn proofs_fail_age_and_lack() {
     let mut catalog = catalog();
     let id = catalog.backups[0].id.to_string();
-    catalog.backups[0].proof = Some(proof(&id, ProofOutcome::Failed, Duration::hours(1)));
+    catalog.backups[0].proof = Some(proof(&id, ProofOutcome::Failed, Duration::hours(1)).into());
     one(&catalog, "proof-failed", Severity::Critical);
     one(&catalog, "unproven", Severity::Warning);
-    catalog.backups[0].proof = Some(proof(&id, ProofOutcome::Passed, Duration::days(8)));
+    catalog.backups[0].proof = Some(proof(&id, ProofOutcome::Passed, Duration::days(8)).into());
     one(&catalog, "proof-stale", Severity::Warning);
 }
 

@@ -6,13 +6,13 @@ use super::sidecars::History;
 use super::sighting::{Sighting, base_name, mark, stem_and_family, word};
 use super::snapshot::{Catalog, StoreScan, Unrecognised};
 use super::{chain, window};
-use crate::model::backup::{Backup, BackupKind, TimeSource};
+use crate::model::backup::{Backup, BackupKind, Labels, TimeSource};
 use crate::model::content::{Content, Form};
 use crate::model::estate::Estate;
 use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::time::Timestamp;
 use crate::model::wal::LogTimeline;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// What one store gave, ready to be joined.
 #[derive(Debug)]
@@ -25,34 +25,40 @@ pub(super) struct Part {
     pub histories: Vec<History>,
 }
 
-/// What makes two sightings the same backup. The instant is the earliest that the name may mean, which
-/// does not depend on modification times; these differ from store to store.
-type Key = (AssetId, BackupKind, Timestamp, Vec<(String, String)>, String);
-
 pub(super) fn assemble(estate: &Estate, mut parts: Vec<Part>, scanned_at: Option<Timestamp>) -> Catalog {
-    let mut groups: BTreeMap<Key, Vec<Sighting>> = BTreeMap::new();
+    let mut sightings: Vec<Sighting> = Vec::new();
     for part in &mut parts {
-        for sighting in part.sightings.drain(..) {
-            let captures = sighting.captures.clone();
-            let at = whole_seconds(sighting.reading.first());
-            let key = (sighting.asset.clone(), sighting.kind, at, captures, sighting.tag.clone());
-            groups.entry(key).or_default().push(sighting);
+        // Many sightings are in one store as a rule: theirs are taken over as they lie.
+        if sightings.is_empty() {
+            sightings = std::mem::take(&mut part.sightings);
+        } else {
+            sightings.append(&mut part.sightings);
         }
     }
-    let mut taken = HashSet::new();
-    let mut backups: Vec<Backup> = Vec::new();
-    for sightings in groups.into_values() {
-        let clusters = cluster(sightings);
+    // Stable: within one backup the stores keep their configured order.
+    sightings.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut taken = HashSet::with_capacity(sightings.len());
+    let mut backups: Vec<Backup> = Vec::with_capacity(sightings.len());
+    let mut sightings = sightings.into_iter().peekable();
+    while let Some(first) = sightings.next() {
+        let mut same = vec![first];
+        while let Some(next) = sightings.next_if(|next| key(next) == key(&same[0])) {
+            same.push(next);
+        }
+        let clusters = cluster(same);
         let alone = clusters.len() == 1;
         backups.extend(clusters.into_iter().map(|cluster| join(cluster, alone, &mut taken)));
     }
+    drop(sightings);
+    drop(taken);
+    backups.shrink_to_fit();
     for part in &mut parts {
         apply_moving(&mut backups, part);
         apply_strays(&mut backups, part);
         apply_histories(&mut backups, std::mem::take(&mut part.histories));
     }
     chain::resolve(&mut backups);
-    backups.sort_by(|a, b| b.taken_at.cmp(&a.taken_at).then_with(|| a.id.cmp(&b.id)));
+    backups.sort_unstable_by(|a, b| b.taken_at.cmp(&a.taken_at).then_with(|| a.id.cmp(&b.id)));
     let mut unrecognised = Unrecognised::default();
     for part in &parts {
         let of_store = &part.scan.unrecognised;
@@ -69,6 +75,12 @@ pub(super) fn assemble(estate: &Estate, mut parts: Vec<Part>, scanned_at: Option
     }
     let windows = window::of_all(estate, &backups, &logs);
     Catalog { backups, logs, stores, unrecognised, windows, scanned_at }
+}
+
+/// What makes two sightings the same backup. The instant is the earliest that the name may mean, which
+/// does not depend on modification times; these differ from store to store.
+fn key(of: &Sighting) -> (&AssetId, BackupKind, Timestamp, &[(String, String)], &str) {
+    (&of.asset, of.kind, whole_seconds(of.reading.first()), &of.captures, &of.tag)
 }
 
 /// Stamps with fractions differ between tools; a whole second is what an identifier says.
@@ -123,11 +135,11 @@ fn join(sightings: Vec<Sighting>, alone: bool, taken: &mut HashSet<BackupId>) ->
         incomplete_because: Vec::new(),
         encrypted: None,
         content: first.is_folder().then(|| Content { wrapped: Vec::new(), form: Form::Tree }),
-        copies: Vec::new(),
+        copies: Vec::with_capacity(sightings.len()),
         chain: None,
         sidecars: Vec::new(),
         proof: None,
-        labels: BTreeMap::new(),
+        labels: Labels::new(),
     };
     let stores = sightings.len();
     for sighting in sightings {
@@ -172,7 +184,9 @@ fn join(sightings: Vec<Sighting>, alone: bool, taken: &mut HashSet<BackupId>) ->
 /// `<asset>-<kind>-<instant>`, with captured parts, the artefact's word, and a mark where two still differ.
 fn identity(first: &Sighting, alone: bool, taken: &mut HashSet<BackupId>) -> BackupId {
     let mut id = format!("{}-{}-{}", first.asset, first.kind, first.reading.first().format("%Y%m%dT%H%M%SZ"));
-    for part in first.captures.iter().map(|(_, part)| word(part)).chain([first.tag.clone()]).filter(|p| !p.is_empty()) {
+    for part in
+        first.captures.iter().map(|(_, part)| word(part)).chain([first.tag.to_string()]).filter(|p| !p.is_empty())
+    {
         id.push('-');
         id.push_str(&part);
     }

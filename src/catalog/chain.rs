@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// Finds, for each link, the backup of the same asset that the base's name means. What is not found is
 /// left without a base: a broken chain.
 pub(super) fn resolve(backups: &mut [Backup]) {
+    if backups.iter().all(|b| b.chain.is_none()) {
+        return;
+    }
     let mut by_name: HashMap<(AssetId, String), BackupId> = HashMap::new();
     for backup in backups.iter().filter(|b| b.kind != BackupKind::Log) {
         for copy in &backup.copies {

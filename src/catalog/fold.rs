@@ -8,12 +8,12 @@ use super::sighting::{self, Members, REMEMBERED, Sighting, base_name};
 use super::snapshot::Unrecognised;
 use super::sources::{Compiled, Sources};
 use super::wal::{Folded, LogFold, WalName};
-use crate::model::backup::{BackupKind, Copy, TimeSource};
+use crate::model::backup::{BackupKind, Copy, Labels, TimeSource};
 use crate::model::id::{AssetId, StoreId};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use crate::stores::{ObjectMeta, Page};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Sidecars outside of folder backups, and stray plaintexts, that are remembered per store.
@@ -178,7 +178,7 @@ impl<'e> StoreFold<'e> {
             let mut sighting = sight(entry, index, &matched, time, copy.clone());
             if matched.folder.is_some() {
                 let seen = vec![!required_missing; entry.required.len()];
-                sighting.members = Some(Members { required_seen: seen, more: true, ..Members::default() });
+                sighting.members = Some(Box::new(Members { required_seen: seen, more: true, ..Members::default() }));
             }
             self.found.sightings.push(sighting);
             return;
@@ -199,7 +199,7 @@ impl<'e> StoreFold<'e> {
             }
         }
         // Pages arrive in any order; everything after this must not depend on it.
-        self.found.sightings.sort_by(|a, b| a.copy.path.cmp(&b.copy.path));
+        self.found.sightings.sort_unstable_by(|a, b| a.copy.path.cmp(&b.copy.path));
         self.found.loose.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         self.found.strays.sort_by(|a, b| a.path.cmp(&b.path));
         self.found.log = self.logs.finish(assets, &self.store);
@@ -248,7 +248,7 @@ impl Folder {
             sighting.complete = Some(false);
             sighting.because.push(format!("its member `{}` is missing", escaped(name)));
         }
-        sighting.members = Some(members);
+        sighting.members = Some(Box::new(members));
         sighting
     }
 }
@@ -285,7 +285,7 @@ fn sight(
     let mut captures: Vec<(String, String)> =
         matched.captures.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     captures.sort();
-    let mut labels = BTreeMap::new();
+    let mut labels = Labels::new();
     if let Some(other) = matched.other_stamp {
         labels.insert("other-time-in-name".to_owned(), other.to_owned());
     }

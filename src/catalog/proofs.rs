@@ -21,7 +21,7 @@ impl Catalog {
                 records.into_iter().flatten().copied().filter(|record| is_about(record, copy))
             });
             let best = same_bytes.max_by_key(|r| (r.outcome != ProofOutcome::Unknown, r.at));
-            backup.proof = best.cloned();
+            backup.proof = best.cloned().map(Box::new);
         }
         self
     }

@@ -2,12 +2,12 @@
 
 use super::pattern::Reading;
 use super::sidecars::Loose;
-use crate::model::backup::{BackupKind, ChainLink, Copy, Sidecar, TimeSource};
+use crate::model::backup::{BackupKind, ChainLink, Copy, Labels, Sidecar, TimeSource};
 use crate::model::content::Content;
 use crate::model::id::AssetId;
 use crate::model::time::Timestamp;
 use crate::stores::ObjectMeta;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Members of a folder that are remembered by name: enough to tell base backups from trees.
 pub(super) const REMEMBERED: usize = 64;
@@ -18,7 +18,7 @@ pub(super) struct Sighting {
     pub kind: BackupKind,
     /// Position of the source within the store's sources.
     pub source: usize,
-    pub tag: String,
+    pub tag: Arc<str>,
     pub reading: Reading,
     pub time_source: TimeSource,
     pub stamp: Option<String>,
@@ -27,15 +27,15 @@ pub(super) struct Sighting {
     /// The moving part of the name, if it is a moving one.
     pub alias: Option<String>,
     pub copy: Copy,
-    pub members: Option<Members>,
+    pub members: Option<Box<Members>>,
     pub complete: Option<bool>,
     pub because: Vec<String>,
     pub content: Option<Content>,
     pub encrypted: Option<bool>,
-    pub chain: Option<ChainLink>,
+    pub chain: Option<Box<ChainLink>>,
     pub sidecars: Vec<Sidecar>,
     /// Marks beside the captured parts.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
 }
 
 /// What is remembered of a folder's members.

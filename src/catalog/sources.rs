@@ -6,6 +6,7 @@ use crate::model::backup::BackupKind;
 use crate::model::estate::{Asset, AssetKind, Estate, Source};
 use crate::model::id::StoreId;
 use chrono_tz::Tz;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Compiled<'e> {
@@ -20,7 +21,7 @@ pub(super) struct Compiled<'e> {
     pub required: Vec<(String, Option<Pattern>)>,
     /// Tells apart artefacts of one asset, kind and instant (an RDB and an AOF); empty where
     /// the configuration has only one.
-    pub tag: String,
+    pub tag: Arc<str>,
     names_last_part: bool,
 }
 
@@ -57,7 +58,7 @@ impl<'e> Sources<'e> {
                         zone: source.time_zone.unwrap_or(store_zone),
                         strays: if source.encrypted { strays(&source.pattern) } else { Vec::new() },
                         required: source.required.iter().map(|r| (r.clone(), Pattern::parse(r).ok())).collect(),
-                        tag: tag(asset, source, &pattern),
+                        tag: tag(asset, source, &pattern).into(),
                         names_last_part: pattern.names_its_last_part(),
                         pattern,
                     }),

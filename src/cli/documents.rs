@@ -2,13 +2,12 @@
 
 use crate::catalog::{Hole, RecoveryWindow};
 use crate::health::Finding;
-use crate::model::backup::{Backup, BackupKind, ChainLink, Copy, TimeSource};
+use crate::model::backup::{Backup, BackupKind, ChainLink, Copy, Labels, TimeSource};
 use crate::model::content::Content;
 use crate::model::id::{AssetId, BackupId};
 use crate::model::proof::{Level, ProofOutcome, ProofRecord};
 use crate::model::time::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 #[derive(Debug, Serialize)]
 pub struct BackupRow<'a> {
@@ -26,7 +25,7 @@ pub struct BackupRow<'a> {
     pub copies: &'a [Copy],
     pub chain: Option<ChainRow<'a>>,
     pub proof: Option<ProofRow<'a>>,
-    pub labels: &'a BTreeMap<String, String>,
+    pub labels: &'a Labels,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,8 +60,8 @@ impl<'a> BackupRow<'a> {
             encrypted: backup.encrypted,
             content: backup.content.as_ref(),
             copies: &backup.copies,
-            chain: backup.chain.as_ref().map(chain),
-            proof: backup.proof.as_ref().map(ProofRow::new),
+            chain: backup.chain.as_deref().map(chain),
+            proof: backup.proof.as_deref().map(ProofRow::new),
             labels: &backup.labels,
         }
     }

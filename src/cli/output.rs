@@ -6,6 +6,7 @@ use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// What a piece of text means; becomes colour where colour is wanted. Never the only sign.
@@ -108,11 +109,10 @@ impl Output {
             body: &'a T,
         }
         let document = Document { schema: format!("relight.{name}/{version}"), generated_at: rfc3339(at), body };
-        let mut bytes = Vec::new();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Safe(PrettyFormatter::new()));
+        // As it is made: the document of a large catalog is larger than the catalog.
+        let mut serializer = serde_json::Serializer::with_formatter(Through(self), Safe(PrettyFormatter::new()));
         document.serialize(&mut serializer)?;
-        bytes.push(b'\n');
-        self.write(&bytes)
+        self.write(b"\n")
     }
 
     /// One document on one line, for streams of many.
@@ -146,6 +146,18 @@ impl Output {
     }
 }
 
+/// Where a document flows while it is made.
+struct Through<'o>(&'o mut Output);
+
+impl Write for Through<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map(|()| bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// RFC 3339 in UTC, to the second.
 pub fn rfc3339(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
@@ -157,6 +169,9 @@ struct Safe<F>(F);
 
 impl<F: Formatter> Formatter for Safe<F> {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        if let Cow::Borrowed(_) = escaped(fragment) {
+            return to.write_all(fragment.as_bytes());
+        }
         let mut units = [0; 2];
         for c in fragment.chars() {
             let mut bytes = [0; 4];

@@ -50,7 +50,7 @@ fn assess_asset(subject: &Subject<'_>) -> AssetHealth {
         newest: newest.map(|backup| backup.id.clone()),
         newest_at,
         copies: newest.map_or_else(CopyCount::default, |backup| subject.copies_of(backup)),
-        proof: subject.backups.iter().find_map(|backup| backup.proof.clone()),
+        proof: subject.backups.iter().find_map(|backup| backup.proof.as_deref().cloned()),
         sizes: sizes(&subject.backups),
         backups: subject.backups.len() as u64,
         findings,

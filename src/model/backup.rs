@@ -4,8 +4,8 @@ use super::content::Content;
 use super::id::{AssetId, BackupId, StoreId};
 use super::proof::ProofRecord;
 use super::time::Timestamp;
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,10 +106,12 @@ pub struct Backup {
     pub content: Option<Content>,
     /// Sorted by the configured order of stores; never empty.
     pub copies: Vec<Copy>,
-    pub chain: Option<ChainLink>,
+    pub chain: Option<Box<ChainLink>>,
     pub sidecars: Vec<Sidecar>,
     /// Newest record of the proof ledger that is about these very bytes.
-    pub proof: Option<ProofRecord>,
+    pub proof: Option<Box<ProofRecord>>,
     /// Moving names such as `latest` that point at this backup now, and other marks.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
 }
+
+pub type Labels = LiteMap<String, String>;

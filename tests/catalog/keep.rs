@@ -74,7 +74,7 @@ fn proofs_count_for_the_same_bytes_only_and_latest_proven_finds_them() {
     let weak = proof(&catalog, 0, ProofOutcome::Passed, Level::L1, "2024-01-16T01:00:00Z");
     let records = [weak, passed.clone(), unknown];
     let proven = catalog.clone().with_proofs(&records);
-    assert_eq!(proven.backups[1].proof, Some(passed));
+    assert_eq!(proven.backups[1].proof.as_deref(), Some(&passed));
     assert_eq!(proven.choose_for(&db, "latest-proven").unwrap().id, proven.backups[1].id);
     world.put("s3", "db_20240114_020000.sql", plain_sql(), "2024-01-16T02:01:00Z");
     let replaced = world.rescan(&catalog).with_proofs(&records);

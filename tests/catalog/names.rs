@@ -50,7 +50,7 @@ fn a_host_with_nightly_scripts() {
     assert_eq!(content(&catalog, "cache-full-20240115T020000Z"), "RDB + gzip");
     let config = get(&catalog, "config-full-20240115T020000Z");
     assert_eq!(config.encrypted, Some(true));
-    assert_eq!(config.labels["plaintext-beside"], format!("local: config/config_{TS}.tar.gz"));
+    assert_eq!(config.labels[&"plaintext-beside".to_owned()], format!("local: config/config_{TS}.tar.gz"));
     let current = get(&catalog, "data-snapshot-20240115T021000Z");
     assert_eq!((current.time_source, current.copies[0].objects), (TimeSource::Modified, 2));
     get(&catalog, "data-incremental-20240115T020000Z");
@@ -84,7 +84,7 @@ fn a_model_service_in_a_bucket() {
     );
     assert_eq!(content(&catalog, "db-full-20240115T020000Z"), "custom dump + gzip");
     assert_eq!(content(&catalog, "db-full-20240114T020000Z"), "custom dump");
-    assert_eq!(get(&catalog, "models-full-20240115T020000Z-fraud").labels["id"], "fraud");
+    assert_eq!(get(&catalog, "models-full-20240115T020000Z-fraud").labels[&"id".to_owned()], "fraud");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_compose_project_with_a_folder_per_run() {
             "users-full-20240115T020000Z",
         ]
     );
-    assert_eq!(get(&catalog, "code-full-20240115T020003Z").labels["other-time-in-name"], TS);
+    assert_eq!(get(&catalog, "code-full-20240115T020003Z").labels[&"other-time-in-name".to_owned()], TS);
     assert_eq!(get(&catalog, "cache-full-20240115T020000Z").copies[0].objects, 2);
 }
 
@@ -188,11 +188,11 @@ fn an_application_with_moving_names() {
     let catalog = world.scan();
     assert_eq!(ids(&catalog), ["db-full-20240115T020000Z", "db-full-20240114T020000Z", "db-full-20240113T021100Z"]);
     let newest = get(&catalog, "db-full-20240115T020000Z");
-    assert_eq!(newest.labels["latest"], "local: crud_test_db_latest.sql.gz");
+    assert_eq!(newest.labels[&"latest".to_owned()], "local: crud_test_db_latest.sql.gz");
     assert_eq!(newest.copies.len(), 1);
     let own = get(&catalog, "db-full-20240113T021100Z");
-    assert_eq!((own.time_source, own.labels["moving"].as_str()), (TimeSource::Modified, "previous"));
-    assert!(own.labels["note"].contains("no dated backup"));
+    assert_eq!((own.time_source, own.labels[&"moving".to_owned()].as_str()), (TimeSource::Modified, "previous"));
+    assert!(own.labels[&"note".to_owned()].contains("no dated backup"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use relight::catalog::Catalog;
 use relight::model::actor::Actor;
-use relight::model::backup::{Backup, BackupKind, Copy, Sidecar, TimeSource};
+use relight::model::backup::{Backup, BackupKind, Copy, Labels, Sidecar, TimeSource};
 use relight::model::estate::{Asset, AssetKind, Estate, StoreConfig, StorePlace, Tier};
 use relight::model::objective::Objectives;
 use relight::model::secret::{Secret, SecretRef, SecretSource};
@@ -105,7 +105,7 @@ impl Bench {
             chain: None,
             sidecars: Vec::new(),
             proof: None,
-            labels: BTreeMap::new(),
+            labels: Labels::new(),
         };
         self.catalog.backups.insert(0, backup);
         &mut self.catalog.backups[0]

@@ -6,7 +6,7 @@ use relight::catalog::{Catalog, RecoveryWindow, ScanStatus, StoreScan, Unrecogni
 use relight::health::finding::CopyCount;
 use relight::health::{AssetHealth, Finding, HealthReport, Severity};
 use relight::model::actor::Actor;
-use relight::model::backup::{Backup, BackupKind, ChainLink, Copy, Sidecar, TimeSource};
+use relight::model::backup::{Backup, BackupKind, ChainLink, Copy, Labels, Sidecar, TimeSource};
 use relight::model::content::{Content, Form, Wrapping};
 use relight::model::estate::*;
 use relight::model::id::{AssetId, BackupId, StoreId};
@@ -161,14 +161,15 @@ pub fn backup(id: &str, asset: &str, hours: i64, size: u64, stores: &[&str]) -> 
         chain: None,
         sidecars: Vec::new(),
         proof: None,
-        labels: BTreeMap::new(),
+        labels: Labels::new(),
     }
 }
 
 fn backups() -> Vec<Backup> {
     let mut newest =
         backup("orders-db-full-20261119T115511Z", "orders-db", 26, 4_812_334_117, &["local", "s3-primary"]);
-    newest.proof = Some(proof("orders-db-full-20261119T115511Z", Level::L4, ProofOutcome::Passed, "142 tables listed"));
+    newest.proof =
+        Some(proof("orders-db-full-20261119T115511Z", Level::L4, ProofOutcome::Passed, "142 tables listed").into());
     newest.labels.insert("latest".into(), "latest.dump.gz".into());
     newest.sidecars.push(Sidecar {
         name: "metadata.json".into(),
@@ -183,16 +184,19 @@ fn backups() -> Vec<Backup> {
     let mut incremental =
         backup("orders-db-incremental-20261119T175511Z", "orders-db", 20, 88_213_004, &["s3-primary"]);
     incremental.kind = BackupKind::Incremental;
-    incremental.chain = Some(ChainLink { base_name: "base_20261118".into(), base: None });
+    incremental.chain = Some(ChainLink { base_name: "base_20261118".into(), base: None }.into());
     let mut collapsed = backup("uploads-archive-20261120T010211Z", "uploads", 13, 1_204, &["s3-primary"]);
     collapsed.kind = BackupKind::Archive;
     collapsed.content = Some(Content { wrapped: vec![Wrapping::Zstd], form: Form::Tar });
-    collapsed.proof = Some(proof(
-        "uploads-archive-20261120T010211Z",
-        Level::L2,
-        ProofOutcome::Failed,
-        "the archive ends after 1,204 bytes",
-    ));
+    collapsed.proof = Some(
+        proof(
+            "uploads-archive-20261120T010211Z",
+            Level::L2,
+            ProofOutcome::Failed,
+            "the archive ends after 1,204 bytes",
+        )
+        .into(),
+    );
     let mut hostile = backup(HOSTILE, "uploads", 40, 7_700_000_000, &["s3-primary"]);
     hostile.complete = Some(false);
     hostile.incomplete_because = vec![format!("member {HOSTILE} is missing")];

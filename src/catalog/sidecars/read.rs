@@ -211,7 +211,7 @@ fn about<'a>(sighting: &'a Sighting, loose: &'a Loose) -> About<'a> {
         stamp: sighting.stamp.as_deref(),
         size: sighting.copy.size_bytes,
         objects: sighting.copy.objects,
-        members: sighting.members.as_ref(),
+        members: sighting.members.as_deref(),
         sidecar: &loose.meta.name,
         sidecar_size: loose.meta.size,
     }
@@ -229,7 +229,7 @@ fn apply(sighting: &mut Sighting, mut sidecar: Sidecar, told: Told) {
     };
     sighting.because.extend(told.because.into_iter().map(|why| format!("{}: {why}", sidecar.name)));
     if let Some(base_name) = told.base {
-        sighting.chain = Some(ChainLink { base_name, base: None });
+        sighting.chain = Some(Box::new(ChainLink { base_name, base: None }));
     }
     sighting.sidecars.push(sidecar);
 }

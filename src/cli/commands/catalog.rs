@@ -13,7 +13,7 @@ use crate::model::time::Timestamp;
 use crate::report::Exit;
 use crate::wiring::Setup;
 use color_eyre::eyre;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// List every backup in every store
 ///
@@ -31,9 +31,21 @@ pub struct Args {
 #[derive(Serialize)]
 struct Body<'a> {
     estate: &'a str,
-    backups: Vec<BackupRow<'a>>,
+    backups: Rows<'a>,
     stores: Vec<StoreRow<'a>>,
     unrecognised: &'a Unrecognised,
+}
+
+/// Made one by one as they are printed.
+struct Rows<'a> {
+    catalog: &'a Catalog,
+    filter: &'a Filter,
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.filter.of(self.catalog).map(BackupRow::new))
+    }
 }
 
 #[derive(Serialize)]
@@ -90,7 +102,7 @@ fn document(setup: &Setup, catalog: &Catalog, filter: &Filter, out: &mut Output)
     });
     let body = Body {
         estate: &setup.estate.name,
-        backups: filter.of(catalog).map(BackupRow::new).collect(),
+        backups: Rows { catalog, filter },
         stores: stores.collect(),
         unrecognised: &catalog.unrecognised,
     };
@@ -102,7 +114,7 @@ fn text(setup: &Setup, catalog: &Catalog, filter: &Filter, out: &mut Output) -> 
     let mut table = Table::new(&["BACKUP", "TAKEN", ">AGE", ">SIZE", "COPIES", "PROOF", "NOTES"]);
     for backup in filter.of(catalog) {
         let copies: Vec<&str> = backup.copies.iter().map(|copy| copy.store.as_str()).collect();
-        let (tone, proof) = words::proof(backup.proof.as_ref(), now);
+        let (tone, proof) = words::proof(backup.proof.as_deref(), now);
         let notes = notes(backup);
         let notes = if notes.is_empty() { Cell::from("") } else { Cell::new(Tone::Warning, notes) };
         table.row([

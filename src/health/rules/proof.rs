@@ -19,7 +19,7 @@ fn failed(subject: &Subject<'_>) -> Option<Finding> {
     let bad: Vec<(&Backup, &ProofRecord)> = subject
         .backups
         .iter()
-        .filter_map(|b| b.proof.as_ref().map(|proof| (*b, proof)))
+        .filter_map(|b| b.proof.as_deref().map(|proof| (*b, proof)))
         .filter(|(_, proof)| proof.outcome == ProofOutcome::Failed)
         .collect();
     let (backup, proof) = bad.first()?;
@@ -44,7 +44,7 @@ fn stale(subject: &Subject<'_>, rule: ProofRule) -> Option<Finding> {
     let good = subject
         .backups
         .iter()
-        .filter_map(|b| b.proof.as_ref().map(|proof| (*b, proof)))
+        .filter_map(|b| b.proof.as_deref().map(|proof| (*b, proof)))
         .filter(|(_, proof)| proof.outcome == ProofOutcome::Passed && proof.level >= rule.level)
         .max_by_key(|(_, proof)| proof.at);
     let every = chrono::Duration::from_std(rule.every).unwrap_or(chrono::Duration::MAX);

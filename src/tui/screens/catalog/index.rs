@@ -225,7 +225,7 @@ fn push_row(text: &mut String, backup: &Backup) {
         push(copy.store.as_str());
         push(&copy.path);
     }
-    push(&crate::tui::format::proof(backup.proof.as_ref()).0);
+    push(&crate::tui::format::proof(backup.proof.as_deref()).0);
     if backup.complete == Some(false) {
         push("incomplete");
     }

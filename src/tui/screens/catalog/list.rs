@@ -255,7 +255,7 @@ impl Screen for CatalogList {
 fn cells(backup: &Backup, grouped: bool, narrow: bool, cx: &Cx) -> Row {
     let stale = freshness::is_stale(cx.view, backup);
     let value = |role: Role| if stale { Role::Stale } else { role };
-    let (proof, proof_role) = format::proof(backup.proof.as_ref());
+    let (proof, proof_role) = format::proof(backup.proof.as_deref());
     let mut stores: Line = Vec::new();
     for copy in &backup.copies {
         let lost = freshness::lost(cx.view, &copy.store).is_some();

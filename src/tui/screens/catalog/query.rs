@@ -66,7 +66,7 @@ impl Term {
             Column::Asset => has(backup.asset.as_str()),
             Column::Kind => has(&backup.kind.to_string()),
             Column::Store => backup.copies.iter().any(|copy| has(copy.store.as_str())),
-            Column::Proof => has(&crate::tui::format::proof(backup.proof.as_ref()).0),
+            Column::Proof => has(&crate::tui::format::proof(backup.proof.as_deref()).0),
             Column::Content => backup.content.as_ref().is_some_and(|content| has(&content.to_string())),
             Column::Id => has(backup.id.as_str()),
             Column::Path => backup.copies.iter().any(|copy| has(&copy.path)),

@@ -63,7 +63,7 @@ fn backups(asset: &AssetId, cx: &Cx) -> Vec<Choice> {
             "{}, {}, proof {}, in {}",
             format::instant_short(backup.taken_at, cx.zone()),
             format::bytes(backup.size_bytes),
-            format::proof(backup.proof.as_ref()).0,
+            format::proof(backup.proof.as_deref()).0,
             stores.join(", ")
         );
         choice(backup.id.to_string(), about)
