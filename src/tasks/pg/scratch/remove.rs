@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::model::id::ServerId;
-use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::task::{Effect, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
