@@ -2,16 +2,19 @@
 
 use crate::dice::Dice;
 use crate::disk::Shared;
+use crate::plans::key;
 use crate::world::{Amount, Flight, World};
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::id::StepId;
 use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use relight::model::time::Timestamp;
+use relight::runbook::approval::{ApprovalRequest, signature_bytes};
 use relight::runbook::plan::PlannedAction;
-use relight::runbook::{Confirm, Mode, Order, Plan};
+use relight::runbook::{Confirm, Mode, Order, Plan, PlannedStep};
 use relight::runner::flight::Limits;
 use relight::runner::ledger::Heed;
 use serde::Deserialize as _;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +56,10 @@ pub struct Hands {
     /// The step whose task failed in the last entry, and in the one before it.
     failed: [Option<StepId>; 2],
     armed_until: Option<Timestamp>,
+    /// Who has had a hand in the run.
+    people: BTreeSet<String>,
+    /// The approval that was asked for last, and who has given it.
+    approval: Option<(StepId, ApprovalRequest, BTreeSet<String>)>,
     undoing: bool,
     /// The step whose proof stands.
     proof: Option<StepId>,
@@ -85,6 +92,8 @@ impl Hands {
             intended: None,
             failed: [None, None],
             armed_until: None,
+            people: BTreeSet::from(["ada".to_owned()]),
+            approval: None,
             undoing: false,
             proof: None,
             declared: vec![],
@@ -133,6 +142,7 @@ impl Hands {
         self.seen = event.seq;
         self.at = event.at;
         self.note(|| format!("   {} {} {:?}", event.seq, event.actor.name, event.kind));
+        self.persons(event);
         match &event.kind {
             EventKind::Armed { until, .. } => self.armed_until = Some(*until),
             EventKind::Disarmed { .. } => self.armed_until = None,
@@ -161,6 +171,9 @@ impl Hands {
                 self.proof = Some(step.clone());
             }
             EventKind::ProofDeclared { step, .. } => self.declared.push(step.clone()),
+            EventKind::DebtSettled { step } if self.world.remains(self.place(step)) => {
+                self.wrong(format!("what {step} made counts as gone, and something of it remains"));
+            }
             EventKind::StepSkipped { step, .. } | EventKind::StepReopened { step, .. }
                 if self.proof.as_ref() == Some(step) =>
             {
@@ -193,6 +206,46 @@ impl Hands {
             _ => None,
         };
         self.failed = [failed.cloned(), self.failed[0].take()];
+    }
+
+    /// Whose run it is, and what others have signed.
+    fn persons(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted | EventKind::Resumed | EventKind::Armed { .. } => {
+                self.people.insert(event.actor.name.clone());
+            }
+            EventKind::QuestionAsked { step, question, .. } if question["kind"]["kind"] == "approval" => {
+                let request = ApprovalRequest::deserialize(&question["kind"]["request"]).unwrap();
+                self.approval = Some((step.clone(), request, BTreeSet::new()));
+            }
+            EventKind::ApprovalGiven { approver, request, signature, .. } => {
+                let own = self.people.contains(approver);
+                let Some((_, asked, given)) = &mut self.approval else {
+                    return self.wrong("an approval is given that nobody asked for".to_owned());
+                };
+                let bytes = signature_bytes(signature).unwrap();
+                let signed = &asked.digest() == request && key(approver).public().signed(&asked.text(), &bytes);
+                let late = asked.expires <= event.at;
+                if own || late || !signed || !given.insert(approver.clone()) {
+                    self.wrong(format!("{approver} approved: own run {own}, late {late}, signed {signed}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Enough others have signed for this very start; their word is used up by it.
+    fn was_approved(&mut self, planned: &PlannedStep) {
+        let Some(wanted) = planned.approve.as_ref().filter(|_| self.plan.mode != Mode::DryRun) else { return };
+        let holds = self.approval.take().is_some_and(|(step, asked, given)| {
+            step == planned.id
+                && asked.plan == self.plan.digest
+                && asked.expires > self.at
+                && given.len() >= wanted.quorum as usize
+        });
+        if !holds {
+            self.wrong(format!("{} starts without the approval that it needs", planned.id));
+        }
     }
 
     fn is_done(&mut self, step: &StepId) {
@@ -252,6 +305,7 @@ impl Hands {
         if purpose != Purpose::Run {
             return;
         }
+        self.was_approved(planned);
         if !planned.proof_in.is_empty() && self.proof.is_none() && !self.declared.contains(id) {
             self.wrong(format!("{id} starts without the proof that it needs"));
         }

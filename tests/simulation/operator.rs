@@ -1,13 +1,18 @@
 //! What people do: at random, or willing to bring the run to its end.
 
 use crate::dice::Dice;
+use crate::plans::{APPROVERS, key};
 use relight::model::task::Reality;
 use relight::model::time::Timestamp;
+use relight::runbook::approval::{ApprovalRequest, signature_text};
 use relight::runbook::definition::AnswerKind;
+use relight::runbook::state::Question;
 use relight::runbook::{Answer, Intent, QuestionKind, RunState};
 use serde_json::json;
 
 const TEXT: &str = "because";
+/// Attempts after which a willing operator gives a step up.
+const PATIENCE: u32 = 20;
 
 fn arm(until: Timestamp) -> Intent {
     Intent::Arm { reason: TEXT.to_owned(), incident: None, until }
@@ -47,6 +52,7 @@ fn answer(dice: &mut Dice, state: &RunState) -> Answer {
         (_, 1) => Answer::Skip { reason: text },
         (_, 2) => Answer::LookAgain,
         (Some(QuestionKind::Key), _) => Answer::Yes,
+        (Some(QuestionKind::Approval { request, .. }), 3..) => any_approval(dice, request),
         (Some(QuestionKind::Proof { .. }), 3..7) => Answer::Retry,
         (Some(QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. }), 3..9) => {
             Answer::Phrase { text: phrase.clone() }
@@ -67,6 +73,33 @@ fn answer(dice: &mut Dice, state: &RunState) -> Answer {
     }
 }
 
+/// Somebody whose word counts and who has not given it yet.
+fn next_approver(state: &RunState, question: &Question) -> Option<&'static str> {
+    let record = state.step(&question.step)?;
+    let given = |name: &str| record.approvals.iter().any(|given| given.name == name);
+    APPROVERS.into_iter().find(|name| !given(name) && !state.hands.iter().any(|hand| hand == name))
+}
+
+fn signed(name: &str, by: &str, request: &ApprovalRequest) -> Answer {
+    let signature = signature_text(&key(by).sign(request.text().as_bytes()));
+    Answer::Approve { approver: name.to_owned(), signature }
+}
+
+/// Mostly a good one; else with a foreign key, or over another plan, loss, question or time.
+fn any_approval(dice: &mut Dice, request: &ApprovalRequest) -> Answer {
+    let name = dice.pick(&APPROVERS);
+    let mut request = request.clone();
+    match dice.below(10) {
+        0 => return signed(name, dice.pick(&APPROVERS), &request),
+        1 => request.plan = "0".repeat(64),
+        2 => "nothing".clone_into(&mut request.loss),
+        3 => request.question -= 1,
+        4 => request.expires += chrono::Duration::hours(1),
+        _ => {}
+    }
+    signed(name, name, &request)
+}
+
 fn value(kind: AnswerKind) -> Answer {
     match kind {
         AnswerKind::YesNo => Answer::Yes,
@@ -85,12 +118,14 @@ pub fn willing(state: &RunState, armed_until: Timestamp) -> Option<Intent> {
             state.paused.as_ref().map(|_| Intent::Resume)
         };
     };
+    let tries = state.step(&question.step).map_or(0, |step| step.attempt);
     let answer = match &question.kind {
         QuestionKind::Key => Answer::Yes,
         QuestionKind::Phrase { phrase } => Answer::Phrase { text: phrase.clone() },
         QuestionKind::Answer { answer, .. } => value(*answer),
         QuestionKind::Attest { .. } => Answer::Value { value: json!(text) },
-        QuestionKind::Failed { may_retry: true, .. } => Answer::Retry,
+        // What a skipped clean-up left will not go by itself.
+        QuestionKind::Failed { may_retry: true, .. } if tries < PATIENCE => Answer::Retry,
         QuestionKind::Failed { may_undo: true, .. } if state.is_armed(state.last_at) => Answer::Undo,
         QuestionKind::Failed { may_skip: true, .. } => Answer::Skip { reason: text },
         QuestionKind::Failed { .. } => Answer::DoneByHand { evidence: text },
@@ -103,9 +138,11 @@ pub fn willing(state: &RunState, armed_until: Timestamp) -> Option<Intent> {
         {
             Answer::Retry
         }
-        QuestionKind::Proof { .. } | QuestionKind::Approval { .. } => {
-            return Some(Intent::Abort { reason: text, undo: true });
-        }
+        QuestionKind::Approval { request, .. } => match next_approver(state, question) {
+            Some(name) => signed(name, name, request),
+            None => return Some(Intent::Abort { reason: text, undo: true }),
+        },
+        QuestionKind::Proof { .. } => return Some(Intent::Abort { reason: text, undo: true }),
         QuestionKind::Arm => return Some(arm(armed_until)),
     };
     Some(Intent::Answer { question: question.number, answer })

@@ -5,6 +5,7 @@ use relight::event::Event;
 use relight::model::actor::Actor;
 use relight::model::id::RunId;
 use relight::model::time::Timestamp;
+use relight::runbook::approval::SigningKey;
 use relight::runbook::engine::Now;
 use relight::runbook::{Engine, Plan, RunState};
 use serde_json::{Value, json};
@@ -35,17 +36,68 @@ pub fn prepare(seed: u64) -> Prepared {
     let count = 2 + dice.below(7);
     let mut steps: Vec<Value> = (0..count).map(|number| step(&mut dice, &format!("s{number}"))).collect();
     hand_on(&mut dice, &mut steps);
+    two_persons(&mut dice, &mut steps);
+    if mode == "drill" {
+        owe(&mut dice, &mut steps);
+    }
+    let approvers: Vec<_> = APPROVERS.iter().map(|name| key(name).public()).collect();
     let at = epoch();
     let mut plan: Plan = serde_json::from_value(json!({
         "runbook": "random", "title": "Random", "runbook_digest": "0", "estate": "test", "environment": "test",
         "mode": mode, "made_at": at, "params": {}, "resolved": {}, "names": {}, "touches": [], "rpo": null,
-        "rto": null, "steps": steps, "digest": "",
+        "rto": null, "steps": steps, "approvers": approvers, "digest": "",
     }))
     .unwrap();
     plan.digest = plan.compute_digest();
     let first = Engine::creation(RunId::from("r1"), &plan, actor("ada"), Now { at, mono_ms: 0 });
     let state = RunState::create(&first).unwrap();
     Prepared { plan, first, state }
+}
+
+/// One of them may also be an operator.
+pub const APPROVERS: [&str; 3] = ["grace", "linus", "bob"];
+
+/// The key of an approver.
+pub fn key(name: &str) -> SigningKey {
+    let mut seed = [7; 32];
+    seed[..name.len()].copy_from_slice(name.as_bytes());
+    SigningKey::read(&SigningKey::file(name, &seed)).unwrap()
+}
+
+/// In some plans a step waits for the approval of one or two others.
+fn two_persons(dice: &mut Dice, steps: &mut [Value]) {
+    let step = dice.below(steps.len());
+    if dice.percent(30) && steps[step]["action"]["do"] == "task" {
+        let ttl = dice.pick(&[60, 600, 3600]);
+        steps[step]["approve"] = json!({ "quorum": 1 + dice.below(2), "ttl": ttl, "loss": "an hour" });
+    }
+}
+
+/// What a drill makes is removed at its end, the last made first, and looked for.
+fn owe(dice: &mut Dice, steps: &mut Vec<Value>) {
+    for index in (0..steps.len()).rev() {
+        let made = &mut steps[index];
+        let makes = made["action"]["do"] == "task" && (made["effect"] == "reversible" || made["effect"] == "costly");
+        if !makes || dice.percent(30) {
+            continue;
+        }
+        let id = made["id"].as_str().unwrap().to_owned();
+        let task = |what: &str| json!({ "module": format!("world.{what}"), "input": { "step": id } });
+        made["makes"] = json!({ "title": format!("thing {id}"), "remove": task("remove"), "probe": task("probe") });
+        let last = |name: String, what: &str, effect: &str| {
+            let mut action = task(what);
+            action["do"] = json!("task");
+            json!({
+                "id": name, "title": name, "help": "", "action": action, "effect": effect, "confirm": "none",
+                "phrase": null, "target": null, "identity": null, "timeout": 600, "retry": 0, "skip": "with-reason",
+                "undo": null, "idempotent": true,
+            })
+        };
+        let removal = last(format!("clean-up-{id}"), "remove", "reversible");
+        let mut look = last(format!("gone-{id}"), "probe", "observe");
+        look["clears"] = json!(id);
+        steps.extend([removal, look]);
+    }
 }
 
 /// Name of the proof that one step may hand to another.

@@ -8,6 +8,7 @@ extern crate relight_layers as relight;
 
 mod dice;
 mod disk;
+mod endings;
 mod hands;
 mod leases;
 mod operator;

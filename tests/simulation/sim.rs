@@ -13,23 +13,23 @@ use relight::model::time::Timestamp;
 use relight::runbook::engine::{Now, replay};
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::state::End;
-use relight::runbook::{Engine, Input, Intent, RunState, RunStatus, StepState};
+use relight::runbook::{Engine, Input, Intent, RunState};
 use relight::runner::flight::{self, Alarm};
 use relight::runner::ledger::Ledger;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 pub struct Sim<'a> {
-    prepared: &'a Prepared,
+    pub prepared: &'a Prepared,
     dice: Dice,
-    hands: Hands,
+    pub hands: Hands,
     journal: Kept,
     /// The living runner. `None`: nobody has taken the run up.
     runner: Option<Ledger<Kept>>,
     /// Entries on disk, while no runner keeps them.
     events: Vec<Event>,
     /// Where the entries lead, applied one by one by nobody but us.
-    shadow: RunState,
+    pub shadow: RunState,
     born: u64,
     skew: i64,
     /// Reads the whole journal back after every action.
@@ -38,7 +38,7 @@ pub struct Sim<'a> {
     /// The runner only records any more.
     leaving: bool,
     /// The disk lied, and the journal was refused as cut off: the honest end of such a run.
-    refused: bool,
+    pub refused: bool,
 }
 
 pub type Held = Result<(), String>;
@@ -51,11 +51,14 @@ impl<'a> Sim<'a> {
         let disk = Shared(Arc::new(Mutex::new(platter)));
         let mut journal = ChainedJournal::begin(disk.clone(), Path::new("simulated")).unwrap();
         journal.append(&prepared.first).unwrap();
+        let at = |id: &str| prepared.plan.steps.iter().position(|step| step.id.as_str() == id);
         let place = |planned: &relight::runbook::PlannedStep| Place {
             name: planned.id.to_string(),
             changes: planned.effect != Effect::Observe,
             idempotent: planned.idempotent,
             by_person: !matches!(planned.action, PlannedAction::Task(_)),
+            removes: planned.id.as_str().strip_prefix("clean-up-").and_then(at),
+            probes: planned.clears.as_ref().and_then(|made| at(made.as_str())),
             proof: planned.proof_out.clone(),
             amount: Amount::Nothing,
             drift: 0,
@@ -503,76 +506,5 @@ impl<'a> Sim<'a> {
             }
         }
         Ok(())
-    }
-
-    fn check_end(&mut self) -> Held {
-        if self.refused || self.hands.misled {
-            return Ok(());
-        }
-        let state = &self.shadow;
-        let exceptions = !state.exceptions.is_empty();
-        match &state.status {
-            RunStatus::Completed if exceptions => return Err("exceptions are passed over".to_owned()),
-            RunStatus::CompletedWithExceptions if !exceptions => return Err("no exceptions are named".to_owned()),
-            RunStatus::Completed | RunStatus::CompletedWithExceptions => self.completed(state)?,
-            RunStatus::AbortedClean | RunStatus::AbortedDirty => self.aborted(state)?,
-            other => return Err(format!("the run is over and {other:?}")),
-        }
-        Ok(())
-    }
-
-    fn completed(&self, state: &RunState) -> Held {
-        for (index, record) in state.steps.iter().enumerate() {
-            let place = &self.hands.world.places[index];
-            let amount = place.amount;
-            let stirs = self.hands.world.orphans.iter().any(|orphan| orphan.place == index);
-            let wanted = match record.state {
-                StepState::Done | StepState::DoneByHand if place.changes => Amount::Whole,
-                StepState::Done | StepState::DoneByHand | StepState::NotRun => Amount::Nothing,
-                StepState::Skipped => continue,
-                other => return Err(format!("the run completed, and {} is {other}", record.id)),
-            };
-            if amount != wanted {
-                return Err(format!(
-                    "the run completed, {} is {}, the world holds {amount:?}",
-                    record.id, record.state
-                ));
-            }
-            if stirs && record.state == StepState::Done {
-                return Err(format!("the run completed, and something of {} is still under way", record.id));
-            }
-            let skipped_silently = record.state != StepState::Done && record.state != StepState::NotRun;
-            if skipped_silently && state.status == RunStatus::Completed {
-                return Err(format!("{} is {}, and the run ended without an exception", record.id, record.state));
-            }
-        }
-        Ok(())
-    }
-
-    fn aborted(&self, state: &RunState) -> Held {
-        for (index, record) in state.steps.iter().enumerate() {
-            let named = state.leftovers.iter().any(|line| line.contains(&format!("({})", record.id)));
-            if self.hands.world.remains(index) && !named {
-                return Err(format!(
-                    "the run ended {:?}, something of {} ({}) remains, and only {:?} are named",
-                    state.status, record.id, record.state, state.leftovers
-                ));
-            }
-            let human = !matches!(self.prepared.plan.steps[index].action, PlannedAction::Task(_));
-            if named
-                && record.attempt == 0
-                && !human
-                && record.state != StepState::DoneByHand
-                && !self.hands.world.remains(index)
-            {
-                return Err(format!("{} never began and is named as left behind", record.id));
-            }
-        }
-        let clean = state.status == RunStatus::AbortedClean;
-        if clean == state.leftovers.is_empty() {
-            Ok(())
-        } else {
-            Err("clean, with leftovers, or the reverse".to_owned())
-        }
     }
 }

@@ -22,6 +22,10 @@ pub struct Place {
     pub idempotent: bool,
     /// A person does it.
     pub by_person: bool,
+    /// The place that its task clears.
+    pub removes: Option<usize>,
+    /// The place that its task must find empty.
+    pub probes: Option<usize>,
     /// Its task owes this proof.
     pub proof: Option<String>,
     pub amount: Amount,
@@ -123,6 +127,9 @@ impl World {
             } else {
                 at.amount.max(flight.leaves)
             };
+            if let (Some(made), Amount::Whole) = (at.removes, at.amount) {
+                self.places[made].amount = Amount::Nothing;
+            }
         }
     }
 
@@ -186,7 +193,15 @@ impl World {
             Some(_) if dice.percent(80) => Says::Hangs,
             _ => flight.says,
         };
-        if says == Says::Done && at.changes {
+        let (changes, removes, probes) = (at.changes, at.removes, at.probes);
+        if let Some(made) = removes.or(probes).filter(|_| says == Says::Done) {
+            self.settle(dice, made);
+        }
+        if says == Says::Done && probes.is_some_and(|made| self.remains(made)) {
+            flight.landed = true;
+            return End::Task(TaskOutcome::Failed { failure: Failure::new("it is still there") });
+        }
+        if says == Says::Done && changes {
             self.settle(dice, flight.place);
             flight.leaves = done(flight.purpose);
             flight.landed = false;
@@ -208,6 +223,11 @@ impl World {
             return Reality::Unknown(Failure::new("the world cannot be read"));
         }
         self.settle(dice, flight.place);
+        if let Some(made) = self.places[flight.place].removes {
+            self.settle(dice, made);
+            let gone = !self.remains(made);
+            self.places[flight.place].amount = if gone { Amount::Whole } else { Amount::Nothing };
+        }
         let at = &self.places[flight.place];
         if !at.changes {
             return Reality::NotDone("it only reads".to_owned());
@@ -230,9 +250,13 @@ impl World {
 
     /// Who does it by hand ends what is still under way there, and does what is lacking.
     pub fn done_by_hand(&mut self, place: usize) {
-        self.orphans.retain(|orphan| orphan.place != place);
+        let made = self.places[place].removes;
+        self.orphans.retain(|orphan| orphan.place != place && Some(orphan.place) != made);
         if self.places[place].changes {
             self.places[place].amount = Amount::Whole;
+        }
+        if let Some(made) = made {
+            self.places[made].amount = Amount::Nothing;
         }
     }
 
