@@ -135,6 +135,7 @@ impl Hands {
     }
 
     /// An event that is on disk, seen for the first time: by the runner that wrote it, or by the next one.
+    #[expect(clippy::too_many_lines, reason = "what each kind of event must be true of, side by side")]
     pub fn observe(&mut self, event: &Event) {
         if event.seq <= self.seen {
             return;

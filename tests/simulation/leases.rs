@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-const TERM: Duration = Duration::from_secs(60);
+const TERM: Duration = Duration::from_mins(1);
 const SEATS: usize = 3;
 /// What each run locks: no two of them go together.
 const RUNS: [(&str, &[&str]); 3] = [("r0", &["a", "b"]), ("r1", &["b", "c"]), ("r2", &["a", "c"])];
