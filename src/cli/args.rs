@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::commands::{
-    approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, health, journal, lesson,
-    man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
+    approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover, health, journal,
+    lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -74,6 +74,7 @@ pub enum Command {
     Watch(watch::Args),
     Attach(attach::Args),
     Resume(resume::Args),
+    Handover(handover::Args),
     Approve(approve::Args),
     Approver(approver::Args),
     Runs(runs::Args),

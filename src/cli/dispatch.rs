@@ -2,8 +2,8 @@
 
 use super::args::{Cli, Command};
 use super::commands::{
-    approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor, health, journal,
-    lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
+    approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor, handover, health,
+    journal, lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
 };
 use super::log;
 use super::output::Output;
@@ -66,6 +66,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Watch(args)) => watch::run(globals, args, &mut out).await?,
         Some(Command::Attach(args)) => attach::run(globals, args, &mut out).await?,
         Some(Command::Resume(args)) => resume::run(globals, args, &mut out).await?,
+        Some(Command::Handover(args)) => handover::run(globals, args, &mut out).await?,
         Some(Command::Approve(args)) => approve::run(globals, args, &mut out).await?,
         Some(Command::Approver(args)) => approver::run(args, &mut out)?,
         Some(Command::Runs(args)) => runs::run(globals, args, &mut out).await?,

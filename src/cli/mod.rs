@@ -8,6 +8,7 @@ mod dispatch;
 mod doctor;
 mod documents;
 mod elsewhere;
+mod joined;
 mod log;
 mod measured;
 pub mod output;

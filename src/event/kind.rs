@@ -98,6 +98,24 @@ pub enum EventKind {
     NoteAdded {
         text: String,
     },
+    /// The operator wants to give the run to `to`; `open` is what was not settled then.
+    HandoverOffered {
+        to: String,
+        believed: String,
+        next: String,
+        open: Vec<String>,
+    },
+    HandoverWithdrawn,
+    /// Whoever says it operates the run now, and has typed the next action back.
+    HandoverTaken {
+        from: Actor,
+        read_back: String,
+    },
+    /// Whoever says it operates the run now, without an offer.
+    OperatorRelieved {
+        from: Actor,
+        reason: String,
+    },
     /// The step's turn has come, or has come again: after a retry, an undo, a look at the world.
     StepReady {
         step: StepId,

@@ -117,6 +117,29 @@ pub fn forecast(state: &RunState, now: Timestamp) -> Option<Forecast> {
     sum(plan, behind, ahead)
 }
 
+/// What is left of the steps ahead, the longest first: they run one after another, so each makes the time. Place,
+/// and what is left of it at p50 and p90.
+pub fn longest(state: &RunState, now: Timestamp) -> Vec<(usize, Duration, Duration)> {
+    let plan = &state.plan;
+    let left =
+        |ms: u64, spent: u64| Duration::milliseconds(i64::try_from(ms.saturating_sub(spent)).unwrap_or(i64::MAX));
+    let mut ahead: Vec<_> = plan
+        .steps
+        .iter()
+        .zip(&state.steps)
+        .enumerate()
+        .filter(|(_, (planned, record))| !record.state.is_settled() && counts(plan, planned))
+        .filter_map(|(at, (planned, _))| {
+            let Estimate { p50_ms, p90_ms, .. } = planned.estimate?;
+            let working = state.working.as_ref().filter(|working| working.step == planned.id);
+            let spent = working.map_or(0, |working| millis((now - working.since).max(Duration::zero())));
+            Some((at, left(p50_ms, spent), left(p90_ms, spent)))
+        })
+        .collect();
+    ahead.sort_by_key(|(at, _, p90)| (std::cmp::Reverse(*p90), *at));
+    ahead
+}
+
 /// `ahead`: what each step is expected to take, and how much of it went by.
 fn sum(plan: &Plan, behind: Duration, ahead: impl Iterator<Item = (Option<Estimate>, u64)>) -> Option<Forecast> {
     let (mut p50, mut p90, mut unknown, mut known) = (0_u64, 0_u64, 0, 0);

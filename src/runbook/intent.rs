@@ -36,6 +36,20 @@ pub enum Intent {
     Note {
         text: String,
     },
+    /// Give the run to another operator, who must type `next` back.
+    OfferHandover {
+        to: String,
+        believed: String,
+        next: String,
+    },
+    WithdrawHandover,
+    TakeHandover {
+        read_back: String,
+    },
+    /// Take the run from an operator who is gone.
+    Relieve {
+        reason: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

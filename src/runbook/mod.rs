@@ -27,6 +27,6 @@ pub use intent::{Answer, Intent};
 pub use modules::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 pub use plan::{Mode, Plan, PlannedStep};
 pub use state::{
-    Abort, Approved, Armed, Exception, Question, QuestionKind, RunState, RunStatus, Standing, StepRecord, StepState,
-    Working,
+    Abort, Approved, Armed, Exception, Handover, LossSeen, Question, QuestionKind, RunState, RunStatus, Standing,
+    StepRecord, StepState, Working,
 };

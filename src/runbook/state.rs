@@ -167,6 +167,8 @@ pub struct RunState {
     pub paused: Option<String>,
     /// How the run stands to its lock scopes, once it has held them.
     pub lease: Option<Standing>,
+    /// What its operator offers to another one.
+    pub handover: Option<Handover>,
     /// Number of the last question that was put.
     pub asked: u64,
     /// Sequence number of the last applied event.
@@ -232,6 +234,19 @@ pub struct Standing {
     pub lapsed: Option<String>,
     /// Who holds the scopes now instead: nothing more happens in this copy of the run.
     pub lost: Option<String>,
+}
+
+/// An offer to give the run to another operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    pub from: Actor,
+    pub to: String,
+    pub believed: String,
+    /// What is to be done next; whoever takes the run types it back.
+    pub next: String,
+    /// Steps that were not settled when it was offered.
+    pub open: Vec<String>,
+    pub at: Timestamp,
 }
 
 /// An approval that stands.
@@ -345,6 +360,19 @@ pub struct Question {
     /// What differs from the plan: `(fact, in the plan, now)`.
     pub drift: Vec<(String, String, String)>,
     pub asked_at: Timestamp,
+    /// What would be lost, as far as the run knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossSeen>,
+}
+
+/// A loss at the moment of choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossSeen {
+    pub text: String,
+    /// How that is known.
+    pub known_by: String,
+    /// When it was looked at.
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -180,8 +180,9 @@ actions! {
     RunStart "run.start" Run ["s"] 2 Startable "start" "Begin the run, or go on after a pause.";
     RunPause "run.pause" Run ["p"] 3 RunLive "pause" "Start no further step. What runs now runs to its end.";
     RunAbort "run.abort" Run ["X"] 5 RunLive "abort" "Stop the run, and take back what has an undo.";
-    RunNote "run.note" Run ["n"] 6 RunLive "note" "Put a remark into the journal.";
+    RunNote "run.note" Run ["n"] 6 RunAlive "note" "Put a remark into the journal.";
     RunResume "run.revive" Run ["u"] 2 RunLost "bring back" "Start the lost runner of this run again.";
+    RunHandover "run.handover" Run ["H"] 6 RunAlive "hand over" "Give the run to another operator, take it from one who offers it, or relieve one who is gone.";
     RunTakeOver "run.take-over" Run ["t"] 2 Away "take over" "Bring a run here that another machine holds, with a reason.";
     RunClose "run.close" Run ["c"] 7 Nothing "list of runs" "Stop following this run; it goes on.";
 

@@ -1,7 +1,7 @@
 //! What an action needs, and the sentence that says why it cannot run now.
 
 use crate::model::id::{AssetId, BackupId, RunId, RunbookId, StoreId};
-use crate::runbook::{RunStatus, RunbookKind};
+use crate::runbook::{QuestionKind, RunStatus, RunbookKind};
 use crate::session::View;
 use crate::session::view::{Held, Link};
 
@@ -33,6 +33,8 @@ pub enum Need {
     Question,
     Startable,
     RunLive,
+    /// The run goes on, whoever operates it.
+    RunAlive,
     RunLost,
     /// A run that another machine holds.
     Away,
@@ -68,7 +70,7 @@ impl Situation<'_> {
             Need::Armed => if_not(self.view.armed.is_some(), "already read-only"),
             Need::Backup => if_not(self.backup().is_some(), "no backup is selected"),
             Need::Restore => self.why_no_restore(),
-            Need::Question | Need::Startable | Need::RunLive | Need::RunLost => self.why_not_run(need),
+            Need::Question | Need::Startable | Need::RunLive | Need::RunAlive | Need::RunLost => self.why_not_run(need),
             Need::Away => if_not(self.held().is_some(), "no other machine holds it"),
             Need::Task => match self.selected {
                 Selected::Task(id) => {
@@ -137,6 +139,11 @@ impl Situation<'_> {
             Link::Lost(_) => return Some("the runner is lost; u brings it back".to_owned()),
             Link::Elsewhere(_) => return Some("another machine drives it; t takes it over".to_owned()),
             Link::Ended => return Some("the runner has left".to_owned()),
+        }
+        let operated = run.state.operator.name == self.view.actor.name || run.state.started_at.is_none();
+        let approval = run.state.question.as_ref().is_some_and(|q| matches!(q.kind, QuestionKind::Approval { .. }));
+        if !operated && need != Need::RunAlive && !(need == Need::Question && approval) {
+            return Some(format!("{} operates this run; H takes it or relieves them", run.state.operator));
         }
         match need {
             Need::Question if run.state.question.is_none() => Some("no question is open".to_owned()),

@@ -214,3 +214,24 @@ fn a_tampered_journal_is_named_with_file_and_line() {
     sandbox.relight(&["report", "latest"]).assert().code(2);
     assert_eq!(newest(&sandbox)["status"], "unreadable");
 }
+
+#[test]
+fn a_run_is_handed_over_with_a_read_back_and_the_journal_keeps_it() {
+    let sandbox = sandbox();
+    with_input(&sandbox, &["run", "check"], "yes\n");
+    let (text, code) = with_input(&sandbox, &["handover", "latest", "--take"], "");
+    assert!(code == 0 && text.contains("No handover is offered"), "{text}");
+    let next = "Ask the owner, then go on";
+    let offer = ["handover", "latest", "--to", "grace", "--believed", "the disk is fine", "--next", next];
+    let (text, code) = with_input(&sandbox, &offer, "");
+    assert!(code == 0 && text.contains("offered to grace"), "{text}");
+    let (text, code) = with_input(&sandbox, &["handover", "latest", "--take"], "go on\n");
+    assert!(code == 64 && text.contains("not the next action"), "{text}");
+    let (text, code) = with_input(&sandbox, &["handover", "latest", "--take"], "ask the owner then go on\n");
+    assert!(code == 0 && text.contains("open:     Readiness: your turn"), "{text}");
+    assert!(text.contains("believed: the disk is fine"), "{text}");
+    let events = stdout(&mut sandbox.relight(&["journal", "export", "latest"]));
+    assert!(events.contains("\"type\":\"handover-taken\"") && events.contains("ask the owner then go on"), "{events}");
+    let (text, code) = with_input(&sandbox, &["attach", "latest"], "yes\nby-hand she said go\n");
+    assert!(code == 0 && text.contains(": COMPLETED"), "{text}");
+}

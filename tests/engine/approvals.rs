@@ -39,8 +39,8 @@ fn nobody_approves_their_own_work() {
         arm             -> ?approval
         approve ada     -> refused ?approval
         approve ADA by=ada -> refused
-        pause
-        resume-by bob   -> ?approval
+        relieve bob     -> ?arm
+        arm             -> ?approval
         approve bob     -> refused ?approval",
     );
     assert!(rig.refused.unwrap().contains("nobody approves their own work"));

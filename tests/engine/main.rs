@@ -4,6 +4,7 @@
 mod approvals;
 mod debts;
 mod full_disk;
+mod handover;
 mod held_up;
 mod journal;
 mod lease;

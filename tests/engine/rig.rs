@@ -281,7 +281,9 @@ impl Rig {
     }
 
     pub fn wish(&mut self, intent: Intent) {
-        self.send(&Input::Intent { actor: actor("ada"), intent });
+        // Whoever operates the run: all others watch.
+        let operator = actor(&self.engine.state().operator.name);
+        self.send(&Input::Intent { actor: operator, intent });
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -358,7 +360,9 @@ impl Rig {
             }
             "value" => self.answer(Answer::Value { value: serde_json::from_str::<Value>(rest).unwrap() }),
             "approve" => self.approve(rest),
-            "resume-by" => self.send(&Input::Intent { actor: actor(rest), intent: Intent::Resume }),
+            "relieve" => {
+                self.send(&Input::Intent { actor: actor(rest), intent: Intent::Relieve { reason: "gone".to_owned() } })
+            }
             "retry" => self.answer(Answer::Retry),
             "skip" => self.answer(Answer::Skip { reason: text }),
             "hand" => self.answer(Answer::DoneByHand { evidence: text }),

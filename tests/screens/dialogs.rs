@@ -14,6 +14,9 @@ fn dialogs_look_right() {
     snap("dialog-phrase-typed", "5 a 's 'w 'a 'x", &|| with_run(runs::asking("phrase")));
     snap("dialog-arm-session", "A", &estate::view);
     snap("dialog-abort", "5 X", &|| with_run(runs::running()));
+    snap("dialog-hand-over", "5 H 'grace tab", &|| with_run(runs::running()));
+    snap("dialog-take", "5 H", &|| with_run(runs::watched(true)));
+    snap("dialog-relieve", "5 H", &|| with_run(runs::watched(false)));
     snap("dialog-quit", "q", &estate::view);
 }
 
@@ -138,4 +141,19 @@ fn an_answer_cannot_hit_another_question() {
     console.app.take_view(std::sync::Arc::new(with_run(run)));
     console.press("y");
     assert_eq!(intent(&mut console), None);
+}
+
+#[test]
+fn whoever_watches_can_take_what_is_offered_and_nothing_else() {
+    let mut console = Console::open(with_run(runs::watched(true)), (120, 40));
+    console.press("5 a");
+    assert!(console.text().contains("grace@ops1 operates this run"), "{}", console.text());
+    console.press("H 'ask space 'the space 'owner");
+    console.app.event(Event::Paste("Ask the shop owner, then swap".into()));
+    assert!(console.text().contains("a read-back is typed"));
+    console.press("ctrl-y");
+    assert_eq!(intent(&mut console), Some(Intent::TakeHandover { read_back: "ask the owner".into() }));
+    let mut console = Console::open(with_run(runs::watched(false)), (120, 40));
+    console.press("5 H 'gone ctrl-y");
+    assert_eq!(intent(&mut console), Some(Intent::Relieve { reason: "gone".into() }));
 }

@@ -93,6 +93,8 @@ fn runs() {
         view.open_run = Some(Arc::new(run));
         view
     });
+    snap("run-watched", "5", &|| with_run(runs::watched(false)));
+    snap("run-offered", "5", &|| with_run(runs::watched(true)));
     snap("run-fenced-off", "5", &|| with_run(runs::fenced_off()));
     snap("run-running", "5", &|| with_run(runs::running()));
     snap("run-drill", "5", &|| with_run(runs::drilling()));

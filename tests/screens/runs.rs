@@ -3,13 +3,14 @@
 use super::estate::{actor, before, now};
 use chrono::Duration;
 use relight::event::{Event, EventKind, Purpose};
+use relight::model::actor::Actor;
 use relight::model::estate::AssetKind;
 use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
 use relight::runbook::approval::{ApprovalRequest, Approver, short_code};
 use relight::runbook::definition::{ByMode, TaskTemplate};
 use relight::runbook::estimate::Estimate;
 use relight::runbook::plan::PlannedAction;
-use relight::runbook::state::{Standing, Working};
+use relight::runbook::state::{Handover, LossSeen, Standing, Working};
 use relight::runbook::{
     Action, Armed, Confirm, Debt, Exception, Mode, Param, ParamKind, Plan, PlannedStep, Question, QuestionKind,
     RunState, RunStatus, Runbook, RunbookKind, SkipRule, Step, StepRecord, StepState,
@@ -211,6 +212,7 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
     RunView {
         state: RunState {
             lease: None,
+            handover: None,
             id: "20261120T135000Z-restore-postgres".into(),
             plan: Arc::new(plan()),
             status,
@@ -296,6 +298,7 @@ fn question(step: usize, kind: QuestionKind, title: &str) -> Question {
         target: None,
         drift: Vec::new(),
         asked_at: before(0, 1),
+        loss: None,
     }
 }
 
@@ -315,6 +318,11 @@ pub fn asking(kind: &str) -> RunView {
             let phrase = QuestionKind::Phrase { phrase: "swap orders 9f3c".into() };
             let mut question = question(6, phrase, "Swap the restored database in?");
             question.target = Some(identity());
+            question.loss = Some(LossSeen {
+                text: "the last 26h 07m: all that is newer than 2026-11-19 11:55:11 UTC".into(),
+                known_by: "the age of the backup".into(),
+                at: before(0, 1),
+            });
             run.state.question = Some(question);
             run
         }
@@ -399,6 +407,22 @@ fn approving() -> RunView {
     let (code, short) = (request.code(), short_code(&request.text()));
     let kind = QuestionKind::Approval { request: Box::new(request), quorum: 2, code, short };
     run.state.question = Some(question(6, kind, "“Swap in” needs the approval of 2 other people"));
+    run
+}
+
+/// Someone else operates the run, and offers it where `offered`.
+pub fn watched(offered: bool) -> RunView {
+    let mut run = asking("phrase");
+    let grace = Actor { name: "grace".into(), host: "ops1".into(), pid: 812 };
+    run.state.operator = grace.clone();
+    run.state.handover = offered.then(|| Handover {
+        from: grace,
+        to: "deploy".into(),
+        believed: "The side database is whole; only its swap is left. Support has told the customers.".into(),
+        next: "Ask the shop owner, then swap".into(),
+        open: vec!["Swap it in: your turn".into(), "Ask the application whether it is well: pending".into()],
+        at: before(0, 2),
+    });
     run
 }
 

@@ -36,6 +36,7 @@ pub fn random(dice: &mut Dice, state: &RunState, now: Timestamp) -> Intent {
         7 | 8 => Intent::Resume,
         9 if dice.percent(30) => Intent::Abort { reason: text, undo: dice.percent(70) },
         10 => Intent::Note { text },
+        11 if dice.percent(30) => Intent::Relieve { reason: text },
         _ => {
             let stale = dice.percent(15);
             let number = state.question.as_ref().map_or(state.asked, |question| question.number);

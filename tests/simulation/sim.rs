@@ -212,7 +212,10 @@ impl<'a> Sim<'a> {
         }
         let until = self.wall() + chrono::Duration::hours(10);
         match operator::willing(runner.state(), until) {
-            Some(intent) => self.wish("ada", intent),
+            Some(intent) => {
+                let name = runner.state().operator.name.clone();
+                self.wish(&name, intent)
+            }
             None => self.tell(Input::Continue).map(|_| ()),
         }
     }
@@ -232,7 +235,9 @@ impl<'a> Sim<'a> {
         let Some(runner) = &self.runner else { return Ok(()) };
         let now = self.wall();
         let intent = operator::random(&mut self.dice, runner.state(), now);
-        let name = self.dice.pick(&["ada", "grace"]);
+        let operator = runner.state().operator.name.clone();
+        let other = self.dice.pick(&["ada", "grace"]);
+        let name = if self.dice.percent(75) { operator.as_str() } else { other };
         // Two consoles may send the same in the same instant.
         if self.dice.percent(10) {
             self.wish("grace", intent.clone())?;

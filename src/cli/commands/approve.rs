@@ -2,19 +2,15 @@
 
 use super::approver::read_key;
 use crate::cli::dialogue::{Line, Lines};
+use crate::cli::joined::{self, Joined};
 use crate::cli::{Globals, Output, Tone};
 use crate::model::text::escaped;
 use crate::report::{Exit, Fault};
 use crate::runbook::approval::{ApprovalRequest, short_code, signature_text};
-use crate::runbook::{Answer, Intent, Question, QuestionKind, RunState};
-use crate::runner::protocol::FromRunner;
-use crate::runner::{Client, runs};
+use crate::runbook::{Answer, Intent, Question, QuestionKind};
+use crate::runner::runs;
 use color_eyre::eyre;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// How long the runner may take to tell where its run stands.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Approve a step of a run that someone else drives
 ///
@@ -46,21 +42,8 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     }
     let setup = globals.setup().await?;
     let folder = runs::choose(&setup.state_dir, &args.what)?;
-    let (client, mut told) = Client::connect(&folder, &setup.actor, 0).await?;
-    let mut state: Option<RunState> = None;
-    let caught_up = async {
-        while let Some(said) = told.recv().await {
-            match (said, &mut state) {
-                (FromRunner::Event { event }, None) => state = RunState::create(&event).ok(),
-                (FromRunner::Event { event }, Some(state)) => drop(state.apply(&event)),
-                (FromRunner::CaughtUp { .. }, _) => return,
-                _ => {}
-            }
-        }
-    };
-    let timely = tokio::time::timeout(PATIENCE, caught_up).await.is_ok();
-    let question = state.and_then(|state| state.question).filter(|_| timely);
-    let Some(Question { number, kind: QuestionKind::Approval { request, .. }, .. }) = question else {
+    let Joined { client, state, told: _told } = joined::join(&folder, &setup.actor).await?;
+    let Some(Question { number, kind: QuestionKind::Approval { request, .. }, .. }) = state.question else {
         let fault = Fault::new(Exit::Unknown, format!("run {} waits for no approval", folder.run));
         return Err(fault.hint(format!("relight attach {} shows where it stands", folder.run)).into());
     };

@@ -12,6 +12,7 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod doctor;
+pub mod handover;
 pub mod health;
 pub mod journal;
 pub mod lesson;

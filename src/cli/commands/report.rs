@@ -204,6 +204,10 @@ fn questions(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
                 let asked = serde_json::from_value::<Question>(question.clone());
                 let title = asked.as_ref().map(|asked| asked.title.as_str()).unwrap_or_default();
                 out.line(&format!("- {at} question {number}: {}", prose(title)))?;
+                if let Some(loss) = asked.as_ref().ok().and_then(|asked| asked.loss.as_ref()) {
+                    let seen = loss.at.with_timezone(&zone).format("%H:%M:%S");
+                    out.line(&format!("  - would be lost: {} ({}, {seen})", prose(&loss.text), prose(&loss.known_by)))?;
+                }
                 for (fact, value) in asked.iter().filter_map(|asked| asked.target.as_ref()).flat_map(|t| &t.facts) {
                     out.line(&format!("  - target {}: {}", code(fact), code(value)))?;
                 }

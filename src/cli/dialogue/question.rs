@@ -3,7 +3,7 @@
 use crate::cli::table::Table;
 use crate::cli::{Output, Tone};
 use crate::model::text::escaped;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, short_duration};
 use crate::runbook::{AnswerKind, Question, QuestionKind, RunState, RunStatus, SkipRule};
 use std::io;
 
@@ -46,6 +46,11 @@ fn question(asked: &Question, state: &RunState, now: Timestamp, out: &mut Output
     }
     approval(asked, out)?;
     target(asked, out)?;
+    if let Some(loss) = &asked.loss {
+        let (text, known, age) = (escaped(&loss.text), escaped(&loss.known_by), short_duration(now - loss.at));
+        out.line(&out.toned(Tone::Warning, &format!("  lost:    {text}")))?;
+        out.line(&format!("           known by {known}, looked at {age} ago"))?;
+    }
     let armed = state.armed.as_ref().filter(|armed| armed.until > now);
     let guard = match armed {
         Some(armed) => format!("armed until {}", armed.until.format("%H:%M:%S UTC")),

@@ -42,6 +42,16 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
             let how = if *undo { "abort with undo" } else { "abort" };
             (Tone::Warning, format!("{how} asked for by {by}: {reason}"))
         }
+        EventKind::HandoverOffered { to, next, .. } => {
+            (Tone::Warning, format!("{by} offers the run to {to}; next: {next} (relight handover RUN --take)"))
+        }
+        EventKind::HandoverWithdrawn => (Tone::Plain, format!("{by} takes the offer of the run back")),
+        EventKind::HandoverTaken { from, read_back } => {
+            (Tone::Warning, format!("{by} operates the run now, handed over by {from}; read back: {read_back}"))
+        }
+        EventKind::OperatorRelieved { from, reason } => {
+            (Tone::Warning, format!("{by} operates the run now, in place of {from}: {reason}"))
+        }
         EventKind::NoteAdded { text } => (Tone::Plain, format!("note by {by}: {text}")),
         EventKind::QuestionAsked { number, question, .. } => {
             let title = serde_json::from_value::<Question>(question.clone()).map(|asked| asked.title);

@@ -269,7 +269,11 @@ fn records(event: &EventKind, intent: &Intent) -> bool {
         | (Intent::Pause { .. }, EventKind::Paused { .. })
         | (Intent::Resume, EventKind::Resumed)
         | (Intent::Abort { .. }, EventKind::AbortRequested { .. })
-        | (Intent::Note { .. }, EventKind::NoteAdded { .. }) => true,
+        | (Intent::Note { .. }, EventKind::NoteAdded { .. })
+        | (Intent::OfferHandover { .. }, EventKind::HandoverOffered { .. })
+        | (Intent::WithdrawHandover, EventKind::HandoverWithdrawn)
+        | (Intent::TakeHandover { .. }, EventKind::HandoverTaken { .. })
+        | (Intent::Relieve { .. }, EventKind::OperatorRelieved { .. }) => true,
         _ => false,
     }
 }

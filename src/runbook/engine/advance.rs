@@ -40,6 +40,8 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
             "the run was taken over: the step is looked at first".to_owned()
         } else if question.kind == QuestionKind::Arm && state.is_armed(now.at) {
             "the run is armed now".to_owned()
+        } else if state.asks_for_another() {
+            "the run has another operator now".to_owned()
         } else if approval::ran_out(question, now.at) {
             "the time for this approval has passed".to_owned()
         } else {

@@ -13,6 +13,7 @@ const SILENCE: &str = "The run waits here; nothing starts by itself.";
 
 fn put(at: At<'_>, kind: QuestionKind, title: String, if_yes: String, if_no: String) -> EventKind {
     let number = at.state.asked + 1;
+    let (if_nothing, loss) = (silence(at, &kind), at.at_stake(&kind));
     let question = Question {
         number,
         step: at.step(),
@@ -20,12 +21,34 @@ fn put(at: At<'_>, kind: QuestionKind, title: String, if_yes: String, if_no: Str
         title,
         if_yes,
         if_no,
-        if_nothing: SILENCE.to_owned(),
+        if_nothing,
         target: at.record.identity.clone(),
         drift: Vec::new(),
         asked_at: at.now.at,
+        loss,
     };
     EventKind::QuestionAsked { step: at.step(), number, question: words::data(&question) }
+}
+
+/// What time alone does to the question.
+fn silence(at: At<'_>, kind: &QuestionKind) -> String {
+    let ends = match kind {
+        QuestionKind::Approval { request, .. } => {
+            let until = request.expires.format("%H:%M:%S UTC");
+            format!(" At {until} this request runs out, and is asked anew with another code.")
+        }
+        QuestionKind::Key | QuestionKind::Phrase { .. } => match &at.state.armed {
+            Some(armed) if at.changes() => {
+                format!(
+                    " At {} the run is read-only again, and must be armed anew.",
+                    armed.until.format("%H:%M:%S UTC")
+                )
+            }
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    format!("{SILENCE}{ends}")
 }
 
 fn way_out(at: At<'_>) -> &'static str {

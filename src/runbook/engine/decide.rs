@@ -2,8 +2,9 @@
 
 use super::machine::Input;
 use super::words;
-use super::{answer, approval, lease};
+use super::{answer, approval, handover, lease};
 use crate::event::{EventKind, Purpose};
+use crate::model::actor::Actor;
 use crate::model::id::StepId;
 use crate::model::time::Timestamp;
 use crate::runbook::intent::{Answer, Intent};
@@ -30,7 +31,7 @@ impl First {
 
 pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
     match input {
-        Input::Intent { intent, .. } => wish(state, intent, now),
+        Input::Intent { actor, intent } => wish(state, actor, intent, now),
         Input::TaskEnded { step, attempt, purpose, end } if in_flight(state, step, *attempt, *purpose) => {
             First::one(end_event(step, *attempt, *purpose, end))
         }
@@ -104,8 +105,8 @@ fn leased(state: &RunState, epoch: u64, scopes: &[String], place: &str) -> First
     }
 }
 
-fn wish(state: &RunState, intent: &Intent, now: Timestamp) -> First {
-    if let Some(why) = lease::forbids(state, intent) {
+fn wish(state: &RunState, actor: &Actor, intent: &Intent, now: Timestamp) -> First {
+    if let Some(why) = lease::forbids(state, intent).or_else(|| handover::forbids(state, actor, intent)) {
         return First::refused(why);
     }
     if let Intent::Note { text } = intent {
@@ -120,6 +121,13 @@ fn wish(state: &RunState, intent: &Intent, now: Timestamp) -> First {
     match intent {
         Intent::Answer { question, answer } => answered(state, *question, answer, now),
         Intent::Abort { reason, undo } => abort(state, reason, *undo),
+        Intent::OfferHandover { .. }
+        | Intent::WithdrawHandover
+        | Intent::TakeHandover { .. }
+        | Intent::Relieve { .. } => match handover::wish(state, actor, intent) {
+            Ok(kind) => First::one(kind),
+            Err(why) => First::refused(why),
+        },
         _ if state.abort.is_some() => First::refused("the run is being aborted"),
         Intent::Start { plan_digest } => start(state, plan_digest),
         Intent::Arm { reason, incident, until } => arm(reason, incident.as_deref(), *until, now),
@@ -137,7 +145,7 @@ fn wish(state: &RunState, intent: &Intent, now: Timestamp) -> First {
     }
 }
 
-fn text_of(text: &str, wish: &str) -> Result<String, String> {
+pub(super) fn text_of(text: &str, wish: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
         Err(format!("{wish}: it is kept in the journal"))

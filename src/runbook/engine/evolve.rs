@@ -81,6 +81,7 @@ impl RunState {
             abort: None,
             paused: None,
             lease: None,
+            handover: None,
             asked: 0,
             seq: first.seq,
         })
@@ -115,6 +116,7 @@ impl RunState {
                     self.pause(&cause);
                 }
                 self.run_event(event);
+                self.handover_event(event);
                 self.debt_event(event);
                 self.question_event(event);
                 self.step_event(event);
@@ -297,7 +299,7 @@ impl RunState {
 
     /// A yes counts for the moment in which it was given: what was confirmed and did not start before the
     /// run stood still is asked again.
-    fn forget_confirmations(&mut self) {
+    pub(super) fn forget_confirmations(&mut self) {
         if self.status.is_over() {
             return;
         }

@@ -33,7 +33,7 @@ impl RunState {
                     lost: None,
                 });
                 if taken_from.is_some() {
-                    self.operator = event.actor.clone();
+                    self.new_operator(&event.actor);
                     self.distrust();
                 }
                 None

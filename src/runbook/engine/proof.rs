@@ -16,7 +16,7 @@ fn found<'a>(output: &'a Values, name: &str) -> Option<&'a Value> {
 }
 
 impl<'a> At<'a> {
-    fn before(&self) -> impl DoubleEndedIterator<Item = At<'a>> {
+    pub(super) fn before(&self) -> impl DoubleEndedIterator<Item = At<'a>> {
         let (state, now) = (self.state, self.now);
         let count = state.plan.steps.iter().position(|step| step.id == self.planned.id).unwrap_or(0);
         let steps = state.plan.steps[..count].iter().zip(&state.steps[..count]);

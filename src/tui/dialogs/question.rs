@@ -338,6 +338,12 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
             doc.fact("declares", loss.clone(), Role::Warning);
         }
     }
+    if let Some(loss) = &question.loss {
+        doc.blank();
+        doc.fact("would be lost", loss.text.clone(), Role::Warning);
+        let ago = format::ago(loss.at, cx.now);
+        doc.fact("known by", format!("{}, looked at {ago}", loss.known_by), Role::Dim);
+    }
     if let Some(target) = &question.target {
         doc.blank();
         doc.facts("target", vec![span(target.title.clone(), Role::Strong)]);

@@ -45,6 +45,10 @@ pub enum ReasonKind {
         prompt: String,
         kind: AnswerKind,
     },
+    /// The run's operator is gone.
+    Relieve {
+        operator: String,
+    },
     /// A run that another machine holds; `told` says who, and for how long.
     Lock {
         run: RunId,
@@ -86,6 +90,7 @@ impl ReasonDialog {
             ReasonKind::Check { outcome: Outcome::Failed, .. } => "It does not hold",
             ReasonKind::Answer { .. } => "Answer",
             ReasonKind::Approve { .. } => "Approval by another person",
+            ReasonKind::Relieve { .. } => "Relieve the operator",
             ReasonKind::Lock { wish: LockWish::TakeOver, .. } => "Take the run over",
             ReasonKind::Lock { wish: LockWish::Free, .. } => "Free the lock of a lost run",
         }
@@ -105,6 +110,10 @@ impl ReasonDialog {
                     .to_owned()
             }
             ReasonKind::Check { asks, .. } => asks.clone(),
+            ReasonKind::Relieve { operator } => format!(
+                "{operator} operates this run and has not offered it. It becomes yours, read-only until you arm it, and \
+                 both names go into the journal. Why?"
+            ),
             ReasonKind::Lock { wish: LockWish::TakeOver, told, .. } => format!(
                 "{told} It is fenced off and the run comes here, under your name and with this reason. What it may \
                  have begun is looked at before anything else happens. Why?"
@@ -126,6 +135,7 @@ impl ReasonDialog {
                 | ReasonKind::Skip(_)
                 | ReasonKind::ByHand(_)
                 | ReasonKind::AcceptDrift(_)
+                | ReasonKind::Relieve { .. }
                 | ReasonKind::Lock { .. }
         )
     }
@@ -145,6 +155,7 @@ impl ReasonDialog {
             ReasonKind::Lock { run, wish, .. } => {
                 Ok(Reaction::Ask(Ask::Lock { run: run.clone(), wish: *wish, reason: text, alive: self.on }))
             }
+            ReasonKind::Relieve { .. } => told(Intent::Relieve { reason: text }),
             ReasonKind::Skip(number) => answer(*number, Answer::Skip { reason: text }),
             ReasonKind::ByHand(number) => answer(*number, Answer::DoneByHand { evidence: text }),
             ReasonKind::AcceptDrift(number) => answer(*number, Answer::AcceptDrift { reason: text }),

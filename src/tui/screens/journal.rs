@@ -166,6 +166,13 @@ fn event_doc(doc: &mut Doc, event: &Event, cx: &Cx) {
                 doc.fact(name.clone(), format::value(value), Role::Base);
             }
         }
+        EventKind::HandoverOffered { believed, open, .. } => {
+            doc.blank();
+            doc.fact("believed", believed.clone(), Role::Base);
+            for step in open {
+                doc.fact("open", step.clone(), Role::Dim);
+            }
+        }
         EventKind::IdentityRead { identity, drift, .. } => {
             doc.blank();
             doc.fact("target", identity.title.clone(), Role::Strong);
@@ -201,6 +208,12 @@ pub fn sentence(kind: &EventKind) -> (String, Role) {
         K::AbortRequested { reason, undo } => {
             (format!("abort{}: {reason}", if *undo { " with undo" } else { "" }), Role::Critical)
         }
+        K::HandoverOffered { to, next, .. } => (format!("offered to {to}; next: {next}"), Role::Warning),
+        K::HandoverWithdrawn => ("the offer is taken back".to_owned(), Role::Base),
+        K::HandoverTaken { from, read_back } => {
+            (format!("taken over from {from}, read back: {read_back}"), Role::Warning)
+        }
+        K::OperatorRelieved { from, reason } => (format!("relieved {from}: {reason}"), Role::Warning),
         K::NoteAdded { text } => (format!("note: {text}"), Role::Accent),
         K::RunEnded { status, leftovers } => {
             let word = status.get("status").and_then(|word| word.as_str()).unwrap_or("ended");

@@ -6,7 +6,7 @@ use crate::session::view::Link;
 use crate::session::{Request, RunView};
 use crate::tui::action::Act;
 use crate::tui::canvas::{Canvas, Hit, span};
-use crate::tui::dialogs::{ConfirmDialog, Purpose, QuestionDialog, ReasonDialog, ReasonKind};
+use crate::tui::dialogs::{ConfirmDialog, OfferDialog, Purpose, QuestionDialog, ReasonDialog, ReasonKind, TakeDialog};
 use crate::tui::screen::{Ask, Cx, Reaction};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{DocPane, ListState};
@@ -91,7 +91,7 @@ impl LiveRun {
         let border = |pane: Pane| if self.pane == pane { Role::BorderFocus } else { Role::Border };
         let inner = canvas.panel(left, &[span("Steps", Role::Title)], &parts::freshness(run), border(Pane::Steps));
         steps::draw(canvas, inner, run, &self.steps, self.pane == Pane::Steps, cx);
-        let (title, role) = self.detail_title(run);
+        let (title, role) = self.detail_title(run, cx);
         let frame = if run.state.question.is_some() && self.pane != Pane::Detail { role } else { border(Pane::Detail) };
         let inner = canvas.panel(right, &[span(title, role)], &[], frame);
         self.draw_detail(canvas, inner, run, cx);
@@ -114,7 +114,7 @@ impl LiveRun {
             canvas.rule(lower, lower.y, &[span("Output", Role::Title)]);
             self.draw_output(canvas, inner, run);
         } else {
-            let (title, role) = self.detail_title(run);
+            let (title, role) = self.detail_title(run, cx);
             canvas.rule(lower, lower.y, &[span(title, role)]);
             self.draw_detail(canvas, inner, run, cx);
         }
@@ -130,10 +130,10 @@ impl LiveRun {
         run.state.question.as_ref().is_some_and(|question| Some(&question.step) == shown)
     }
 
-    fn detail_title(&self, run: &RunView) -> (String, Role) {
+    fn detail_title(&self, run: &RunView, cx: &Cx) -> (String, Role) {
         if self.shows_question(run) {
-            let watched = matches!(run.link, Link::Elsewhere(_));
-            let title = if watched { "It waits there, for its operator" } else { "Your turn: a answers" };
+            let watched = matches!(run.link, Link::Elsewhere(_)) || run.state.operator.name != cx.view.actor.name;
+            let title = if watched { "It waits for its operator" } else { "Your turn: a answers" };
             return (title.to_owned(), if watched { Role::Info } else { Role::Warning });
         }
         let title = run.state.plan.steps.get(self.shown_step(run)).map_or_else(String::new, |step| step.title.clone());
@@ -165,8 +165,9 @@ impl LiveRun {
             | Act::RunPause
             | Act::RunAbort
             | Act::RunNote
+            | Act::RunHandover
             | Act::RunResume
-            | Act::RunClose => return command(act, run),
+            | Act::RunClose => return command(act, run, cx),
             Act::RunTakeOver => {
                 let row = cx.view.runs.iter().find(|row| row.id == run.state.id);
                 return row.and_then(|row| list::take_over(row, cx)).unwrap_or(Reaction::Handled);
@@ -228,7 +229,7 @@ const fn next(pane: Pane, forward: bool) -> Pane {
 }
 
 /// What the operator may ask of the run as a whole.
-fn command(act: Act, run: &RunView) -> Reaction {
+fn command(act: Act, run: &RunView, cx: &Cx) -> Reaction {
     let reason = |kind| Reaction::Push(Box::new(ReasonDialog::new(kind)));
     match act {
         Act::RunAnswer => match &run.state.question {
@@ -243,11 +244,27 @@ fn command(act: Act, run: &RunView) -> Reaction {
         Act::RunPause => reason(ReasonKind::Pause),
         Act::RunAbort => reason(ReasonKind::Abort),
         Act::RunNote => reason(ReasonKind::Note),
+        Act::RunHandover => handover(run, cx),
         Act::RunResume if matches!(run.link, Link::Lost(_)) => {
             Reaction::Send(Request::ResumeRun { run: run.state.id.clone() })
                 .and(Reaction::Say("bringing the runner back".to_owned()))
         }
         Act::RunClose => Reaction::Send(Request::CloseRun),
         _ => Reaction::Handled,
+    }
+}
+
+/// Offers the run, takes what is offered, or relieves an operator who is gone.
+fn handover(run: &RunView, cx: &Cx) -> Reaction {
+    let (state, me) = (&run.state, &cx.view.actor);
+    match &state.handover {
+        Some(offer) if offer.from == *me => Reaction::Ask(Ask::Intent(crate::runbook::Intent::WithdrawHandover))
+            .and(Reaction::Say("the offer is taken back".to_owned())),
+        Some(_) => Reaction::Push(Box::new(TakeDialog::default())),
+        None if state.operator.name == me.name => Reaction::Push(Box::new(OfferDialog::default())),
+        None => {
+            let kind = ReasonKind::Relieve { operator: state.operator.to_string() };
+            Reaction::Push(Box::new(ReasonDialog::new(kind)))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The parts of a run's screen: head, and what is known about a step.
 
 use crate::model::task::TaskOutcome;
-use crate::runbook::estimate::{Estimate, Forecast, forecast};
+use crate::runbook::estimate::{Estimate, Forecast, forecast, longest};
 use crate::runbook::{RunStatus, StepRecord};
 use crate::session::RunView;
 use crate::session::view::Link;
@@ -29,6 +29,12 @@ pub fn head(canvas: &mut Canvas, area: Rect, run: &RunView, cx: &Cx) -> u16 {
         rows += 1;
     }
     let width = area.width.saturating_sub(2);
+    if area.height >= 28
+        && let Some(line) = ahead(run, cx)
+    {
+        canvas.line(area.x + 1, area.y + rows, width, &line);
+        rows += 1;
+    }
     // Whole sentences, as long as the half of the screen lasts.
     let lines = remarks(run, cx).into_iter().flat_map(|(text, role)| {
         let lines = fit::wrap(&text, usize::from(width), canvas.glyphs);
@@ -104,6 +110,24 @@ fn expected(run: &RunView, cx: &Cx) -> Option<Line> {
     Some(line)
 }
 
+/// The steps ahead that make the time.
+fn ahead(run: &RunView, cx: &Cx) -> Option<Line> {
+    let forecast = forecast(&run.state, cx.now)?;
+    let longest = longest(&run.state, cx.now);
+    let mut line = vec![span("made by ", Role::Dim)];
+    for (place, (at, p50, p90)) in longest.iter().take(3).enumerate() {
+        let step = run.state.plan.steps.get(*at)?;
+        let gap = if place > 0 { "   " } else { "" };
+        line.push(span(format!("{gap}{} {} ", at + 1, step.id), Role::Base));
+        line.push(span(format!("{} to {}", format::stopwatch(*p50), format::stopwatch(*p90)), Role::Strong));
+    }
+    let rest = longest.len().saturating_sub(3);
+    if rest > 0 {
+        line.push(span(format!("   {} more", format::counted(rest as u64, "step", "steps")), Role::Dim));
+    }
+    (longest.len() + forecast.unknown > 1).then_some(line)
+}
+
 /// What must not be overlooked: lost runner, pause, exceptions, leftovers, frozen screen.
 fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
     let mut out = Vec::new();
@@ -116,6 +140,10 @@ fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
         Link::Lost(how) => out.push((format!("The runner is lost ({how}). u brings it back."), Role::Critical)),
         Link::Connecting => out.push(("Connecting to the runner…".to_owned(), Role::Info)),
         Link::Connected | Link::Ended => {}
+    }
+    let over = run.state.status.is_over();
+    if matches!(run.link, Link::Connected) && !over {
+        out.extend(operated(run, cx));
     }
     let driven = matches!(run.link, Link::Connected);
     if let RunStatus::Paused { cause } = &run.state.status
@@ -136,6 +164,20 @@ fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
         out.push((format!("Left behind: {}", run.state.leftovers.join(", ")), Role::Critical));
     }
     out
+}
+
+/// Who operates the run, where that is not plain: someone else does, or it is on offer.
+fn operated(run: &RunView, cx: &Cx) -> Option<(String, Role)> {
+    let state = &run.state;
+    if let Some(offer) = &state.handover {
+        let ago = format::ago(offer.at, cx.now);
+        let how = if offer.from == cx.view.actor { "H takes the offer back." } else { "H reads it back and takes it." };
+        return Some((format!("{} offers the run to {}, {ago}. {how}", offer.from, offer.to), Role::Warning));
+    }
+    let other = state.operator.name != cx.view.actor.name && state.started_at.is_some();
+    other.then(|| {
+        (format!("You watch: {} operates this run. H relieves them, with a reason.", state.operator), Role::Info)
+    })
 }
 
 /// Who drives a run that is only watched here, and what of it is not seen.

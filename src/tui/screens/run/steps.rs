@@ -1,6 +1,6 @@
 //! The place-keeping list: every step with its state, its whole title, and how long it took.
 
-use crate::runbook::{StepRecord, StepState};
+use crate::runbook::{PlannedStep, StepRecord, StepState};
 use crate::session::RunView;
 use crate::tui::canvas::{Canvas, Hit, Line, span};
 use crate::tui::fit;
@@ -107,8 +107,17 @@ fn row(at: usize, record: &StepRecord, run: &RunView, columns: &Columns, cx: &Cx
         title_role,
         effect: step
             .map_or_else(Vec::new, |step| vec![span(step.effect.to_string(), format::effect_role(step.effect))]),
-        took: took(record, cx),
+        took: if record.started_at.is_some() { took(record, cx) } else { expected(step) },
     }
+}
+
+/// What earlier runs took, for a step that has not begun.
+fn expected(step: Option<&PlannedStep>) -> String {
+    let estimate = step.filter(|step| step.omitted.is_none()).and_then(|step| step.estimate);
+    estimate.map_or_else(String::new, |estimate| {
+        let p50 = chrono::Duration::milliseconds(i64::try_from(estimate.p50_ms).unwrap_or(i64::MAX));
+        format!("~{}", format::stopwatch(p50))
+    })
 }
 
 fn took(record: &StepRecord, cx: &Cx) -> String {
