@@ -27,7 +27,11 @@ pub struct Run {
 
 impl Run {
     pub async fn attach(folder: &RunFolder) -> Self {
-        let actor = Actor { name: "tester".to_owned(), host: "here".to_owned(), pid: std::process::id() };
+        Self::attach_as(folder, "tester").await
+    }
+
+    pub async fn attach_as(folder: &RunFolder, name: &str) -> Self {
+        let actor = Actor { name: name.to_owned(), host: "here".to_owned(), pid: std::process::id() };
         let (client, told) = Client::connect(folder, &actor, 0).await.unwrap();
         let mut run = Self { folder: folder.clone(), client, told, state: None, events: Vec::new(), answered: 0 };
         while run.hear("catching up").await != Heard::CaughtUp {}

@@ -80,7 +80,8 @@ fn a_drill_of_a_failover_works_on_a_copy_and_leaves_production_as_it_was() {
     assert_eq!(output(&pair, "loss")["seconds_at_most"], 0);
     assert_eq!(output(&pair, "fence")["proofs"]["fence-receipt"]["server"], "scratch-a");
     let report = Line::open(&pair.home, &["report", "latest"]).finish().0;
-    for words in ["Measured recovery time", "RTO 1h 00m: met", "RPO 5m: met", "preparing, not counted", "seen gone"] {
+    for words in ["Measured recovery time", "RTO 1h 00m: met", "RPO 5m 00s: met", "preparing, not counted", "seen gone"]
+    {
         assert!(report.contains(words), "{words}: {report}");
     }
     let run = Line::open(&pair.home, &["--json", "report", "latest"]).finish().0;

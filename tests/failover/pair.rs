@@ -51,7 +51,7 @@ impl Pair {
             "initdb",
             &["--auth=trust", "--username=relight", "--no-sync", "--no-locale", "-D", &pair.data(ALPHA)],
         );
-        let settings = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nwal_log_hints = on\nfsync = off\n\
+        let settings = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nwal_log_hints = on\nfsync = off\nautovacuum = off\n\
                         wal_keep_size = '512MB'\nwal_retrieve_retry_interval = '200ms'\n";
         let file = pair.path("alpha/postgresql.conf");
         let before = std::fs::read_to_string(&file).unwrap();

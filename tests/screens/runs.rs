@@ -339,21 +339,7 @@ pub fn asking(kind: &str) -> RunView {
             run.state.question = Some(question(4, QuestionKind::Unknown, "Did the restore take effect?"));
             run
         }
-        "drift" => {
-            let mut run = waiting(6, StepState::Blocked);
-            let mut question = question(6, QuestionKind::Drift, "The target is not what the plan saw");
-            question.target = Some(identity());
-            question.drift =
-                vec![("newest write".into(), "2026-11-20 14:40:02 CET".into(), "2026-11-20 14:58:44 CET".into())];
-            run.state.question = Some(question);
-            run.state.exceptions.push(Exception {
-                step: "safety".into(),
-                at: before(0, 9),
-                by: actor(),
-                text: "skipped: the disk is full".into(),
-            });
-            run
-        }
+        "drift" => drifted(),
         "attest" => {
             let mut run = waiting(7, StepState::AwaitingAnswer);
             let kind =
@@ -380,6 +366,21 @@ pub fn asking(kind: &str) -> RunView {
             run
         }
     }
+}
+
+fn drifted() -> RunView {
+    let mut run = run_at(6, StepState::Blocked, RunStatus::Waiting);
+    let mut question = question(6, QuestionKind::Drift, "The target is not what the plan saw");
+    question.target = Some(identity());
+    question.drift = vec![("newest write".into(), "2026-11-20 14:40:02 CET".into(), "2026-11-20 14:58:44 CET".into())];
+    run.state.question = Some(question);
+    run.state.exceptions.push(Exception {
+        step: "safety".into(),
+        at: before(0, 9),
+        by: actor(),
+        text: "skipped: the disk is full".into(),
+    });
+    run
 }
 
 /// Two approvals are wanted, one of them is given.

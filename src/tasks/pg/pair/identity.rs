@@ -76,12 +76,15 @@ async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         return Ok(values(json!({ "title": format!("the data folder of server {}", server.id), "facts": facts })));
     }
     match look(cx, server).await? {
-        Seen::Up(live) => facts.extend([
-            ("cluster", live.system_identifier.clone()),
-            ("role", live.role().to_owned()),
-            ("timeline", live.timeline.to_string()),
-            ("version", live.version),
-        ]),
+        Seen::Up(live) => {
+            facts.extend([("cluster", live.system_identifier.clone()), ("role", live.role().to_owned())]);
+            // A standby without a line to its primary tells only the timeline of its last checkpoint, which may
+            // be behind the one that it replays: it would seem to change with the line.
+            if !live.standby {
+                facts.push(("timeline", live.timeline.to_string()));
+            }
+            facts.push(("version", live.version));
+        }
         // The words of a silence vary from look to look; that it is one does not.
         Seen::Refused => facts.push(("role", "unknown: it refuses connections".to_owned())),
         Seen::Closed(_) => facts.push(("role", "unknown: it listens and lets nobody in".to_owned())),

@@ -100,7 +100,10 @@ impl Module for ScratchServer {
         };
         match looking.await {
             Ok((Ok(live), _, input)) => Reality::Done(output(&input, &live)),
-            Ok((Err(_), false, _)) => Reality::Unknown(Failure::new("a copy that was begun still runs")),
+            // Whoever received its log may wait for ever when its runner is gone: the next attempt ends it.
+            Ok((Err(why), false, _)) => {
+                Reality::NotDone(format!("{why}; a copy that was begun still runs, and is ended before the next"))
+            }
             Ok((Err(why), true, _)) => Reality::NotDone(format!("{why}; it can be begun again")),
             Err(stop) => stop.into(),
         }
