@@ -210,7 +210,7 @@ async fn a_dead_machines_run_is_taken_over_and_its_revived_runner_is_fenced_off(
     until("the takeover", || other.relight(&wish).status.success()).await;
     let folder = RunFolder::of(&other.state, &first.folder.run);
     // Whoever takes a run over operates it from then on.
-    let mut second = Run::attach_as(&folder, &relight::wiring::actor().name).await;
+    let mut second = Run::attach_as(&folder, &actor().name).await;
     let taken = second.events.iter().find_map(|event| match event {
         EventKind::LeaseAcquired { epoch, taken_from: Some(from), .. } => Some((*epoch, from.clone())),
         _ => None,

@@ -361,7 +361,7 @@ impl Rig {
             "value" => self.answer(Answer::Value { value: serde_json::from_str::<Value>(rest).unwrap() }),
             "approve" => self.approve(rest),
             "relieve" => {
-                self.send(&Input::Intent { actor: actor(rest), intent: Intent::Relieve { reason: "gone".to_owned() } })
+                self.send(&Input::Intent { actor: actor(rest), intent: Intent::Relieve { reason: "gone".to_owned() } });
             }
             "retry" => self.answer(Answer::Retry),
             "skip" => self.answer(Answer::Skip { reason: text }),

@@ -313,19 +313,7 @@ pub fn asking(kind: &str) -> RunView {
             run.state.question = Some(question);
             run
         }
-        "phrase" => {
-            let mut run = waiting(6, StepState::AwaitingAnswer);
-            let phrase = QuestionKind::Phrase { phrase: "swap orders 9f3c".into() };
-            let mut question = question(6, phrase, "Swap the restored database in?");
-            question.target = Some(identity());
-            question.loss = Some(LossSeen {
-                text: "the last 26h 07m: all that is newer than 2026-11-19 11:55:11 UTC".into(),
-                known_by: "the age of the backup".into(),
-                at: before(0, 1),
-            });
-            run.state.question = Some(question);
-            run
-        }
+        "phrase" => typing(),
         "failed" => {
             let mut run = waiting(4, StepState::Failed);
             run.state.steps[4].outcome = Some(TaskOutcome::Failed { failure: failure() });
@@ -366,6 +354,20 @@ pub fn asking(kind: &str) -> RunView {
             run
         }
     }
+}
+
+fn typing() -> RunView {
+    let mut run = run_at(6, StepState::AwaitingAnswer, RunStatus::Waiting);
+    let phrase = QuestionKind::Phrase { phrase: "swap orders 9f3c".into() };
+    let mut question = question(6, phrase, "Swap the restored database in?");
+    question.target = Some(identity());
+    question.loss = Some(LossSeen {
+        text: "the last 26h 07m: all that is newer than 2026-11-19 11:55:11 UTC".into(),
+        known_by: "the age of the backup".into(),
+        at: before(0, 1),
+    });
+    run.state.question = Some(question);
+    run
 }
 
 fn drifted() -> RunView {
