@@ -32,7 +32,7 @@ fn kill_at_every_turn(state: &Path, stop: &AtomicBool) -> Vec<String> {
             if !COPIES.iter().any(|step| turn == format!("inside {step}")) {
                 read = long;
             }
-        } else if let Some(pid) = runs::read(&folder).runner {
+        } else if let Some(pid) = runs::read(&folder).runner.filter(|pid| *pid != 0) {
             signal(pid, Signal::KILL);
             turns.push(turn);
         }
