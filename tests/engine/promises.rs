@@ -4,7 +4,7 @@ use relight::event::{Event, EventKind, Purpose};
 use relight::model::id::StepId;
 use relight::model::task::{CancelReason, Effect, Reality, TaskOutcome};
 use relight::model::time::Timestamp;
-use relight::runbook::{Confirm, Plan, PlannedStep};
+use relight::runbook::{Confirm, Mode, Plan, PlannedStep};
 use std::collections::BTreeSet;
 
 #[derive(Default)]
@@ -31,7 +31,11 @@ pub fn hold(events: &[Event]) {
         }
         if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
             may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
-            was_approved(plan.step(step).unwrap(), &events[..index], event.at);
+            if plan.mode == Mode::DryRun {
+                assert_eq!(plan.step(step).unwrap().effect, Effect::Observe, "a dry run changed something");
+            } else {
+                was_approved(plan.step(step).unwrap(), &events[..index], event.at);
+            }
             was_proven(&plan, plan.step(step).unwrap(), &events[..index]);
         }
     }
