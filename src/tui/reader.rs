@@ -14,8 +14,11 @@ use tokio::sync::mpsc;
 
 /// Events that wait for the loop; what more is typed or pasted waits in the terminal.
 const QUEUE: usize = 1024;
-/// How long the event library looks for one more event: with no time at all it does not look.
-const LOOK: Duration = Duration::from_millis(1);
+/// How long the event library looks for one more event. With no time left it does not look at all, not even at
+/// the keys that it has read already: on a busy machine a short time is over before it has begun.
+const LOOK: Duration = Duration::from_millis(50);
+/// Looks in a row that must find nothing. Keys that one look left behind would wait for the next key press.
+const LOOKS: usize = 2;
 
 /// What says that a terminal has hung up, or that its descriptor is none.
 const GONE: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
@@ -95,9 +98,14 @@ fn is_readable(device: &Device, left: &PipeReader) -> bool {
 /// Hands on what is there; `false` once nobody listens. The terminal may hang up in the midst of it: the
 /// event library then finds nothing, or an error, and the next wait sees it.
 fn hand_on(tell: &mpsc::Sender<Input>) -> io::Result<bool> {
-    while event::poll(LOOK)? {
-        if tell.blocking_send(Input::Event(event::read()?)).is_err() {
+    let mut nothing = 0;
+    while nothing < LOOKS {
+        if !event::poll(LOOK)? {
+            nothing += 1;
+        } else if tell.blocking_send(Input::Event(event::read()?)).is_err() {
             return Ok(false);
+        } else {
+            nothing = 0;
         }
     }
     Ok(true)
