@@ -1,12 +1,13 @@
 //! The instants to which an asset can be restored, and no instant that only may be.
 
+use super::position::lsn_of;
 use super::snapshot::{Hole, RecoveryWindow};
 use super::wal::RangeSet;
 use crate::model::backup::{Backup, BackupKind};
 use crate::model::estate::Estate;
 use crate::model::id::AssetId;
 use crate::model::time::Timestamp;
-use crate::model::wal::{Fork, LogTimeline, SEGMENTS_PER_LOG, Segment, SegmentRange};
+use crate::model::wal::{Fork, LogTimeline, Segment, SegmentRange};
 use std::collections::BTreeMap;
 
 /// Label that tells what a folder backup is made of: `pg_basebackup`, `wal`.
@@ -148,9 +149,8 @@ impl Base {
 
 /// The segment that holds a log position written `16/B374D848`.
 pub(super) fn segment_of(lsn: &str) -> Option<u64> {
-    let (high, low) = lsn.trim().split_once('/')?;
-    let (high, low) = (u32::from_str_radix(high, 16).ok()?, u32::from_str_radix(low, 16).ok()?);
-    Some(u64::from(high) * SEGMENTS_PER_LOG + u64::from(low >> 24))
+    // 16 MiB to a segment.
+    Some(lsn_of(lsn)? >> 24)
 }
 
 fn merged(mut spans: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {

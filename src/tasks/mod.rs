@@ -21,6 +21,7 @@ pub mod supervisor;
 pub mod table;
 pub mod traffic;
 pub mod vantage;
+pub mod wal;
 pub mod watching;
 
 pub use context::{Cancel, Owner, TaskContext, TaskFeed};

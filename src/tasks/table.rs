@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{checks, files, pg, traffic};
+use super::{checks, files, pg, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -12,6 +12,7 @@ pub fn all() -> Table {
     table.add(checks::http_health::HttpHealth);
     postgres(&mut table);
     pairs(&mut table);
+    logs(&mut table);
     folders(&mut table);
     table
 }
@@ -40,6 +41,10 @@ fn pairs(table: &mut Table) {
     table.add(pg::scratch::gone::ScratchGone);
     table.add(traffic::remove::Remove);
     table.add(traffic::gone::Gone);
+}
+
+fn logs(table: &mut Table) {
+    table.add(wal::window::Window);
 }
 
 fn folders(table: &mut Table) {

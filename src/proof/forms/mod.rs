@@ -7,3 +7,4 @@ pub mod rdb;
 pub mod sql_text;
 pub mod tar;
 pub mod text;
+pub mod wal;

@@ -1,0 +1,7 @@
+//! PostgreSQL's log archive: what can be reached with it, and its segments brought to where a server recovers.
+
+pub mod archive;
+pub mod chain;
+pub mod sight;
+pub mod target;
+pub mod window;
