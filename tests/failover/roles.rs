@@ -128,9 +128,9 @@ fn there_and_back(pair: &Pair, method: &str) {
     let phrase = phrases.map(str::trim).find(|phrase| phrase.starts_with("promote beta ")).unwrap();
     // What the stopped receiver still had in its socket is not lost after all; that may be all of it.
     let sentence =
-        if estimate == 0 { "It loses nothing".to_owned() } else { format!("It loses at most {estimate} transactions") };
+        if estimate == 0 { "lost:    nothing".to_owned() } else { format!("lost:    at most {estimate} transactions") };
     assert!(if estimate == 0 { !phrase.contains("lose") } else { phrase.contains(&typed) }, "{typed}: {phrase}");
-    assert!(text.contains(&sentence) && text.contains(" s ago."), "{sentence}: {text}");
+    assert!(text.contains(&sentence) && text.contains("looked at "), "{sentence}: {text}");
     assert!(lost.len() as u64 <= estimate, "{} lost, {estimate} estimated", lost.len());
 
     carried_out(pair, "failback-postgres", &["--set", &format!("method={method}")]);

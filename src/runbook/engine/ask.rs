@@ -1,7 +1,7 @@
 //! Questions, in words: what it is about, what yes, no and silence lead to.
 
 use super::advance::At;
-use super::{loss, proof, words};
+use super::{proof, words};
 use crate::event::EventKind;
 use crate::model::task::{Effect, Reality};
 use crate::runbook::approval::{ApprovalRequest, short_code};
@@ -13,7 +13,7 @@ const SILENCE: &str = "The run waits here; nothing starts by itself.";
 
 fn put(at: At<'_>, kind: QuestionKind, title: String, if_yes: String, if_no: String) -> EventKind {
     let number = at.state.asked + 1;
-    let (if_nothing, loss) = (silence(at, &kind), at.at_stake(&kind));
+    let (if_nothing, loss) = (silence(at, &kind), at.loss(&kind));
     let question = Question {
         number,
         step: at.step(),
@@ -74,7 +74,7 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
         }
         _ => "It starts now.",
     };
-    let rests = loss::sentence(at) + &proof::rests_on(at);
+    let rests = proof::rests_on(at);
     let if_yes =
         if at.changes() { format!("{first} {nature} {undo}{rests}") } else { format!("{first} {nature}{rests}") };
     let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));

@@ -53,7 +53,7 @@ pub fn drift(at: At<'_>) -> Vec<(String, String, String)> {
 pub fn phrase(at: At<'_>) -> Result<String, String> {
     let template = at.planned.phrase.as_deref().ok_or("the plan has no phrase for this step")?;
     let live = at.record.identity.as_ref().ok_or("the target was not identified")?;
-    let loss = at.loss().map(|loss| loss.phrase).unwrap_or_default();
+    let loss = at.loss_to_type();
     template::render_phrase(template, live, &loss)
         .map_err(|error| format!("no phrase can be made for this target: {error}"))
 }

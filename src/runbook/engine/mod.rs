@@ -11,7 +11,6 @@ mod advance;
 mod answer;
 mod approval;
 mod ask;
-mod at_stake;
 mod debt;
 mod decide;
 mod evolve;

@@ -1,10 +1,10 @@
 //! `traffic.gone`: whether nothing is left of the traffic file that a drill made.
 
-use super::remove::{Input, place};
+use super::remove::{Input, MADE, place};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
-use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::module::{Module, ModuleSpec};
 use serde_json::json;
 
 pub struct Gone;
@@ -13,10 +13,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "traffic.gone",
     summary: "Look that the traffic file of a drill is gone",
     effect: Effect::Observe,
-    inputs: &[
-        InputSpec { name: "of", kind: InputKind::Text, required: true, help: "The server that describes the traffic" },
-        InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "The stamp of the run that made it" },
-    ],
+    inputs: MADE,
     outputs: &["gone"],
     idempotent: true,
     undo: "nothing to take back",

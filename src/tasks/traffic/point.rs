@@ -37,19 +37,23 @@ const fn spec(name: &'static str, undo: &'static str) -> ModuleSpec {
     }
 }
 
+/// Whose clients are told.
+pub const ASSET: InputSpec = InputSpec {
+    name: "asset",
+    kind: InputKind::Text,
+    required: true,
+    help: "Asset whose server describes its traffic",
+};
+pub const OF: InputSpec = InputSpec {
+    name: "of",
+    kind: InputKind::Text,
+    required: false,
+    help: "The server that describes the traffic; default the asset's",
+};
+
 const INPUTS: &[InputSpec] = &[
-    InputSpec {
-        name: "asset",
-        kind: InputKind::Text,
-        required: true,
-        help: "Asset whose server describes its traffic",
-    },
-    InputSpec {
-        name: "of",
-        kind: InputKind::Text,
-        required: false,
-        help: "The server that describes the traffic; default the asset's",
-    },
+    ASSET,
+    OF,
     InputSpec { name: "server", kind: InputKind::Text, required: true, help: "Where clients are to go" },
     InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "Names what is kept" },
 ];

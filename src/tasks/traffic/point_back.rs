@@ -1,6 +1,6 @@
 //! `traffic.point-back`: says again what was said before `traffic.point`.
 
-use super::point::{NOT_MOVED, of};
+use super::point::{ASSET, NOT_MOVED, OF, of};
 use super::{dns, file, pooler};
 use crate::model::estate::Traffic;
 use crate::model::id::{AssetId, ServerId};
@@ -37,18 +37,8 @@ const fn spec(name: &'static str) -> ModuleSpec {
 }
 
 const INPUTS: &[InputSpec] = &[
-    InputSpec {
-        name: "asset",
-        kind: InputKind::Text,
-        required: true,
-        help: "Asset whose server describes its traffic",
-    },
-    InputSpec {
-        name: "of",
-        kind: InputKind::Text,
-        required: false,
-        help: "The server that describes the traffic; default the asset's",
-    },
+    ASSET,
+    OF,
     InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "The stamp under which it was kept" },
 ];
 

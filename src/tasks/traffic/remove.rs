@@ -14,14 +14,17 @@ use serde_json::json;
 
 pub struct Remove;
 
+/// The traffic file that a drill made.
+pub(super) const MADE: &[InputSpec] = &[
+    InputSpec { name: "of", kind: InputKind::Text, required: true, help: "The server that describes the traffic" },
+    InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "The stamp of the run that made it" },
+];
+
 static SPEC: ModuleSpec = ModuleSpec {
     name: "traffic.remove",
     summary: "Remove the traffic file that a drill made",
     effect: Effect::Reversible,
-    inputs: &[
-        InputSpec { name: "of", kind: InputKind::Text, required: true, help: "The server that describes the traffic" },
-        InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "The stamp of the run that made it" },
-    ],
+    inputs: MADE,
     outputs: &["removed"],
     idempotent: true,
     undo: "none; a drill writes it again",

@@ -2,7 +2,7 @@
 //! device without a network.
 
 use super::frame::{self, Button, button, danger};
-use super::{ReasonDialog, ReasonKind};
+use super::{ReasonDialog, ReasonKind, typing};
 use crate::runbook::approval::ApprovalRequest;
 use crate::runbook::{Answer, Intent, Question, QuestionKind};
 use crate::tui::action::{Act, Scope};
@@ -145,13 +145,7 @@ impl Screen for ApprovalDialog {
 
     fn reply(&mut self, reply: Reply, _cx: &Cx) -> Reaction {
         self.sent = false;
-        match reply {
-            Reply::Intent(Err(why)) => {
-                self.hint = Some(why);
-                Reaction::Handled
-            }
-            _ => Reaction::Pop,
-        }
+        typing::refused(reply, &mut self.hint)
     }
 }
 

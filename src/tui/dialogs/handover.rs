@@ -1,6 +1,8 @@
 //! A run given to another operator: what the one says, and what the other types back.
 
+use super::form::{Form, Look};
 use super::frame::{self, button, danger};
+use super::typing;
 use crate::runbook::{Handover, Intent};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit};
@@ -9,50 +11,38 @@ use crate::tui::keys::Key;
 use crate::tui::screen::{Ask, Cx, Reaction, Reply, Screen};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Doc, DocPane, Field};
-use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
-const FIELDS: [(&str, &str); 3] = [
+const LINES: [(&str, &str); 3] = [
     ("To", "who takes the run"),
     ("Believed", "what is going on, as far as you know"),
     ("Next", "the one thing to be done next; they type it back"),
 ];
+const OFFER: Look<'_> = Look {
+    title: "Hand the run over",
+    about: "The open steps go with it. Until someone takes it, you operate the run; then you only watch.",
+    deed: "Offer",
+    danger: false,
+    width: 76,
+};
 
 /// Offers the open run to someone.
 #[derive(Debug)]
-pub struct OfferDialog {
-    fields: [Field; 3],
-    /// 0 to 2 are fields, 3 is Cancel, 4 offers.
-    focus: usize,
-    problem: Option<String>,
-    sent: bool,
-}
+pub struct OfferDialog(Form);
 
 impl Default for OfferDialog {
     fn default() -> Self {
-        let fields = std::array::from_fn(|_| Field::default());
-        Self { fields, focus: 3, problem: None, sent: false }
+        Self(Form::new(LINES, [""; 3]))
     }
 }
 
 impl OfferDialog {
-    /// The field that letters go to.
-    fn field(&self) -> usize {
-        if self.focus < FIELDS.len() { self.focus } else { 0 }
-    }
-
     fn offer(&mut self) -> Reaction {
-        if self.sent {
-            return Reaction::Handled;
+        let [to, believed, next] = self.0.texts();
+        if let Some(at) = [&to, &believed, &next].iter().position(|text| text.is_empty()) {
+            return self.0.refuse(at, format!("{} must be written: it is read before the run is taken.", LINES[at].0));
         }
-        if let Some(at) = self.fields.iter().position(|field| field.text().trim().is_empty()) {
-            self.focus = at;
-            self.problem = Some(format!("{} must be written: it is read before the run is taken.", FIELDS[at].0));
-            return Reaction::Handled;
-        }
-        self.sent = true;
-        let [to, believed, next] = [0, 1, 2].map(|at: usize| self.fields[at].text());
-        Reaction::Ask(Ask::Intent(Intent::OfferHandover { to, believed, next }))
+        self.0.ask(Ask::Intent(Intent::OfferHandover { to, believed, next }))
     }
 }
 
@@ -70,97 +60,27 @@ impl Screen for OfferDialog {
     }
 
     fn draw(&self, canvas: &mut Canvas, area: Rect, cx: &Cx) {
-        let mut doc = Doc::new();
-        match &self.problem {
-            Some(problem) => doc.text(problem.clone(), Role::Warning),
-            None if area.height < 14 => &mut doc,
-            None => doc.text(
-                "The open steps go with it. Until someone takes it, you operate the run; then you only watch.",
-                Role::Base,
-            ),
-        };
-        let width = 76.min(area.width);
-        let lines = doc.lines(width.saturating_sub(4), canvas.glyphs);
-        let head = lines.len() as u16 + u16::from(!lines.is_empty());
-        let inner = frame::open(canvas, area, "Hand the run over", false, width, head + 3 + 4);
-        for (at, line) in lines.iter().enumerate() {
-            canvas.line(inner.x, inner.y + at as u16, inner.width, line);
-        }
-        for (at, (label, placeholder)) in FIELDS.iter().enumerate() {
-            let y = inner.y + head + at as u16;
-            if y >= inner.bottom().saturating_sub(1) {
-                break;
-            }
-            let role = if self.field() == at { Role::Strong } else { Role::Dim };
-            canvas.text(inner.x, y, 9, label, role);
-            let place = Rect { x: inner.x + 10, y, width: inner.width.saturating_sub(10), height: 1 };
-            self.fields[at].draw(canvas, place, placeholder, self.field() == at);
-            canvas.hit(place, Hit::Button(at as u8 + 2));
-        }
-        let row = [button("Cancel", cx.keymap.hint(Act::Cancel)), button("Offer", cx.keymap.hint(Act::Confirm))];
-        frame::buttons(canvas, inner, &row, self.focus.checked_sub(3));
+        self.0.draw(canvas, area, cx, &OFFER);
     }
 
     fn act(&mut self, act: Act, _cx: &Cx) -> Reaction {
-        match act {
-            Act::NextButton => self.focus = frame::step(self.focus, 5, true),
-            Act::PreviousButton => self.focus = frame::step(self.focus, 5, false),
-            Act::DialogUp => self.focus = frame::step(self.field(), 3, false),
-            Act::DialogDown => self.focus = frame::step(self.field(), 3, true),
-            Act::Press if self.focus == 3 && self.fields.iter().all(Field::is_empty) => return Reaction::Pop,
-            Act::Press if self.focus < 2 => self.focus += 1,
-            Act::Press => self.problem = Some("Enter offers nothing: press ctrl-y, or esc to cancel.".to_owned()),
-            Act::Confirm => return self.offer(),
-            _ => return Reaction::Ignored,
-        }
-        Reaction::Handled
+        if act == Act::Confirm { self.offer() } else { self.0.act(act) }
     }
 
     fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
-        let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
-        if !plain && cx.keymap.action(key, &[Scope::Dialog]).is_some() {
-            return Reaction::Ignored;
-        }
-        let field = self.field();
-        if self.fields[field].key(key) {
-            self.focus = field;
-            self.problem = None;
-            return Reaction::Handled;
-        }
-        Reaction::Ignored
+        self.0.key(key, cx)
     }
 
     fn paste(&mut self, text: &str, _cx: &Cx) -> Reaction {
-        let field = self.field();
-        self.fields[field].paste(text);
-        Reaction::Handled
+        self.0.paste(text)
     }
 
     fn click(&mut self, hit: Hit, _cx: &Cx) -> Reaction {
-        match hit {
-            Hit::Button(0) => Reaction::Pop,
-            Hit::Button(1) => self.offer(),
-            Hit::Button(field) => {
-                self.focus = usize::from(field).saturating_sub(2);
-                Reaction::Handled
-            }
-            _ => Reaction::Handled,
-        }
+        if hit == Hit::Button(1) { self.offer() } else { self.0.click(hit) }
     }
 
     fn reply(&mut self, reply: Reply, _cx: &Cx) -> Reaction {
-        self.sent = false;
-        refused(reply, &mut self.problem)
-    }
-}
-
-fn refused(reply: Reply, problem: &mut Option<String>) -> Reaction {
-    match reply {
-        Reply::Intent(Err(why)) => {
-            *problem = Some(why);
-            Reaction::Handled
-        }
-        _ => Reaction::Pop,
+        self.0.reply(reply)
     }
 }
 
@@ -246,11 +166,7 @@ impl Screen for TakeDialog {
     }
 
     fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
-        let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
-        if !plain && cx.keymap.action(key, &[Scope::Dialog]).is_some() {
-            return Reaction::Ignored;
-        }
-        if self.typed.key(key) {
+        if !typing::is_command(key, cx) && self.typed.key(key) {
             self.problem = None;
             return Reaction::Handled;
         }
@@ -272,7 +188,7 @@ impl Screen for TakeDialog {
 
     fn reply(&mut self, reply: Reply, _cx: &Cx) -> Reaction {
         self.sent = false;
-        refused(reply, &mut self.problem)
+        typing::refused(reply, &mut self.problem)
     }
 }
 

@@ -3,12 +3,14 @@
 mod approval;
 mod arm;
 mod confirm;
+mod form;
 pub mod frame;
 mod handover;
 mod palette;
 mod question;
 pub mod quit;
 mod reason;
+mod typing;
 
 pub use approval::ApprovalDialog;
 pub use arm::ArmDialog;

@@ -1,6 +1,6 @@
 //! The command palette: every action by name, its key, and why it cannot run now.
 
-use super::frame;
+use super::{frame, typing};
 use crate::tui::action::{ACTIONS, Act, ActionRow, Scope};
 use crate::tui::canvas::{Canvas, Hit, Line, span};
 use crate::tui::fit;
@@ -9,7 +9,6 @@ use crate::tui::screen::{Cx, Reaction, Screen};
 use crate::tui::situation::Situation;
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Field, ListState};
-use crossterm::event::KeyCode;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::layout::Rect;
@@ -140,8 +139,7 @@ impl Screen for Palette {
     }
 
     fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
-        let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
-        if (plain || cx.keymap.action(key, &[Scope::Dialog]).is_none()) && self.filter.key(key) {
+        if !typing::is_command(key, cx) && self.filter.key(key) {
             self.search(cx);
             return Reaction::Handled;
         }

@@ -1,7 +1,7 @@
 //! The open question of a run: the live target, what yes, no and nothing mean, and the ways to answer.
 
 use super::frame::{self, Button, button, danger};
-use super::{ApprovalDialog, ArmDialog, ReasonDialog, ReasonKind, approval};
+use super::{ApprovalDialog, ArmDialog, ReasonDialog, ReasonKind, approval, typing};
 use crate::runbook::{Answer, AnswerKind, Intent, Question, QuestionKind};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, span};
@@ -10,7 +10,6 @@ use crate::tui::keys::Key;
 use crate::tui::screen::{Ask, Cx, Reaction, Reply, Screen};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Doc, DocPane, Field};
-use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
 #[derive(Debug)]
@@ -267,11 +266,7 @@ impl Screen for QuestionDialog {
     }
 
     fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
-        let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
-        if !plain && cx.keymap.action(key, &[Scope::Dialog]).is_some() {
-            return Reaction::Ignored;
-        }
-        if self.typed.key(key) {
+        if !typing::is_command(key, cx) && self.typed.key(key) {
             self.hint = None;
             return Reaction::Handled;
         }
@@ -295,13 +290,7 @@ impl Screen for QuestionDialog {
 
     fn reply(&mut self, reply: Reply, _cx: &Cx) -> Reaction {
         self.sent = false;
-        match reply {
-            Reply::Intent(Err(why)) => {
-                self.hint = Some(why);
-                Reaction::Handled
-            }
-            _ => Reaction::Pop,
-        }
+        typing::refused(reply, &mut self.hint)
     }
 }
 

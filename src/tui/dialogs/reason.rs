@@ -1,6 +1,7 @@
 //! Free text that goes into the journal: reasons, evidence, notes, answers.
 
 use super::frame::{self, button, danger};
+use super::typing;
 use crate::checklist::Outcome;
 use crate::model::id::RunId;
 use crate::runbook::{Answer, AnswerKind, Intent};
@@ -298,14 +299,13 @@ impl Screen for ReasonDialog {
     }
 
     fn key(&mut self, key: Key, cx: &Cx) -> Reaction {
-        let plain = matches!(key.code, KeyCode::Char(_)) && !key.ctrl;
         if self.focus == 3 && key.code == KeyCode::Char(' ') {
             self.toggle();
             return Reaction::Handled;
         }
         let newline = key.code == KeyCode::Enter && self.focus == 0;
         let cursor = self.focus == 0 && matches!(key.code, KeyCode::Up | KeyCode::Down);
-        if !plain && !newline && !cursor && cx.keymap.action(key, &[Scope::Dialog]).is_some() {
+        if !newline && !cursor && typing::is_command(key, cx) {
             return Reaction::Ignored;
         }
         if self.text.key(key) {
@@ -334,12 +334,6 @@ impl Screen for ReasonDialog {
 
     fn reply(&mut self, reply: Reply, _cx: &Cx) -> Reaction {
         self.sent = false;
-        match reply {
-            Reply::Intent(Err(why)) => {
-                self.problem = Some(why);
-                Reaction::Handled
-            }
-            _ => Reaction::Pop,
-        }
+        typing::refused(reply, &mut self.problem)
     }
 }
