@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::commands::{
-    approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover, health, journal,
-    lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
+    another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover,
+    health, journal, lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -75,6 +75,7 @@ pub enum Command {
     Attach(attach::Args),
     Resume(resume::Args),
     Handover(handover::Args),
+    AnotherPoint(another_point::Args),
     Approve(approve::Args),
     Approver(approver::Args),
     Runs(runs::Args),

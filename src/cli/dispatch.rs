@@ -2,8 +2,9 @@
 
 use super::args::{Cli, Command};
 use super::commands::{
-    approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor, handover, health,
-    journal, lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
+    another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor,
+    handover, health, journal, lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch,
+    window,
 };
 use super::log;
 use super::output::Output;
@@ -67,6 +68,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Attach(args)) => attach::run(globals, args, &mut out).await?,
         Some(Command::Resume(args)) => resume::run(globals, args, &mut out).await?,
         Some(Command::Handover(args)) => handover::run(globals, args, &mut out).await?,
+        Some(Command::AnotherPoint(args)) => another_point::run(globals, args, &mut out).await?,
         Some(Command::Approve(args)) => approve::run(globals, args, &mut out).await?,
         Some(Command::Approver(args)) => approver::run(args, &mut out)?,
         Some(Command::Runs(args)) => runs::run(globals, args, &mut out).await?,

@@ -61,12 +61,7 @@ pub async fn plan(globals: &Globals, args: &PlanArgs) -> eyre::Result<Planned> {
     let (setup, runbook, given) = asked(globals, &args.runbook, &args.set).await?;
     let catalog = catalog(globals, &setup, &runbook).await;
     let ground = setup.ground(Arc::new(catalog));
-    let say = |what: &str| {
-        if !globals.json {
-            tell(&format!("looking: {}", escaped(what)));
-        }
-    };
-    let plan = make_plan(&ground, &runbook, &given, args.mode.into(), say).await;
+    let plan = make_plan(&ground, &runbook, &given, args.mode.into(), |what| told(globals, what)).await;
     Ok(Planned { setup, runbook, plan })
 }
 
@@ -100,7 +95,8 @@ pub fn refused(runbook: &Runbook, problems: &[String]) -> Fault {
     fault.lines(problems).hint("mend what is named and plan again; nothing was changed")
 }
 
-fn given(set: &[String]) -> Result<Values, Fault> {
+/// Values as they were typed.
+pub fn given(set: &[String]) -> Result<Values, Fault> {
     let mut values = Values::new();
     for pair in set {
         let Some((name, value)) = pair.split_once('=') else {
@@ -127,7 +123,8 @@ fn wanted(runbook: &Runbook) -> String {
     }
 }
 
-fn choose(setup: &Setup, id: &str) -> Result<Runbook, Fault> {
+/// The runbook with this id.
+pub fn choose(setup: &Setup, id: &str) -> Result<Runbook, Fault> {
     let (runbooks, errors) = setup.runbooks();
     if let Some(found) = runbooks.iter().find(|runbook| runbook.id.as_str() == id) {
         return Ok(found.clone());
@@ -153,6 +150,13 @@ fn tell_unseen(scanned: &Scanned) {
         };
         let why = escaped(store.error.as_deref().unwrap_or("no reason was given"));
         tell(&format!("warning: store {} was not seen whole ({why}); {since}", escaped(store.id.as_str())));
+    }
+}
+
+/// What is being looked at for a plan.
+pub fn told(globals: &Globals, what: &str) {
+    if !globals.json {
+        tell(&format!("looking: {}", escaped(what)));
     }
 }
 

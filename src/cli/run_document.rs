@@ -7,6 +7,7 @@ use crate::journal::{self, HEAD};
 use crate::model::id::{RunId, StepId};
 use crate::model::task::TaskOutcome;
 use crate::model::time::Timestamp;
+use crate::runbook::commit::{Amendment, Provisional};
 use crate::runbook::engine::replay;
 use crate::runbook::measure::measure;
 use crate::runbook::{Abort, Debt, Exception, Plan, Question, RunState, StepState};
@@ -59,6 +60,12 @@ struct Body<'a> {
     abort: Option<AbortRow>,
     exceptions: &'a [Exception],
     leftovers: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    amendments: &'a [Amendment],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisional: Option<&'a Provisional>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    committed_at: Option<Timestamp>,
     measured: measured::Row<'a>,
     debts: &'a [Debt],
     lessons: Vec<Lesson>,
@@ -126,6 +133,9 @@ pub fn print(folder: &RunFolder, now: Timestamp, out: &mut Output) -> eyre::Resu
         abort: state.abort.as_ref().map(abort),
         exceptions: &state.exceptions,
         leftovers: &state.leftovers,
+        amendments: &state.amendments,
+        provisional: state.provisional.as_ref(),
+        committed_at: state.committed_at(),
         measured: measured::Row::new(&measured),
         debts: &state.debts,
         lessons: lessons::read(folder)?.lessons,

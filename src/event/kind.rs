@@ -263,6 +263,36 @@ pub enum EventKind {
         step: StepId,
         wanted_by: StepId,
     },
+    /// Everything before this commit point is done: recovered, and not committed.
+    RunProvisional {
+        step: StepId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decide_by: Option<Timestamp>,
+    },
+    /// The time to decide has passed; the run holds.
+    DecisionOverdue {
+        step: StepId,
+    },
+    /// In place of committing: what was done from `back_to` on is taken back, and then done anew by this plan.
+    AnotherPointChosen {
+        back_to: StepId,
+        reason: String,
+        /// `runbook::commit::Change` as data, one for each value.
+        changes: Vec<Value>,
+        plan_digest: String,
+        /// The whole plan, pinned.
+        plan: Value,
+    },
+    /// All of that is taken back; the new plan is in force.
+    WentBack {
+        back_to: StepId,
+        plan_digest: String,
+    },
+    /// On the way back: a person took the step back.
+    StepUndoneByHand {
+        step: StepId,
+        evidence: String,
+    },
     /// `status` is `runbook::RunStatus` as data; `leftovers` is what an aborted run left behind.
     RunEnded {
         status: Value,

@@ -391,6 +391,7 @@ impl<'a> Binding<'a> {
             post,
             loss_from: step.loss_from.clone(),
             stop_if,
+            commit: step.commit.clone(),
         })
     }
 }

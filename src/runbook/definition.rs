@@ -3,6 +3,7 @@
 use crate::model::estate::AssetKind;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::task::{Effect, Values};
+use crate::runbook::commit::CommitPoint;
 use crate::runbook::probe::Condition;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -140,6 +141,8 @@ pub struct Step {
     pub post: Option<PostTemplate>,
     /// What stops its work.
     pub stop_if: Option<WatchTemplate>,
+    /// It makes the recovery final.
+    pub commit: Option<CommitPoint>,
 }
 
 /// Conditions on which a step's work stops, with templates.

@@ -1,5 +1,6 @@
 //! What an operator may ask of a run.
 
+use super::plan::Plan;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,11 @@ pub enum Intent {
     Abort {
         reason: String,
         undo: bool,
+    },
+    /// At the commit point, instead of committing: take back what the runbook says, and do it anew by this plan.
+    AnotherPoint {
+        plan: Box<Plan>,
+        reason: String,
     },
     /// A remark for the journal.
     Note {

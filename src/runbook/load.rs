@@ -1,5 +1,6 @@
 //! Runbook files into runbooks: every problem at once, with its place.
 
+mod commit;
 mod params;
 mod probe;
 mod proof;
@@ -102,6 +103,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
         let message = format!("there is no step `{}` for the clock to start from", clock.value);
         fields.report(Problem::at(&clock.place, message).suggest(near, "name the step that stands for the disaster"));
     }
+    commit::check(&steps, &seen, &params, |problem| fields.report(problem));
     if seen.is_empty() {
         let place = steps_at.unwrap_or(located::Place::WHOLE);
         fields.report(Problem::at(&place, "a runbook needs at least one step").help("add a [[steps]] table"));

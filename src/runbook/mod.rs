@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod binding;
+pub mod commit;
 pub mod definition;
 pub mod digest;
 pub mod drill;

@@ -1,6 +1,7 @@
 //! A plan: a runbook bound to resolved values, with a digest. What was approved is what runs.
 
 use super::approval::Approver;
+use super::commit::CommitPoint;
 use super::definition::{AnswerKind, Confirm, SkipRule};
 use super::digest;
 use super::drill::Made;
@@ -122,6 +123,9 @@ pub struct PlannedStep {
     /// What stops its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_if: Option<Watch>,
+    /// It makes the recovery final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitPoint>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Where a run stands: rebuilt only by applying its journal's events in order.
 
 use super::approval::{ApprovalRequest, Approver};
+use super::commit::{Amendment, Provisional, Turn};
 use super::definition::AnswerKind;
 use super::drill::Debt;
 use super::engine::Now;
@@ -95,6 +96,8 @@ pub enum RunStatus {
     Running,
     /// A question is open.
     Waiting,
+    /// Recovered, and not committed: commit, choose another point, or roll back.
+    Provisional,
     Paused {
         cause: String,
     },
@@ -113,6 +116,7 @@ impl RunStatus {
             RunStatus::Ready => "ready",
             RunStatus::Running => "running",
             RunStatus::Waiting => "waiting for you",
+            RunStatus::Provisional => "provisional",
             RunStatus::Paused { .. } => "paused",
             RunStatus::Aborting => "aborting",
             RunStatus::AbortedClean => "aborted, clean",
@@ -169,6 +173,12 @@ pub struct RunState {
     pub lease: Option<Standing>,
     /// What its operator offers to another one.
     pub handover: Option<Handover>,
+    /// Since its commit point was reached, until it went back from there.
+    pub provisional: Option<Provisional>,
+    /// On the way back to another point.
+    pub turn: Option<Turn>,
+    /// What was changed on the way, in order.
+    pub amendments: Vec<Amendment>,
     /// Number of the last question that was put.
     pub asked: u64,
     /// Sequence number of the last applied event.

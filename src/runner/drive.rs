@@ -24,6 +24,8 @@ use tokio::time::Instant;
 const BEAT: Duration = Duration::from_millis(200);
 /// Distance between two tries to write to a full disk.
 const FULL: Duration = Duration::from_secs(5);
+/// Distance between two looks whether the time to decide has passed.
+const DUE: Duration = Duration::from_secs(1);
 /// How long a leaving runner waits for its task, and for its frontends to read to the end.
 const FAREWELL: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -72,6 +74,7 @@ impl Heed for Hands {
                     work.cancel(reason);
                 }
             }
+            Order::Replanned { plan } => self.plan = plan,
             Order::Finish => self.finished = true,
         }
     }
@@ -122,6 +125,8 @@ impl Drive {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut retry = tokio::time::interval(FULL);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut minute = tokio::time::interval(DUE);
+        minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.hands.finished {
             let alarm_at = self.hands.work.as_ref().and_then(Work::next_alarm);
             tokio::select! {
@@ -143,6 +148,7 @@ impl Drive {
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,
                 _ = beat.tick(), if self.hands.work.is_some() => self.tell_progress(),
+                _ = minute.tick(), if self.is_due() => drop(self.tell_engine(Input::Continue)?),
                 _ = retry.tick(), if self.ledger.is_full() => {
                     let now = self.now();
                     self.ledger.catch_up(now, &mut self.hands)?;
@@ -154,6 +160,12 @@ impl Drive {
         self.hands.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}{kept}") });
         self.hands.frontends.part(LAST_WORDS).await;
         Ok(())
+    }
+
+    /// Whether time alone changes something about the run by now.
+    fn is_due(&self) -> bool {
+        let now = self.hands.ground.clock.now();
+        !self.ledger.is_full() && self.ledger.state().due_at().is_some_and(|due| due <= now)
     }
 
     pub(super) fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {

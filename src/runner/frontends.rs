@@ -9,8 +9,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Framed, LinesCodec};
 
-/// Longest line that a frontend may send, in bytes.
-const MAX_LINE: usize = 256 << 10;
+/// Longest line that a frontend may send, in bytes: an intent may carry a whole plan.
+const MAX_LINE: usize = 8 << 20;
 /// What a slow frontend may fall behind before it is dropped; it comes back and catches up.
 const BEHIND: usize = 1024;
 

@@ -2,6 +2,7 @@
 
 use super::ground::{Ground, module_rows};
 use super::history;
+use crate::model::id::StepId;
 use crate::model::task::{Failure, TargetIdentity, TaskOutcome, TaskSpec, Values};
 use crate::runbook::estimate;
 use crate::runbook::plan::PlannedAction;
@@ -32,10 +33,7 @@ pub async fn make_plan(
     let mut identities = BTreeMap::new();
     for (step, task) in binding.targets()? {
         say(&format!("Identify the target of {step}"));
-        let place = format!("The target of step {step}");
-        let output = look(ground, &task).await.map_err(|failure| vec![in_words(&place, &failure)])?;
-        let identity: TargetIdentity =
-            engine::identity_of(&output, ground.clock.now()).map_err(|why| vec![format!("{place}: {why}")])?;
+        let identity = identify(ground, &step, &task).await?;
         identities.insert(step, identity);
     }
     let mut plan = binding.plan(&ground.estate, &identities)?;
@@ -45,6 +43,67 @@ pub async fn make_plan(
         apart_from_production(ground, &plan).await?;
     }
     Ok(plan)
+}
+
+/// The plan of a run anew, with other values of some parameters: names, instants and every answer of the world that
+/// does not hang on those values stay as they are; what hangs on them is looked at again.
+pub async fn another_plan(
+    ground: &Ground,
+    runbook: &Runbook,
+    plan: &Plan,
+    given: &Values,
+    say: impl Fn(&str),
+) -> Result<Plan, Vec<String>> {
+    if runbook.digest != plan.runbook_digest {
+        return Err(vec![format!(
+            "the file of `{}` has changed since this run was planned: the run keeps to what it was, and another point \
+             needs a new run",
+            runbook.id
+        )]);
+    }
+    let mut values = plan.params.clone();
+    values.extend(given.clone());
+    let params = params::parse(runbook, &values, &ground.estate)?;
+    let modules = module_rows(&ground.modules);
+    let mut before = Binding::new(runbook, &modules, plan.params.clone(), plan.mode, plan.made_at)?;
+    let mut binding = Binding::new(runbook, &modules, params, plan.mode, plan.made_at)?;
+    while let Some((id, title, task)) = binding.next_look()? {
+        let known = plan.resolved.get(&id).and_then(|answer| answer.as_object()).cloned().unwrap_or_default();
+        let asked = before.next_look()?.map(|(_, _, task)| task);
+        before.answer(known.clone());
+        if asked.as_ref() == Some(&task) {
+            binding.answer(known);
+            continue;
+        }
+        say(&title);
+        binding.answer(look(ground, &task).await.map_err(|failure| vec![in_words(&title, &failure)])?);
+    }
+    let known: BTreeMap<_, _> = before.targets()?.into_iter().collect();
+    let mut identities = BTreeMap::new();
+    for (step, task) in binding.targets()? {
+        let pinned = plan.step(&step).and_then(|planned| planned.identity.clone());
+        let identity = match pinned.filter(|_| known.get(&step) == Some(&task)) {
+            Some(identity) => identity,
+            None => identify(ground, &step, &task).await?,
+        };
+        identities.insert(step, identity);
+    }
+    let mut next = binding.plan(&ground.estate, &identities)?;
+    for (old, new) in plan.steps.iter().zip(&mut next.steps) {
+        new.estimate = old.estimate;
+    }
+    next.digest = next.compute_digest();
+    if next.mode == Mode::Drill {
+        say("Look that no step reaches production");
+        apart_from_production(ground, &next).await?;
+    }
+    Ok(next)
+}
+
+async fn identify(ground: &Ground, step: &StepId, task: &TaskSpec) -> Result<TargetIdentity, Vec<String>> {
+    let place = format!("The target of step {step}");
+    let output = look(ground, task).await.map_err(|failure| vec![in_words(&place, &failure)])?;
+    engine::identity_of(&output, ground.clock.now()).map_err(|why| vec![format!("{place}: {why}")])
 }
 
 /// What earlier runs took. Without any, or where they cannot be read, the plan says nothing of it.

@@ -143,9 +143,11 @@ pub const fn step_role(state: StepState) -> Role {
 pub const fn status_role(status: &RunStatus) -> Role {
     match status {
         RunStatus::Ready | RunStatus::Running => Role::Accent,
-        RunStatus::Waiting | RunStatus::Paused { .. } | RunStatus::CompletedWithExceptions | RunStatus::Aborting => {
-            Role::Warning
-        }
+        RunStatus::Waiting
+        | RunStatus::Provisional
+        | RunStatus::Paused { .. }
+        | RunStatus::CompletedWithExceptions
+        | RunStatus::Aborting => Role::Warning,
         RunStatus::AbortedClean => Role::Dim,
         RunStatus::AbortedDirty => Role::Critical,
         RunStatus::Completed => Role::Ok,

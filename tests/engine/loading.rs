@@ -46,6 +46,22 @@ fn mistakes_are_named_with_line_and_suggestion() {
         ("retry = 1", "retry = 99", "at most 10"),
         ("attest = \"", "ask = \"x\"\nattest = \"", "exactly one of"),
         ("id = \"test\"", "id = \"other\"", "differs from the file's name"),
+        ("commit_point = true", "", "the step is no commit point"),
+        ("decide_within = \"2h\"", "decide_within = \"2s\"", "lie between 1m and 30d"),
+        ("back_to = \"make\"", "back_to = \"mak\"", "did you mean `make`"),
+        (
+            "back_to = \"make\", params = [\"db\"]",
+            "back_to = \"make\", params = [\"dv\"]",
+            "there is no parameter `dv`",
+        ),
+        ("params = [\"db\"]", "params = []", "at least one parameter"),
+        ("commit_point = true", "commit_point = true\nskip = \"with-reason\"", "is a commit point: a run that goes on"),
+        (
+            "undo = { use = \"test.unmake\", with = { name = \"{{ name.side }}\" } }",
+            "",
+            "nobody could go back before it",
+        ),
+        ("retry = 1", "retry = 1\ncommit_point = true", "one commit point"),
     ];
     for (from, to, wanted) in cases {
         let message = refused(from, to);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
 mod approvals;
+mod commits;
 mod debts;
 mod full_disk;
 mod handover;

@@ -42,6 +42,15 @@ with = { name = "{{ name.side }}" }
 skip = "with-reason"
 undo = { use = "test.unmake", with = { name = "{{ name.side }}" } }
 [[steps]]
+id = "keep"
+title = "Keep it"
+use = "test.swap"
+phrase = "keep {{ target.database }}"
+target = { use = "test.identity" }
+commit_point = true
+decide_within = "2h"
+another_point = { back_to = "make", params = ["db"] }
+[[steps]]
 id = "plain"
 title = "Make something without asking"
 use = "test.make"
@@ -195,9 +204,15 @@ fn identity(database: &str) -> TargetIdentity {
 
 /// A plan with these steps of the runbook, in this order.
 pub fn plan(steps: &[&str], mode: Mode) -> Plan {
+    plan_of(steps, mode, "orders")
+}
+
+/// The same for another database.
+pub fn plan_of(steps: &[&str], mode: Mode, db: &str) -> Plan {
     let (runbook, modules) = (runbook(), modules());
     let estate = estate();
-    let params = relight::runbook::params::parse(&runbook, &Values::new(), &estate).unwrap();
+    let given: Values = [("db".to_owned(), json!(db))].into_iter().collect();
+    let params = relight::runbook::params::parse(&runbook, &given, &estate).unwrap();
     let mut binding = Binding::new(&runbook, &modules, params, mode, at(0)).unwrap();
     while binding.next_look().unwrap().is_some() {
         binding.answer([("seen".to_owned(), json!(1.1))].into_iter().collect());
@@ -369,6 +384,13 @@ impl Rig {
             "accept" => self.answer(Answer::AcceptDrift { reason: text }),
             "again" => self.answer(Answer::LookAgain),
             "undo" => self.answer(Answer::Undo),
+            "another" => {
+                let plan = &self.engine.state().plan;
+                let steps: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();
+                let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+                let plan = Box::new(plan_of(&steps, plan.mode, rest));
+                self.wish(Intent::AnotherPoint { plan, reason: "test".to_owned() });
+            }
             "done" => self.end(End::Task(TaskOutcome::Done { output: Values::new() })),
             "proof" => self.end(End::Task(TaskOutcome::Done { output: receipt(rest) })),
             "identity" => self.end(End::Task(TaskOutcome::Done { output: identity_output(rest) })),

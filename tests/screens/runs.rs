@@ -179,6 +179,7 @@ pub fn plan() -> Plan {
                 approve: None,
                 post: None,
                 stop_if: None,
+                commit: None,
             })
             .to_vec(),
         approvers: vec![],

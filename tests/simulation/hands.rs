@@ -6,7 +6,7 @@ use crate::plans::key;
 use crate::world::{Amount, Flight, World};
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::id::StepId;
-use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
+use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome, TaskSpec};
 use relight::model::time::Timestamp;
 use relight::runbook::approval::{ApprovalRequest, signature_bytes};
 use relight::runbook::plan::PlannedAction;
@@ -61,6 +61,8 @@ pub struct Hands {
     /// The approval that was asked for last, and who has given it.
     approval: Option<(StepId, ApprovalRequest, BTreeSet<String>)>,
     undoing: bool,
+    /// The plan that takes the place of the one in force, once all is taken back.
+    next: Option<Arc<Plan>>,
     /// The step whose proof stands.
     proof: Option<StepId>,
     declared: Vec<StepId>,
@@ -95,6 +97,7 @@ impl Hands {
             people: BTreeSet::from(["ada".to_owned()]),
             approval: None,
             undoing: false,
+            next: None,
             proof: None,
             declared: vec![],
             held: None,
@@ -196,6 +199,15 @@ impl Hands {
                     self.wrong(format!("{step} counts as undone, and something of it remains"));
                 }
             }
+            EventKind::AnotherPointChosen { plan, .. } => self.next = Plan::deserialize(plan).ok().map(Arc::new),
+            EventKind::WentBack { back_to, .. } => self.went_back(back_to),
+            EventKind::StepUndoneByHand { step, .. } => {
+                if self.proof.as_ref() == Some(step) {
+                    self.proof = None;
+                }
+                let place = self.place(step);
+                self.world.undone_by_hand(place);
+            }
             _ => {}
         }
         self.intended = match &event.kind {
@@ -207,6 +219,36 @@ impl Hands {
             _ => None,
         };
         self.failed = [failed.cloned(), self.failed[0].take()];
+    }
+
+    /// What was done by the plan before is gone; from here on the next one is in force.
+    fn went_back(&mut self, back_to: &StepId) {
+        let Some(next) = self.next.take() else { return self.wrong("it went back to no plan".to_owned()) };
+        let plan = Arc::clone(&self.plan);
+        let anew = plan.steps.iter().skip_while(|step| &step.id != back_to).take_while(|step| step.commit.is_none());
+        for step in anew {
+            let place = self.place(&step.id);
+            if self.world.places[place].changes && self.world.remains(place) {
+                self.wrong(format!("the run went back before {}, and something of it remains", step.id));
+            }
+            if self.proof.as_ref() == Some(&step.id) {
+                self.proof = None;
+            }
+            self.declared.retain(|declared| declared != &step.id);
+        }
+        self.plan = next;
+    }
+
+    /// A task is the one of the plan that is in force.
+    fn is_planned(&mut self, planned: &PlannedStep, purpose: Purpose, task: &TaskSpec) {
+        let wanted = match (purpose, &planned.action) {
+            (Purpose::Run, PlannedAction::Task(wanted)) => wanted,
+            (Purpose::Undo, _) if planned.undo.is_some() => planned.undo.as_ref().unwrap(),
+            _ => return,
+        };
+        if wanted.input.get("point") != task.input.get("point") {
+            self.wrong(format!("{purpose:?} of {} is not the one of the plan in force", planned.id));
+        }
     }
 
     /// Whose run it is, and what others have signed.
@@ -267,7 +309,7 @@ impl Hands {
         }
     }
 
-    fn start(&mut self, step: &StepId, attempt: u32, purpose: Purpose, timeout: Duration) {
+    fn start(&mut self, (step, attempt, purpose): (&StepId, u32, Purpose), task: &TaskSpec, timeout: Duration) {
         let place = self.place(step);
         let intended = self.intended.as_ref().is_some_and(|(s, a, p)| s == step && *a == attempt && *p == purpose);
         let (safe, lies) = {
@@ -280,6 +322,8 @@ impl Hands {
         if self.work.is_some() {
             self.wrong(format!("{purpose:?} of {step} starts while another task runs"));
         }
+        let plan = Arc::clone(&self.plan);
+        self.is_planned(&plan.steps[place], purpose, task);
         self.may_start(place, purpose);
         let flight = match self.world.start(&mut self.dice, place, purpose) {
             Ok(flight) => flight,
@@ -361,9 +405,11 @@ impl Heed for Hands {
             *left -= 1;
         }
         match order {
-            Order::StartTask { step, attempt, purpose, timeout, .. } => {
-                self.start(&step, attempt, purpose, timeout);
+            Order::StartTask { step, attempt, purpose, task, timeout } => {
+                self.start((&step, attempt, purpose), &task, timeout);
             }
+            // It was seen in the journal.
+            Order::Replanned { .. } => {}
             Order::CancelTask { reason } => {
                 let now = self.time();
                 if let Some(work) = &mut self.work {

@@ -1,7 +1,7 @@
 //! What people do: at random, or willing to bring the run to its end.
 
 use crate::dice::Dice;
-use crate::plans::{APPROVERS, key};
+use crate::plans::{APPROVERS, another, key};
 use relight::model::task::Reality;
 use relight::model::time::Timestamp;
 use relight::runbook::approval::{ApprovalRequest, signature_text};
@@ -27,6 +27,14 @@ pub fn random(dice: &mut Dice, state: &RunState, now: Timestamp) -> Intent {
         return intent;
     }
     let text = TEXT.to_owned();
+    if dice.percent(if state.is_provisional() { 25 } else { 1 }) {
+        let mut plan = Box::new(another(&state.plan));
+        // One that nobody has shown.
+        if dice.percent(10) {
+            "other".clone_into(&mut plan.title);
+        }
+        return Intent::AnotherPoint { plan, reason: text };
+    }
     match dice.below(20) {
         0 => Intent::Start { plan_digest: state.plan.digest.clone() },
         1 => Intent::Start { plan_digest: "0".repeat(64) },

@@ -7,6 +7,7 @@ use relight::model::id::RunId;
 use relight::model::time::Timestamp;
 use relight::runbook::approval::SigningKey;
 use relight::runbook::engine::Now;
+use relight::runbook::plan::PlannedAction;
 use relight::runbook::{Engine, Plan, RunState};
 use serde_json::{Value, json};
 
@@ -37,6 +38,7 @@ pub fn prepare(seed: u64) -> Prepared {
     let mut steps: Vec<Value> = (0..count).map(|number| step(&mut dice, &format!("s{number}"))).collect();
     hand_on(&mut dice, &mut steps);
     two_persons(&mut dice, &mut steps);
+    commit(&mut dice, &mut steps);
     if mode == "drill" {
         owe(&mut dice, &mut steps);
     }
@@ -44,7 +46,7 @@ pub fn prepare(seed: u64) -> Prepared {
     let at = epoch();
     let mut plan: Plan = serde_json::from_value(json!({
         "runbook": "random", "title": "Random", "runbook_digest": "0", "estate": "test", "environment": "test",
-        "mode": mode, "made_at": at, "params": {}, "resolved": {}, "names": {}, "touches": [], "rpo": null,
+        "mode": mode, "made_at": at, "params": { "point": 1 }, "resolved": {}, "names": {}, "touches": [], "rpo": null,
         "rto": null, "steps": steps, "approvers": approvers, "digest": "",
     }))
     .unwrap();
@@ -52,6 +54,51 @@ pub fn prepare(seed: u64) -> Prepared {
     let first = Engine::creation(RunId::from("r1"), &plan, actor("ada"), Now { at, mono_ms: 0 });
     let state = RunState::create(&first).unwrap();
     Prepared { plan, first, state }
+}
+
+/// In some plans a step commits; some of these can be led to another point.
+fn commit(dice: &mut Dice, steps: &mut [Value]) {
+    let at = dice.below(steps.len());
+    let commits =
+        steps[at]["action"]["do"] == "task" && steps[at]["effect"] != "observe" && steps[at]["confirm"] != "none";
+    if !commits || dice.percent(30) {
+        return;
+    }
+    steps[at]["skip"] = json!("forbidden");
+    let changes = |step: &Value| step["effect"] != "observe";
+    // Nobody goes back before what a person did, or to nothing.
+    let person = steps[..at].iter().rposition(|step| changes(step) && step["action"]["do"] != "task");
+    let first = person.map_or(0, |person| person + 1);
+    let another = (first < at).then(|| {
+        let back_to = first + dice.below(at - first);
+        for step in steps[back_to..at].iter_mut().filter(|step| changes(step)) {
+            step["undo"] = json!({ "module": "world.undo", "input": { "step": step["id"] } });
+        }
+        json!({ "back_to": steps[back_to]["id"], "params": ["point"] })
+    });
+    let span = dice.pick(&[60, 3600]);
+    steps[at]["commit"] = json!({ "decide_within": span });
+    if let Some(another) = another {
+        steps[at]["commit"]["another"] = another;
+    }
+}
+
+/// The same plan for the next point.
+pub fn another(plan: &Plan) -> Plan {
+    let mut next = plan.clone();
+    let point = next.params["point"].as_u64().unwrap() + 1;
+    next.params.insert("point".to_owned(), json!(point));
+    let back_to = plan.steps.iter().find_map(|step| Some(step.commit.as_ref()?.another.as_ref()?.back_to.clone()));
+    for step in next.steps.iter_mut().skip_while(|step| Some(&step.id) != back_to.as_ref()) {
+        if let PlannedAction::Task(task) = &mut step.action {
+            task.input.insert("point".to_owned(), json!(point));
+        }
+        if let Some(undo) = &mut step.undo {
+            undo.input.insert("point".to_owned(), json!(point));
+        }
+    }
+    next.digest = next.compute_digest();
+    next
 }
 
 /// One of them may also be an operator.

@@ -253,12 +253,14 @@ impl<'a> Sim<'a> {
         let input = Input::Intent { actor: actor(name), intent };
         let Some(refused) = self.tell(input)? else { return Ok(()) };
         let come_true = self.events().get(from..).unwrap_or_default().iter().any(|event| {
-            use EventKind::{AbortRequested, Answered, Armed, Disarmed, NoteAdded, Paused, Resumed, RunStarted};
+            use EventKind::{
+                AbortRequested, AnotherPointChosen, Answered, Armed, Disarmed, NoteAdded, Paused, Resumed, RunStarted,
+            };
             event.actor.name == name
                 && match &event.kind {
                     Answered { refused, .. } => refused.is_none(),
                     AbortRequested { .. } | Armed { .. } | Disarmed { .. } | NoteAdded { .. } => true,
-                    Paused { .. } | Resumed | RunStarted => true,
+                    Paused { .. } | Resumed | RunStarted | AnotherPointChosen { .. } => true,
                     _ => false,
                 }
         });

@@ -260,6 +260,12 @@ impl World {
         }
     }
 
+    /// Who takes it back by hand ends what is still under way there, too.
+    pub fn undone_by_hand(&mut self, place: usize) {
+        self.orphans.retain(|orphan| orphan.place != place);
+        self.places[place].amount = Amount::Nothing;
+    }
+
     /// Whether something of the step is there, or may still come.
     pub fn remains(&self, place: usize) -> bool {
         self.places[place].amount != Amount::Nothing

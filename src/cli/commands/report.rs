@@ -60,6 +60,7 @@ pub fn markdown(folder: &RunFolder, told: &Told, zone: Tz, now: Timestamp, out: 
     timeline(told, zone, out)?;
     questions(told, zone, out)?;
     approvals(told, zone, out)?;
+    amendments(&told.state, zone, out)?;
     exceptions(&told.state, zone, out)?;
     debts(&told.state, zone, out)?;
     taught(&lessons::read(folder)?.lessons, told.state.plan.mode, zone, out)?;
@@ -227,6 +228,37 @@ fn questions(told: &Told, zone: Tz, out: &mut Output) -> io::Result<()> {
 
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What was changed on the way, and how the run stands to its commit point.
+fn amendments(state: &RunState, zone: Tz, out: &mut Output) -> io::Result<()> {
+    if let Some(provisional) = &state.provisional {
+        section("Commit", out)?;
+        out.line(&format!("- recovered, not committed, since {}", words::instant(provisional.since, zone)))?;
+        if let Some(by) = provisional.decide_by {
+            let late = provisional.overdue_at.map(|_| ", and that passed without a decision").unwrap_or_default();
+            out.line(&format!("- to be decided by {}{late}", words::instant(by, zone)))?;
+        }
+        match (state.committed_at(), &state.abort) {
+            (Some(at), _) => out.line(&format!("- committed {}", words::instant(at, zone)))?,
+            (None, Some(abort)) if abort.undo => {
+                out.line(&format!("- rolled back by {}: {}", prose(&abort.by.to_string()), prose(&abort.reason)))?;
+            }
+            (None, _) => out.line("- not committed")?,
+        }
+    }
+    if state.amendments.is_empty() {
+        return Ok(());
+    }
+    section("Amendments", out)?;
+    for amendment in &state.amendments {
+        let (at, by) = (words::instant(amendment.at, zone), prose(&amendment.by.to_string()));
+        out.line(&format!("- {at}, by {by}: {}", prose(&amendment.why)))?;
+        for change in &amendment.changes {
+            out.line(&format!("  - {}", code(&change.words())))?;
+        }
+    }
+    Ok(())
 }
 
 fn exceptions(state: &RunState, zone: Tz, out: &mut Output) -> io::Result<()> {

@@ -6,8 +6,9 @@ use crate::journal::lease::LeaseError;
 use crate::model::id::{RunId, RunbookId};
 use crate::model::lease::Lease;
 use crate::model::text::escaped;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, short_duration};
 use crate::report::{Exit, Fault};
+use crate::runbook::commit::Provisional;
 use crate::runbook::{Debt, Mode};
 use crate::runner::elsewhere::{Takeover, TakeoverError};
 use crate::runner::{self, RunEntry, runs, spawn};
@@ -19,7 +20,8 @@ use std::io;
 
 /// List all runs, newest first
 ///
-/// Exits with 3 if a run's journal cannot be read.
+/// Exits with 3 if a run's journal cannot be read, else with 1 if a run is recovered and its decision to commit is
+/// overdue.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Take a run over from a machine that is lost, fencing its runner off, and bring it back here
@@ -64,6 +66,8 @@ struct Row<'a> {
     operator: Option<String>,
     question: Option<&'a str>,
     debts: &'a [Debt],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisional: Option<&'a Provisional>,
     error: Option<&'a str>,
 }
 
@@ -83,9 +87,24 @@ impl<'a> Row<'a> {
             operator: state.map(|state| state.operator.to_string()),
             question: state.and_then(|state| state.question.as_ref()).map(|question| question.title.as_str()),
             debts: state.map(|state| state.debts.as_slice()).unwrap_or_default(),
+            provisional: state.filter(|state| state.is_provisional()).and_then(|state| state.provisional.as_ref()),
             error: entry.state.as_ref().err().map(String::as_str),
         }
     }
+}
+
+/// Runs that are recovered, and for whose commit the time has passed. How many they are.
+fn overdue(entries: &[RunEntry], now: Timestamp, out: &mut Output) -> io::Result<usize> {
+    let late = |entry: &RunEntry| Some((entry.folder.run.clone(), entry.state.as_ref().ok()?.overdue(now)?));
+    let late: Vec<_> = entries.iter().filter_map(late).collect();
+    if !late.is_empty() && !out.json {
+        out.line("")?;
+        out.line(&out.toned(Tone::Critical, "Recovered, not committed, and overdue: they hold until someone decides"))?;
+        for (run, span) in &late {
+            out.line(&format!("  {run}: for {} (relight attach {run})", short_duration(*span)))?;
+        }
+    }
+    Ok(late.len())
 }
 
 /// What drills made and nobody has seen gone.
@@ -159,6 +178,7 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         }
         owed(&entries, setup.estate.time_zone, out)?;
     }
+    let late = overdue(&entries, setup.clock.now(), out)?;
     if !out.json {
         elsewhere::print(&away, setup.clock.now(), out)?;
     }
@@ -167,7 +187,11 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     }
     let away_readable = away.iter().all(|run| run.state.is_ok()) && unseen.is_none();
     let readable = entries.iter().all(|entry| entry.state.is_ok());
-    Ok(if readable && away_readable { Exit::Fine } else { Exit::Unknown })
+    Ok(match (readable && away_readable, late) {
+        (false, _) => Exit::Unknown,
+        (true, 0) => Exit::Fine,
+        (true, _) => Exit::Warning,
+    })
 }
 
 async fn take_over(setup: &Setup, text: &str, reason: &str, alive: bool, out: &mut Output) -> eyre::Result<Exit> {

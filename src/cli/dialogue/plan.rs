@@ -67,6 +67,7 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
             out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
         }
         watched(step, out)?;
+        commits(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
         if let Some(phrase) = shown.and_then(|(phrase, identity)| render_phrase(phrase, identity, "").ok()) {
             let place = escaped(step.id.as_str());
@@ -81,6 +82,22 @@ fn watched(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
     if let Some(post) = step.post.as_ref().filter(|_| step.omitted.is_none()) {
         let (id, wanted) = (escaped(step.id.as_str()), post.wanted());
         out.line(&format!("{id} is done only when this holds: {}", escaped(&wanted)))?;
+    }
+    Ok(())
+}
+
+/// What the plan says of its commit point.
+fn commits(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
+    let Some(commit) = step.commit.as_ref().filter(|_| step.omitted.is_none()) else { return Ok(()) };
+    let id = escaped(step.id.as_str());
+    let within = commit.decide_within.map(|span| format!("; to be decided within {}", span_text(span)));
+    out.line(&format!(
+        "{id} commits: before it the run is provisional, after it nothing is taken back{}",
+        within.unwrap_or_default()
+    ))?;
+    if let Some(another) = &commit.another {
+        let params = another.params.join(", ");
+        out.line(&format!("{id} can be led to another point ({}): back to {}", escaped(&params), another.back_to))?;
     }
     Ok(())
 }

@@ -63,8 +63,28 @@ fn question(asked: &Question, state: &RunState, now: Timestamp, out: &mut Output
     if let QuestionKind::Phrase { phrase } | QuestionKind::Proof { phrase: Some(phrase), .. } = &asked.kind {
         out.line(&format!("  phrase:  {}", out.toned(Tone::Strong, &escaped(phrase))))?;
     }
+    commit(state, now, out)?;
     let skip = step.map(|step| step.skip).unwrap_or_default();
     out.line(&format!("  answers: {}", answers(&asked.kind, skip).join(" | ")))
+}
+
+/// The ways at a commit point beside committing.
+fn commit(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result<()> {
+    let Some(provisional) = state.provisional.as_ref().filter(|_| state.is_provisional()) else { return Ok(()) };
+    let since = short_duration(now - provisional.since);
+    let by = match (provisional.decide_by, state.overdue(now)) {
+        (_, Some(late)) => out.toned(Tone::Critical, &format!("; OVERDUE for {}", short_duration(late))),
+        (Some(by), None) => format!("; to be decided within {}", short_duration(by - now)),
+        (None, None) => String::new(),
+    };
+    out.line(&format!("  provisional for {since}: recovered, not committed{by}"))?;
+    let planned = state.plan.step(&provisional.step).and_then(|planned| planned.commit.as_ref()?.another.as_ref());
+    if let Some(another) = planned {
+        let set: Vec<String> = another.params.iter().map(|name| format!("--set {}=VALUE", escaped(name))).collect();
+        let run = escaped(state.id.as_str());
+        out.line(&format!("  another point, elsewhere: relight another-point {run} {} --reason WHY", set.join(" ")))?;
+    }
+    out.line("  roll back: abort-undo REASON")
 }
 
 /// What an approver signs, and how.

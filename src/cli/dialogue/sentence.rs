@@ -5,7 +5,9 @@ use crate::event::{Event, EventKind, Purpose};
 use crate::model::id::StepId;
 use crate::model::task::{Reality, TaskOutcome};
 use crate::model::text::escaped;
+use crate::runbook::commit::Change;
 use crate::runbook::{Answer, Plan, Question, RunStatus};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// What an event means to someone who follows the run; `None` for bookkeeping between two facts. The text is
@@ -51,6 +53,27 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         }
         EventKind::OperatorRelieved { from, reason } => {
             (Tone::Warning, format!("{by} operates the run now, in place of {from}: {reason}"))
+        }
+        EventKind::RunProvisional { decide_by, .. } => {
+            let by = decide_by.map(|by| format!(", to be decided by {}", by.format("%Y-%m-%d %H:%M:%S UTC")));
+            (Tone::Strong, format!("recovered, not committed{}", by.unwrap_or_default()))
+        }
+        EventKind::DecisionOverdue { .. } => (
+            Tone::Critical,
+            "OVERDUE: the time to decide has passed; the run holds, recovered and not committed".to_owned(),
+        ),
+        EventKind::AnotherPointChosen { back_to, reason, changes, plan_digest, .. } => {
+            let changes: Vec<String> =
+                changes.iter().filter_map(|change| Change::deserialize(change).ok()).map(|c| c.words()).collect();
+            let digest: String = plan_digest.chars().take(12).collect();
+            let what = changes.join(", ");
+            (
+                Tone::Warning,
+                format!("another point chosen by {by}: {what}; back to {back_to}, then by plan {digest}: {reason}"),
+            )
+        }
+        EventKind::WentBack { back_to, .. } => {
+            (Tone::Plain, format!("all is taken back to {back_to}; the new plan is in force"))
         }
         EventKind::NoteAdded { text } => (Tone::Plain, format!("note by {by}: {text}")),
         EventKind::QuestionAsked { number, question, .. } => {
@@ -121,6 +144,9 @@ fn step_sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         }
         EventKind::DebtSettled { step } => (Tone::Good, step, "what it made was seen gone".to_owned()),
         EventKind::StepUndone { step } => (Tone::Good, step, "undone".to_owned()),
+        EventKind::StepUndoneByHand { step, evidence } => {
+            (Tone::Warning, step, format!("taken back by hand: {evidence}"))
+        }
         EventKind::StepUndoFailed { step, why } => (Tone::Critical, step, format!("UNDO FAILED: {why}")),
         EventKind::DriftAccepted { step, reason } => (Tone::Warning, step, format!("drift accepted: {reason}")),
         EventKind::ProofDeclared { step, missing, loss } => {

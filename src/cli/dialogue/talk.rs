@@ -269,6 +269,7 @@ fn records(event: &EventKind, intent: &Intent) -> bool {
         | (Intent::Pause { .. }, EventKind::Paused { .. })
         | (Intent::Resume, EventKind::Resumed)
         | (Intent::Abort { .. }, EventKind::AbortRequested { .. })
+        | (Intent::AnotherPoint { .. }, EventKind::AnotherPointChosen { .. })
         | (Intent::Note { .. }, EventKind::NoteAdded { .. })
         | (Intent::OfferHandover { .. }, EventKind::HandoverOffered { .. })
         | (Intent::WithdrawHandover, EventKind::HandoverWithdrawn)

@@ -41,6 +41,11 @@ pub fn verdict(state: &RunState, now: Timestamp, out: &mut Output) -> io::Result
     if let Some(abort) = &state.abort {
         out.line(&format!("  aborted by {}: {}", escaped(&abort.by.to_string()), escaped(&abort.reason)))?;
     }
+    for amendment in &state.amendments {
+        let (by, why) = (amendment.by.to_string(), &amendment.why);
+        let what: Vec<String> = amendment.changes.iter().map(crate::runbook::commit::Change::words).collect();
+        out.line(&format!("  amended by {}: {} ({})", escaped(&by), escaped(&what.join(", ")), escaped(why)))?;
+    }
     for exception in &state.exceptions {
         let by = escaped(&exception.by.to_string()).into_owned();
         let place = escaped(exception.step.as_str()).into_owned();

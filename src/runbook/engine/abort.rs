@@ -43,7 +43,7 @@ fn look(at: At<'_>) -> Option<EventKind> {
 fn undo(state: &RunState, now: Now) -> Option<EventKind> {
     for at in state.walk(now).rev().filter(At::took_effect) {
         let by_hand = at.record.state == StepState::DoneByHand;
-        if at.record.state == StepState::CompensationFailed {
+        if at.record.state == StepState::CompensationFailed || state.is_beyond_return(&at.planned.id) {
             return None;
         }
         if at.planned.undo.is_some() && !by_hand {
@@ -65,6 +65,7 @@ fn end(state: &RunState, now: Now) -> EventKind {
 fn leftover(at: At<'_>) -> String {
     let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let standing = match at.record.state {
+        StepState::Done if at.state.is_beyond_return(&at.planned.id) => "was done and is committed".to_owned(),
         StepState::Done => "was done and is not taken back".to_owned(),
         StepState::DoneByHand => format!("was done by hand and is not taken back{why}"),
         StepState::CompensationFailed => format!("could not be taken back{why}"),

@@ -9,6 +9,7 @@ pub(super) fn exception(kind: &EventKind, record: &StepRecord) -> Option<String>
     match kind {
         EventKind::StepSkipped { reason, .. } => Some(format!("skipped ({}): {reason}", record.state)),
         EventKind::StepDoneByHand { evidence, .. } => Some(format!("done by hand: {evidence}")),
+        EventKind::StepUndoneByHand { evidence, .. } => Some(format!("taken back by hand: {evidence}")),
         EventKind::DriftAccepted { reason, .. } => Some(format!("drift accepted: {reason}")),
         EventKind::ProofDeclared { missing, loss, .. } => {
             Some(format!("declared, without {}: {loss}", missing.join(", ")))
@@ -34,6 +35,7 @@ pub(super) fn step_of(kind: &EventKind) -> Option<&StepId> {
         | EventKind::StepCancelled { step, .. }
         | EventKind::StepDoneByHand { step, .. }
         | EventKind::StepUndone { step }
+        | EventKind::StepUndoneByHand { step, .. }
         | EventKind::StepUndoFailed { step, .. }
         | EventKind::ProofDeclared { step, .. }
         | EventKind::StepReopened { step, .. }

@@ -1,7 +1,7 @@
 //! What follows from a state alone: the next event, or none while the run waits for the world.
 
 use super::machine::Now;
-use super::{abort, approval, debt, lease, prepare, settle, words};
+use super::{abort, approval, commit, debt, lease, prepare, settle, turn, words};
 use crate::event::EventKind;
 use crate::runbook::plan::PlannedStep;
 use crate::runbook::state::{QuestionKind, RunState, RunStatus, StepRecord};
@@ -31,6 +31,9 @@ pub fn next(state: &RunState, now: Now) -> Option<EventKind> {
 }
 
 fn following(state: &RunState, now: Now) -> Option<EventKind> {
+    if let Some(alarm) = commit::overdue(state, now.at) {
+        return Some(alarm);
+    }
     if let Some(question) = &state.question {
         let why = if let Some(abort) = &state.abort {
             format!("the run is being aborted: {}", abort.reason)
@@ -40,6 +43,8 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
             "the run was taken over: the step is looked at first".to_owned()
         } else if question.kind == QuestionKind::Arm && state.is_armed(now.at) {
             "the run is armed now".to_owned()
+        } else if state.turns_from(&question.step) {
+            "another point was chosen".to_owned()
         } else if state.asks_for_another() {
             "the run has another operator now".to_owned()
         } else if approval::ran_out(question, now.at) {
@@ -53,6 +58,9 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
         return Some(abort::next(state, now));
     }
     state.started_at?;
+    if let Some(turn) = &state.turn {
+        return turn::next(state, turn, now);
+    }
     let Some(at) = state.walk(now).find(|at| !at.record.state.is_settled()) else {
         return Some(end(state));
     };

@@ -48,7 +48,13 @@ fn silence(at: At<'_>, kind: &QuestionKind) -> String {
         },
         _ => String::new(),
     };
-    format!("{SILENCE}{ends}")
+    let decide = at.decide_by().map_or_else(String::new, |by| {
+        format!(
+            " The run holds, recovered and not committed; from {} on that alarms.",
+            by.format("%Y-%m-%d %H:%M:%S UTC")
+        )
+    });
+    format!("{SILENCE}{ends}{decide}")
 }
 
 fn way_out(at: At<'_>) -> &'static str {
@@ -67,7 +73,11 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
         Effect::Fence => "It cuts something off from writing.",
         Effect::Irreversible => "It changes what production is.",
     };
-    let undo = if at.planned.undo.is_some() { "An undo is planned." } else { "No undo is planned." };
+    let undo = match (&at.planned.commit, &at.planned.undo) {
+        (Some(_), _) => "It commits: nothing up to here can be taken back by this run any more.",
+        (None, Some(_)) => "An undo is planned.",
+        (None, None) => "No undo is planned.",
+    };
     let first = match kind {
         QuestionKind::Phrase { .. } => {
             "Typing the phrase starts it now, if the target is still the same in that second."
@@ -77,7 +87,8 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
     let rests = proof::rests_on(at);
     let if_yes =
         if at.changes() { format!("{first} {nature} {undo}{rests}") } else { format!("{first} {nature}{rests}") };
-    let if_no = format!("Nothing starts; the run pauses before this step.{}", way_out(at));
+    let instead = at.instead_of_commit();
+    let if_no = format!("Nothing starts; the run pauses before this step.{}{instead}", way_out(at));
     put(at, kind, at.planned.title.clone(), if_yes, if_no)
 }
 
@@ -185,6 +196,22 @@ pub fn failed(at: At<'_>) -> EventKind {
          Done by hand, with evidence, goes on and ends the run with an exception."
     };
     let if_no = format!("Abort ends the run; with undo it takes back what was done.{}", way_out(at));
+    put(at, kind, title, if_yes.to_owned(), if_no)
+}
+
+/// On the way back to another point something is still there.
+pub fn not_taken_back(at: At<'_>) -> EventKind {
+    let kind = QuestionKind::Failed {
+        may_retry: false,
+        may_skip: false,
+        may_undo: at.planned.undo.is_some(),
+        may_look: matches!(at.planned.action, PlannedAction::Task(_)),
+    };
+    let why = at.record.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let title = format!("“{}” is not taken back yet{why}", at.planned.title);
+    let if_yes = "Undo takes it back once more; look again looks whether it is still there. By hand, with evidence: you have \
+                  taken it back yourself, which ends the run with an exception. Then the way back goes on.";
+    let if_no = "Abort ends the run; with undo it takes back what was done.".to_owned();
     put(at, kind, title, if_yes.to_owned(), if_no)
 }
 

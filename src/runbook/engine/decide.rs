@@ -2,7 +2,7 @@
 
 use super::machine::Input;
 use super::words;
-use super::{answer, approval, handover, lease};
+use super::{answer, approval, commit, handover, lease};
 use crate::event::{EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
@@ -131,6 +131,10 @@ fn wish(state: &RunState, actor: &Actor, intent: &Intent, now: Timestamp) -> Fir
         _ if state.abort.is_some() => First::refused("the run is being aborted"),
         Intent::Start { plan_digest } => start(state, plan_digest),
         Intent::Arm { reason, incident, until } => arm(reason, incident.as_deref(), *until, now),
+        Intent::AnotherPoint { plan, reason } => match commit::another(state, plan, reason, now) {
+            Ok(kind) => First::one(kind),
+            Err(why) => First::refused(why),
+        },
         Intent::Disarm if state.armed.is_none() => First::refused("the run is read-only already"),
         Intent::Disarm => First::one(EventKind::Disarmed { why: "the operator disarmed it".to_owned() }),
         Intent::Pause { .. } if state.started_at.is_none() => First::refused("the run has not begun"),

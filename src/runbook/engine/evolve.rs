@@ -1,6 +1,7 @@
 //! Events made true: the only place where a run's state changes.
 
 use super::about::{exception, step_of};
+use super::commit;
 use super::machine::{Now, Order};
 use super::probe::SLACK;
 use crate::event::{Event, EventKind, Purpose};
@@ -46,6 +47,7 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<RunStat
         if event.seq != state.seq + 1 {
             return Err(ReplayError::Order { after: state.seq, found: event.seq });
         }
+        commit::verify(event)?;
         state.apply(event);
     }
     Ok(state)
@@ -82,6 +84,9 @@ impl RunState {
             paused: None,
             lease: None,
             handover: None,
+            provisional: None,
+            turn: None,
+            amendments: Vec::new(),
             asked: 0,
             seq: first.seq,
         })
@@ -111,6 +116,7 @@ impl RunState {
             }
             EventKind::AbortRequested { reason, undo } => self.abort_requested(&event.actor, reason, *undo),
             EventKind::RunEnded { status, leftovers } => self.run_ended(event, status, leftovers),
+            EventKind::WentBack { .. } => self.went_back(event),
             _ => {
                 if let Some(cause) = self.lease_event(event) {
                     self.pause(&cause);
@@ -118,6 +124,7 @@ impl RunState {
                 self.run_event(event);
                 self.handover_event(event);
                 self.debt_event(event);
+                self.commit_event(event);
                 self.question_event(event);
                 self.step_event(event);
                 vec![]
@@ -136,6 +143,8 @@ impl RunState {
             RunStatus::Ready
         } else if let Some(cause) = &self.paused {
             RunStatus::Paused { cause: cause.clone() }
+        } else if self.is_provisional() {
+            RunStatus::Provisional
         } else if self.question.is_some() {
             RunStatus::Waiting
         } else {
@@ -465,7 +474,7 @@ impl RunState {
                 record.notes.answered = None;
             }
             EventKind::StepReopened { .. } => record.reopen(changes),
-            EventKind::StepUndone { .. } if !aborting => {
+            EventKind::StepUndone { .. } | EventKind::StepUndoneByHand { .. } if !aborting => {
                 record.to(StepState::Ready, Some("taken back; it may run again"));
                 record.outcome = None;
                 record.reality = Some(Reality::NotDone("it was taken back".to_owned()));

@@ -10,6 +10,7 @@ use crate::model::time::Timestamp;
 use crate::runbook::intent::Intent;
 use crate::runbook::plan::Plan;
 use crate::runbook::state::{End, RunState};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The time, from both clocks.
@@ -90,6 +91,10 @@ pub enum Order {
     },
     CancelTask {
         reason: CancelReason,
+    },
+    /// Another plan is in force from here on.
+    Replanned {
+        plan: Arc<Plan>,
     },
     /// The run is over: tell everyone and leave.
     Finish,

@@ -11,6 +11,7 @@ mod advance;
 mod answer;
 mod approval;
 mod ask;
+mod commit;
 mod debt;
 mod decide;
 mod evolve;
@@ -25,6 +26,7 @@ mod proof;
 mod record;
 mod settle;
 mod stop;
+mod turn;
 mod words;
 
 pub use approval::audit as audit_approvals;

@@ -12,7 +12,10 @@ pub fn next(at: At<'_>) -> Option<EventKind> {
         return Some(look);
     }
     match at.record.state {
-        StepState::Pending => Some(left_out(at).unwrap_or(EventKind::StepReady { step: at.step() })),
+        StepState::Pending => {
+            let comes = || at.becomes_provisional().unwrap_or(EventKind::StepReady { step: at.step() });
+            Some(left_out(at).unwrap_or_else(comes))
+        }
         StepState::Ready | StepState::Blocked | StepState::AwaitingAnswer | StepState::AwaitingApproval => prepare(at),
         StepState::Armed => act(at),
         // A task that could not be stopped in time may have gone on: only one that may be repeated is

@@ -1,7 +1,7 @@
 //! What follows from the end of a task, and from an answer.
 
 use super::advance::At;
-use super::{identity, probe, stop};
+use super::{identity, probe, stop, turn};
 use crate::event::{EventKind, Purpose};
 use crate::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use crate::model::time::Timestamp;
@@ -19,6 +19,7 @@ pub fn ended(at: At<'_>) -> Option<EventKind> {
         (Purpose::Run, End::Task(outcome)) if at.stopped().is_some() => Some(stop::ended(at, outcome)),
         (Purpose::Reconcile, End::Look(reality)) if at.stopped().is_some() => Some(stop::looked(at, reality)),
         (Purpose::Run, End::Task(outcome)) => run_ended(at, outcome, !ended.earlier && at.is_now(ended.at)),
+        (Purpose::Reconcile, End::Look(reality)) if at.state.turn.is_some() => Some(turn::looked(at, reality)),
         (Purpose::Reconcile, End::Look(reality)) => Some(looked(at, reality)),
         (Purpose::Reconcile, End::Task(_)) => Some(at.unknown("the look at the world did not finish")),
         (Purpose::Undo, End::Task(outcome)) => undo_ended(at, outcome),
@@ -149,6 +150,9 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
         (QuestionKind::Answer { .. }, Answer::No) => at.failed(format!("{} answered no", answered.by)),
         (QuestionKind::Attest { .. }, Answer::No) => at.failed(format!("{} could not do it", answered.by)),
         (QuestionKind::Answer { .. } | QuestionKind::Attest { .. }, _) => at.worked(),
+        (_, Answer::DoneByHand { evidence }) if at.state.turn.is_some() => {
+            EventKind::StepUndoneByHand { step, evidence: evidence.clone() }
+        }
         (_, Answer::DoneByHand { evidence }) => EventKind::StepDoneByHand { step, evidence: evidence.clone() },
         (_, Answer::AcceptDrift { reason }) => EventKind::DriftAccepted { step, reason: reason.clone() },
         (QuestionKind::Proof { missing, loss: Some(loss), .. }, Answer::Phrase { .. }) => {

@@ -103,7 +103,8 @@ impl At<'_> {
         let untouched = matches!(self.record.reality, Some(Reality::NotDone(_)))
             && matches!(
                 self.record.state,
-                StepState::Ready
+                StepState::Pending
+                    | StepState::Ready
                     | StepState::Blocked
                     | StepState::AwaitingAnswer
                     | StepState::AwaitingApproval

@@ -1,10 +1,11 @@
 //! The `[[steps]]` tables.
 
 use super::scope::Scope;
-use super::{filled, probe, proof};
+use super::{commit, filled, probe, proof};
 use crate::located::{Fields, Item, Located, Problem, nearest};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
+use crate::runbook::commit::CommitPoint;
 use crate::runbook::definition::{Action, AnswerKind, ByMode, Confirm, ModeRule, SkipRule, Step, TaskTemplate};
 use crate::runbook::modules::ModuleRow;
 use std::time::Duration;
@@ -41,13 +42,13 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
     let help = fields.take("help").and_then(|item| scope.text(&item)).unwrap_or_default();
     let skip = fields.take("skip").and_then(|item| item.choice(&SKIPS)).unwrap_or_default();
     let by_mode = fields.table("by_mode", |fields| Some(by_mode(fields))).unwrap_or_default();
-    let loss_from = loss_from(fields, seen);
+    let (loss_from, commit) = (loss_from(fields, seen), commit::read(fields, scope, seen));
     let wanted = fields.take("effect");
     let effect = wanted.as_ref().and_then(|item| item.choice(&EFFECTS));
     let (module, ask, attest) = (fields.optional::<Located<String>>("use"), fields.take("ask"), fields.take("attest"));
     match (module, ask, attest) {
         (Some(module), None, None) => {
-            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip, by_mode, loss_from };
+            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip, by_mode, loss_from, commit };
             Some(task_step(fields, scope, parts, &module, wanted.as_ref(), effect))
         }
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
@@ -76,6 +77,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
                 post,
                 loss_from,
                 stop_if: None,
+                commit,
             })
         }
         _ => {
@@ -109,6 +111,7 @@ struct Common {
     skip: SkipRule,
     by_mode: ByMode,
     loss_from: Option<StepId>,
+    commit: Option<CommitPoint>,
 }
 
 fn by_mode(fields: &mut Fields<'_>) -> ByMode {
@@ -197,6 +200,7 @@ fn task_step(
         post,
         loss_from: parts.loss_from,
         stop_if,
+        commit: parts.commit,
     }
 }
 

@@ -214,6 +214,12 @@ pub fn sentence(kind: &EventKind) -> (String, Role) {
             (format!("taken over from {from}, read back: {read_back}"), Role::Warning)
         }
         K::OperatorRelieved { from, reason } => (format!("relieved {from}: {reason}"), Role::Warning),
+        K::RunProvisional { .. } => ("recovered, not committed".to_owned(), Role::Strong),
+        K::DecisionOverdue { .. } => ("the decision is overdue; the run holds".to_owned(), Role::Critical),
+        K::AnotherPointChosen { back_to, reason, .. } => {
+            (format!("another point chosen, back to {back_to}: {reason}"), Role::Warning)
+        }
+        K::WentBack { back_to, .. } => (format!("went back to {back_to}; another plan is in force"), Role::Base),
         K::NoteAdded { text } => (format!("note: {text}"), Role::Accent),
         K::RunEnded { status, leftovers } => {
             let word = status.get("status").and_then(|word| word.as_str()).unwrap_or("ended");
