@@ -12,6 +12,7 @@ command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 command -v ip >/dev/null || missing+=(iproute2)
 command -v gpg >/dev/null || missing+=(gnupg)
 command -v named >/dev/null || [ -x /usr/sbin/named ] || missing+=(bind9)
+command -v redis-server >/dev/null || missing+=(redis-server)
 command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 if [ ${#missing[@]} -gt 0 ]; then
     # The tests start private servers; Debian's own cluster is neither needed nor wanted.

@@ -23,7 +23,7 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
         .map_or(Some(TlsMode::Off), |item| item.choice(&[("off", TlsMode::Off), ("verify", TlsMode::Verify)]));
     let maintenance_db = fields.optional::<Line>("maintenance_db");
     let bin_dir = fields.take("bin_dir").and_then(|item| path_below(base, &item));
-    let home = fields.table("home", |fields| home(fields, around.hosts));
+    let home = fields.table("home", |fields| home(fields, around.hosts, kind));
     let standby = fields.optional::<Located<String>>("standby");
     let vantage = fields.take("vantage").and_then(|item| item.list()).unwrap_or_default();
     let vantage = vantage.iter().filter_map(|item| around.hosts.refer(item)).map(HostId::new).collect();
@@ -65,14 +65,22 @@ pub(super) struct Around<'a> {
     pub standbys: &'a mut Vec<Located<String>>,
 }
 
-fn home(fields: &mut Fields<'_>, hosts: &Names) -> Option<ServerHome> {
+fn home(fields: &mut Fields<'_>, hosts: &Names, kind: Option<AssetKind>) -> Option<ServerHome> {
+    if kind == Some(AssetKind::Redis) {
+        fields.forbid(&["log", "start_options", "replication_user"], "a Redis server is started by its command `start`");
+    } else {
+        fields.forbid(&["start", "stop"], "a PostgreSQL server is started by pg_ctl, with `start_options`");
+    }
     let host = fields.need("host").and_then(|item| hosts.refer(&item));
     let data_dir = fields.need("data_dir").and_then(|item| path_there(&item));
     let bin_dir = fields.take("bin_dir").and_then(|item| path_there(&item));
     let log = fields.take("log").and_then(|item| path_there(&item));
     let start_options = fields.optional::<Vec<String>>("start_options").unwrap_or_default();
     let replication_user = fields.optional::<Line>("replication_user").map(|line| line.0);
-    Some(ServerHome { host: HostId::new(host?), data_dir: data_dir?, bin_dir, log, start_options, replication_user })
+    let start = fields.optional::<Vec<String>>("start").unwrap_or_default();
+    let stop = fields.optional::<Vec<String>>("stop").unwrap_or_default();
+    let (host, data_dir) = (HostId::new(host?), data_dir?);
+    Some(ServerHome { host, data_dir, bin_dir, log, start_options, replication_user, start, stop })
 }
 
 /// A path on another machine: absolute, because nothing here is its beginning.

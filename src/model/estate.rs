@@ -226,7 +226,7 @@ pub struct Server {
     pub traffic: Option<Traffic>,
 }
 
-/// Where a PostgreSQL server runs and how it is started there. Paths are paths on that host.
+/// Where a server runs and how it is started there. Paths are paths on that host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerHome {
     pub host: HostId,
@@ -240,6 +240,12 @@ pub struct ServerHome {
     /// Whom a standby logs in as to follow this server; absent means the server's `user`. Its password is the
     /// business of the standby's own host (a password file, a certificate).
     pub replication_user: Option<String>,
+    /// Command that starts a Redis server as its host does, for example `systemctl start redis-server`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start: Vec<String>,
+    /// Command that stops it, and keeps it from being started again by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
 }
 
 /// How clients learn which half of a pair is writable.

@@ -22,6 +22,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
     ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
+    ("restore-redis", include_str!("../../config/runbooks/restore-redis.toml")),
     ("switchover-postgres", include_str!("../../config/runbooks/switchover-postgres.toml")),
 ];
 

@@ -14,6 +14,7 @@ pub mod process;
 pub mod production;
 pub mod progress;
 pub mod reach;
+pub mod redis;
 pub mod restored;
 pub mod source;
 pub mod staging;

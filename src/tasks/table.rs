@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{checks, files, pg, traffic, wal};
+use super::{checks, files, pg, redis, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -14,6 +14,7 @@ pub fn all() -> Table {
     pairs(&mut table);
     logs(&mut table);
     folders(&mut table);
+    caches(&mut table);
     table
 }
 
@@ -45,6 +46,15 @@ fn pairs(table: &mut Table) {
 
 fn logs(table: &mut Table) {
     table.add(wal::window::Window);
+}
+
+fn caches(table: &mut Table) {
+    table.add(redis::inspect::Inspect);
+    table.add(redis::identity::Identity);
+    table.add(redis::load::Load);
+    table.add(redis::remove_side::RemoveSide);
+    table.add(redis::swap::Swap);
+    table.add(redis::swap_back::SwapBack);
 }
 
 fn folders(table: &mut Table) {

@@ -7,7 +7,7 @@ use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::Stop;
-use crate::tasks::process::{self, Input, Output, Program};
+use crate::tasks::process::{self, Feed, Input, Output, Program};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -20,7 +20,7 @@ const MARK: &str = "relight-ended-";
 
 pub struct Command {
     pub argv: Vec<String>,
-    pub stdin: Option<Vec<u8>>,
+    pub stdin: Option<Feed>,
     /// It is given up after this long.
     pub within: Duration,
     /// For messages.
@@ -41,8 +41,15 @@ impl Command {
     }
 
     #[must_use]
-    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
+    pub fn stdin(self, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = Bytes::from(bytes.into());
+        self.feed(futures::stream::once(async move { Ok(bytes) }).boxed())
+    }
+
+    /// Bytes for its input; when their stream breaks, so does the command.
+    #[must_use]
+    pub fn feed(mut self, stream: Feed) -> Self {
+        self.stdin = Some(stream);
         self
     }
 }
@@ -111,7 +118,7 @@ pub(super) struct Spoken {
 pub(super) async fn speak(
     cx: &TaskContext,
     program: Program,
-    stdin: Option<Vec<u8>>,
+    stdin: Option<Feed>,
     within: Duration,
 ) -> Result<Spoken, Stop> {
     let name = program.name();
@@ -126,10 +133,7 @@ pub(super) async fn speak(
             marked.push(line.to_owned());
         }
     };
-    let input = stdin.map(|bytes| Input {
-        stream: futures::stream::once(async move { Ok(Bytes::from(bytes)) }).boxed(),
-        whole: false,
-    });
+    let input = stdin.map(|stream| Input { stream, whole: false });
     let running = process::run_listening(program, input, Output::Chunks(&mut take), &mut listen, cx);
     let Ok(ended) = tokio::time::timeout(within, running).await else {
         return Err(Stop::Unknown(

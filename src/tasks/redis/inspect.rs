@@ -1,0 +1,162 @@
+//! `redis.inspect`: the live server of an asset, its files by name, and what stands in the way of a restore.
+
+use super::look::{Info, Seen, info as ask_info, look, setting};
+use super::scratch::folder_id;
+use super::wire::{self, Session, Shut};
+use crate::model::estate::Asset;
+use crate::model::id::AssetId;
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::pg::connect::address;
+use crate::tasks::pg::pair::home::Home;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub struct Inspect;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "redis.inspect",
+    summary: "Look at the live Redis server of an asset, its settings and its data folder",
+    effect: Effect::Observe,
+    inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of the configuration" }],
+    outputs: &[
+        "server", "title", "host", "folder", "parent", "live_id", "names", "running", "version", "replicas", "keys",
+        "memory_bytes", "health_url", "warnings",
+    ],
+    idempotent: true,
+    undo: "nothing to take back",
+    programs: &["ssh", "redis-server"],
+};
+
+#[derive(Deserialize)]
+struct Input {
+    asset: AssetId,
+}
+
+#[async_trait::async_trait]
+impl Module for Inspect {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(inspect(cx, input).await)
+    }
+}
+
+/// The home of an asset's server, with everything that a restore needs to be told.
+fn home<'a>(cx: &'a TaskContext, id: &AssetId) -> Result<(&'a Asset, Home<'a>), Failure> {
+    let refused = |what: String, next: &str| {
+        Failure::new(what).means("nothing was done").next(format!("{next}, and make a new plan"))
+    };
+    let asset = cx.estate.asset(id);
+    let asset = asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
+    let server = asset.server.as_ref();
+    let server = server.ok_or_else(|| refused(format!("asset `{id}` names no server"), "give it `server`"))?;
+    let home = Home::of(cx, wire::server(cx, server)?)?;
+    if home.place.start.is_empty() || home.place.stop.is_empty() {
+        let what = format!("nobody knows how server `{server}` is stopped and started");
+        return Err(refused(what, "say it in its [servers.home]: stop and start, such as [\"systemctl\", \"stop\", \"redis-server\"]"));
+    }
+    Ok((asset, home))
+}
+
+async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let (asset, home) = home(cx, &input.asset)?;
+    let folder = &home.place.data_dir;
+    let Some(live_id) = folder_id(&home, folder).await? else {
+        return Err(Failure::new(format!("the data folder {} is not there on host `{}`", escaped(folder), home.host.id))
+            .means("nobody can tell whose it must be; nothing was done")
+            .next("if it was lost, make it anew, empty, with the server's user as its owner; else mend host and data_dir of [servers.home]")
+            .into());
+    };
+    home.run(home.program("redis-server", &["--version"])).await?.success("redis-server --version", home.host)?;
+    let mut warnings = Vec::new();
+    let (info, names) = match look(cx, home.server).await? {
+        Seen::Up(info) => {
+            let names = settings(cx, &home, &info).await?;
+            (Some(info), names)
+        }
+        Seen::Refused => {
+            warnings.push("the server is down: its files are taken to have their standard names".to_owned());
+            (None, json!({ "rdb_name": "dump.rdb", "aof_name": "appendonly.aof", "aof_dir": "appendonlydir" }))
+        }
+        Seen::Closed(failure) => return Err(Stop::Failed(failure)),
+        Seen::Silent(how) => {
+            let what = format!("{} gives no answer: {}", address(home.server), escaped(&how));
+            return Err(Stop::Unknown(Failure::new(what).means("whether it runs is not known").next("look at it on its host")));
+        }
+    };
+    let info = info.unwrap_or_default();
+    let parent = folder.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
+    Ok(values(json!({
+        "server": home.server.id,
+        "title": format!("Redis `{}` on {}", home.server.id, address(home.server)),
+        "host": home.host.id,
+        "folder": folder,
+        "parent": parent,
+        "live_id": live_id,
+        "names": names,
+        "running": !info.get("role").is_empty(),
+        "version": info.get("redis_version"),
+        "replicas": info.number("connected_slaves").unwrap_or(0),
+        "keys": info.total().keys,
+        "memory_bytes": info.number("used_memory").unwrap_or(0),
+        "health_url": asset.health_url,
+        "warnings": warnings,
+    })))
+}
+
+/// What a running server calls its files; refused where a restored folder would not last, or not be its own.
+async fn settings(cx: &TaskContext, home: &Home<'_>, info: &Info) -> Result<Value, Stop> {
+    let refused = |what: String, next: &str| -> Stop {
+        Failure::new(what).means("nothing was done").next(next.to_owned()).into()
+    };
+    if info.is_replica() {
+        let master = format!("{}:{}", escaped(info.get("master_host")), escaped(info.get("master_port")));
+        let what = format!("server `{}` is a replica of {master}", home.server.id);
+        return Err(refused(what, "restore its master: a replica's data is replaced by that"));
+    }
+    if info.is_on("cluster_enabled") {
+        let what = format!("server `{}` is a node of a cluster", home.server.id);
+        return Err(refused(what, "restore a cluster node by node by hand: its folder also holds who it is"));
+    }
+    let mut session = Session::open(cx, home.server).await.map_err(|shut| match shut {
+        Shut::Cancelled(reason) => Stop::Cancelled(reason),
+        Shut::Closed(failure) => Stop::Failed(failure),
+        Shut::Refused => Failure::new("the server left in the middle of the look").into(),
+        Shut::Silent(how) => Failure::new(format!("the server fell silent: {}", escaped(&how))).into(),
+    })?;
+    if ask_info(&mut session).await?.get("run_id") != info.get("run_id") {
+        return Err(refused("the server was restarted in the middle of the look".to_owned(), "look again"));
+    }
+    let mut found = Vec::new();
+    for name in ["dir", "dbfilename", "appendfilename", "appenddirname", "databases"] {
+        found.push(setting(&mut session, name).await?);
+    }
+    let [dir, rdb, aof, aof_dir, databases] = found.try_into().unwrap_or_default();
+    if dir.as_deref().map(|dir| dir.trim_end_matches('/')) != Some(home.place.data_dir.as_str()) {
+        let what = format!(
+            "server `{}` keeps its data in {}, and the configuration says {}",
+            home.server.id,
+            escaped(dir.as_deref().unwrap_or("an unknown folder")),
+            escaped(&home.place.data_dir)
+        );
+        return Err(refused(what, "mend data_dir of its [servers.home], and make a new plan"));
+    }
+    let plain = |name: Option<String>, usual: &str| {
+        let name = name.unwrap_or_else(|| usual.to_owned());
+        let bad = name.is_empty() || name.contains('/') || name.starts_with(['.', '-']) || escaped(&name) != name;
+        if bad { Err(refused(format!("`{}` is no name of a file", escaped(&name)), "mend the server's settings")) } else { Ok(name) }
+    };
+    Ok(json!({
+        "rdb_name": plain(rdb, "dump.rdb")?,
+        "aof_name": plain(aof, "appendonly.aof")?,
+        "aof_dir": plain(aof_dir, "appendonlydir")?,
+        "databases": databases.and_then(|text| text.parse::<u64>().ok()),
+    }))
+}

@@ -1,0 +1,26 @@
+//! Redis from end to end: real servers that keep a log of changes, snapshots made by Redis's own tools, and the
+//! real binary between them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
+
+mod cache;
+mod killed;
+mod refused;
+mod restored;
+
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../e2e/home.rs"]
+mod home;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../e2e/line.rs"]
+mod line;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../e2e/operator.rs"]
+mod operator;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/proxy.rs"]
+mod proxy;
+#[path = "../support/runners.rs"]
+mod runners;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/s3.rs"]
+mod s3;
