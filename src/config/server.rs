@@ -67,7 +67,8 @@ pub(super) struct Around<'a> {
 
 fn home(fields: &mut Fields<'_>, hosts: &Names, kind: Option<AssetKind>) -> Option<ServerHome> {
     if kind == Some(AssetKind::Redis) {
-        fields.forbid(&["log", "start_options", "replication_user"], "a Redis server is started by its command `start`");
+        fields
+            .forbid(&["log", "start_options", "replication_user"], "a Redis server is started by its command `start`");
     } else {
         fields.forbid(&["start", "stop"], "a PostgreSQL server is started by pg_ctl, with `start_options`");
     }

@@ -12,7 +12,10 @@ fn every_built_in_runbook_loads_against_the_real_modules() {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
     let pair = ["failback-postgres", "failover-postgres"];
-    assert_eq!(ids, [&pair[..], &["restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]].concat());
+    assert_eq!(
+        ids,
+        [&pair[..], &["restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]].concat()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

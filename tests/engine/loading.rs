@@ -115,7 +115,14 @@ fn the_runbooks_that_come_along_load_against_the_real_modules() {
     let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
     assert_eq!(
         ids,
-        ["failback-postgres", "failover-postgres", "restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]
+        [
+            "failback-postgres",
+            "failover-postgres",
+            "restore-files",
+            "restore-postgres",
+            "restore-redis",
+            "switchover-postgres"
+        ]
     );
 }
 

@@ -173,7 +173,14 @@ server = "cache"
             for i = 1, 100 do redis.call('SET', 'e' .. i, 'v', 'EX', 100000) end";
         self.cli(&["EVAL", fill, "0"]);
         let far = "for i = 1, 200 do redis.call('HSET', 'h' .. i, 'a', i, 'b', 'x') end";
-        assert_eq!(Command::new("redis-cli").args(["-p", &self.port.to_string(), "-n", "9", "EVAL", far, "0"]).status().unwrap().code(), Some(0));
+        assert_eq!(
+            Command::new("redis-cli")
+                .args(["-p", &self.port.to_string(), "-n", "9", "EVAL", far, "0"])
+                .status()
+                .unwrap()
+                .code(),
+            Some(0)
+        );
     }
 
     /// The snapshot as Redis's own tool pulls it.
@@ -239,7 +246,8 @@ impl Drop for Cache {
         }
         let here = self.path(".").canonicalize().unwrap();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let works = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| Path::new(&cwd).starts_with(&here));
+            let works =
+                std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| Path::new(&cwd).starts_with(&here));
             let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
             if let Some(pid) = pid.filter(|_| works) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

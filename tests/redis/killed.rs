@@ -30,11 +30,19 @@ async fn killed_at(step: &str, held: &str) {
     while let Some(question) = run.go_on(|_| false).await {
         // The target is not what the plan saw, because the step was in the middle of changing it.
         assert_eq!(question.step.as_str(), step, "{}\n{}", question.title, run.failures());
-        let answer = if matches!(question.kind, QuestionKind::Drift) { Answer::AcceptDrift { reason: "the run stopped it itself".to_owned() } } else { Answer::Retry };
+        let answer = if matches!(question.kind, QuestionKind::Drift) {
+            Answer::AcceptDrift { reason: "the run stopped it itself".to_owned() }
+        } else {
+            Answer::Retry
+        };
         run.answer(answer).await.unwrap_or_else(|why| panic!("{why}: {question:?}"));
     }
     let status = run.state().status.clone();
-    assert!(matches!(status, RunStatus::Completed | RunStatus::CompletedWithExceptions), "{status:?} {}", run.failures());
+    assert!(
+        matches!(status, RunStatus::Completed | RunStatus::CompletedWithExceptions),
+        "{status:?} {}",
+        run.failures()
+    );
     assert_eq!(cache.beside().len(), 1, "{:?}", cache.beside());
     cache.holds_all();
 }

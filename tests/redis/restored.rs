@@ -9,7 +9,8 @@ use std::path::PathBuf;
 async fn at_the_prompt(appendonly: bool) -> Cache {
     let cache = Cache::flushed(appendonly).await;
     let before = cache.production();
-    let arguments = ["run", "restore-redis", "--set", "asset=sessions", "--set", "backup=latest", "--plain", "--arm", "flushed"];
+    let arguments =
+        ["run", "restore-redis", "--set", "asset=sessions", "--set", "backup=latest", "--plain", "--arm", "flushed"];
     let mut line = Line::open(&cache, &arguments);
     line.until("Start this plan?");
     assert!(line.text.contains("which holds 1 keys"), "{}", line.text);

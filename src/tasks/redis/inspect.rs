@@ -23,8 +23,20 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Observe,
     inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of the configuration" }],
     outputs: &[
-        "server", "title", "host", "folder", "parent", "live_id", "names", "running", "version", "replicas", "keys",
-        "memory_bytes", "health_url", "warnings",
+        "server",
+        "title",
+        "host",
+        "folder",
+        "parent",
+        "live_id",
+        "names",
+        "running",
+        "version",
+        "replicas",
+        "keys",
+        "memory_bytes",
+        "health_url",
+        "warnings",
     ],
     idempotent: true,
     undo: "nothing to take back",
@@ -53,13 +65,17 @@ fn home<'a>(cx: &'a TaskContext, id: &AssetId) -> Result<(&'a Asset, Home<'a>), 
         Failure::new(what).means("nothing was done").next(format!("{next}, and make a new plan"))
     };
     let asset = cx.estate.asset(id);
-    let asset = asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
+    let asset =
+        asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
     let server = asset.server.as_ref();
     let server = server.ok_or_else(|| refused(format!("asset `{id}` names no server"), "give it `server`"))?;
     let home = Home::of(cx, wire::server(cx, server)?)?;
     if home.place.start.is_empty() || home.place.stop.is_empty() {
         let what = format!("nobody knows how server `{server}` is stopped and started");
-        return Err(refused(what, "say it in its [servers.home]: stop and start, such as [\"systemctl\", \"stop\", \"redis-server\"]"));
+        return Err(refused(
+            what,
+            "say it in its [servers.home]: stop and start, such as [\"systemctl\", \"stop\", \"redis-server\"]",
+        ));
     }
     Ok((asset, home))
 }
@@ -88,7 +104,9 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         Seen::Closed(failure) => return Err(Stop::Failed(failure)),
         Seen::Silent(how) => {
             let what = format!("{} gives no answer: {}", address(home.server), escaped(&how));
-            return Err(Stop::Unknown(Failure::new(what).means("whether it runs is not known").next("look at it on its host")));
+            return Err(Stop::Unknown(
+                Failure::new(what).means("whether it runs is not known").next("look at it on its host"),
+            ));
         }
     };
     let info = info.unwrap_or_default();
@@ -151,7 +169,11 @@ async fn settings(cx: &TaskContext, home: &Home<'_>, info: &Info) -> Result<Valu
     let plain = |name: Option<String>, usual: &str| {
         let name = name.unwrap_or_else(|| usual.to_owned());
         let bad = name.is_empty() || name.contains('/') || name.starts_with(['.', '-']) || escaped(&name) != name;
-        if bad { Err(refused(format!("`{}` is no name of a file", escaped(&name)), "mend the server's settings")) } else { Ok(name) }
+        if bad {
+            Err(refused(format!("`{}` is no name of a file", escaped(&name)), "mend the server's settings"))
+        } else {
+            Ok(name)
+        }
     };
     Ok(json!({
         "rdb_name": plain(rdb, "dump.rdb")?,

@@ -207,9 +207,7 @@ mod tests {
     use super::*;
 
     fn seen(loaded: u64, expired: u64, keyspace: &str) -> Info {
-        Info::parse(&format!(
-            "rdb_last_load_keys_loaded:{loaded}\nrdb_last_load_keys_expired:{expired}\n{keyspace}"
-        ))
+        Info::parse(&format!("rdb_last_load_keys_loaded:{loaded}\nrdb_last_load_keys_expired:{expired}\n{keyspace}"))
     }
 
     #[test]

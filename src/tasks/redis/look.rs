@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_the_server_means_it() {
-        let info = Info::parse("# Server\r\nrole:slave\r\nloading:0\r\ndb0:keys=4,expires=1,avg_ttl=0\r\ndb11:keys=2,expires=0\r\nrdb_last_load_keys_expired:1\r\nrdb_last_load_keys_loaded:6\r\n");
+        let info = Info::parse(
+            "# Server\r\nrole:slave\r\nloading:0\r\ndb0:keys=4,expires=1,avg_ttl=0\r\ndb11:keys=2,expires=0\r\nrdb_last_load_keys_expired:1\r\nrdb_last_load_keys_loaded:6\r\n",
+        );
         assert!(info.is_replica() && !info.is_on("loading"));
         assert_eq!(info.total(), Count { keys: 6, expiring: 1 });
         assert_eq!(info.databases()[&11], Count { keys: 2, expiring: 0 });

@@ -70,7 +70,8 @@ impl<'a> Scene<'a> {
         } else if at_live == made && at_side.is_none() && at_aside == old {
             Stage::After
         } else {
-            let one = |name: &str, id: Option<String>| format!("{}: {}", escaped(name), id.unwrap_or("nothing".to_owned()));
+            let one =
+                |name: &str, id: Option<String>| format!("{}: {}", escaped(name), id.unwrap_or("nothing".to_owned()));
             return Err(Stop::Unknown(
                 Failure::new("the data folders are neither as before nor as after the swap")
                     .means("someone else renamed or made folders; nothing was done")
@@ -104,7 +105,12 @@ impl<'a> Scene<'a> {
                 let failure = Failure::new(missing)
                     .means("no folder was renamed")
                     .next("see why it does not stop (a save that fails keeps it running), then retry");
-                return Err(said.stderr.iter().take(10).fold(failure, |failure, line| failure.evidence(escaped(line))).into());
+                return Err(said
+                    .stderr
+                    .iter()
+                    .take(10)
+                    .fold(failure, |failure, line| failure.evidence(escaped(line)))
+                    .into());
             }
         }
     }

@@ -136,7 +136,9 @@ impl<'a> Side<'a> {
         // A session of its own from the first moment: what a command leaves behind in its group is swept away.
         let front = as_owner.iter().cloned().chain(["setsid".to_owned(), "--wait".to_owned()]);
         command.argv.splice(0..0, front);
-        home.run(command.within(Duration::from_mins(1))).await?.success("starting a Redis beside the live one", self.host)?;
+        home.run(command.within(Duration::from_mins(1)))
+            .await?
+            .success("starting a Redis beside the live one", self.host)?;
         self.until(LOADING, "it has not loaded the snapshot yet", |info| !info.is_on("loading")).await
     }
 
@@ -220,11 +222,18 @@ impl<'a> Side<'a> {
                     home.run(Command::new(["kill", "--", &process.pid.to_string()])).await?;
                 }
             }
-            if !patience.again(&format!("a Redis in {} still runs: {}", escaped(self.folder()), listed(&running))).await? {
-                return Err(Failure::new(format!("a Redis in {} does not end: {}", escaped(self.folder()), listed(&running)))
-                    .means("its folder must not be used while it runs; the live server was not touched")
-                    .next("end it on its host, then retry")
-                    .into());
+            if !patience
+                .again(&format!("a Redis in {} still runs: {}", escaped(self.folder()), listed(&running)))
+                .await?
+            {
+                return Err(Failure::new(format!(
+                    "a Redis in {} does not end: {}",
+                    escaped(self.folder()),
+                    listed(&running)
+                ))
+                .means("its folder must not be used while it runs; the live server was not touched")
+                .next("end it on its host, then retry")
+                .into());
             }
         }
         let own = [self.socket(), self.log(), self.file("relight.pid")];

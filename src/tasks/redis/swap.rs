@@ -80,7 +80,9 @@ async fn reality(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
             Reality::Done(output(&input, &info))
         }
         (Stage::After, seen) => Reality::NotDone(format!("the folders are exchanged, and the server {}", seen.words())),
-        (Stage::Between, _) => Reality::NotDone("the old folder has its dated name, and no folder the live one".to_owned()),
+        (Stage::Between, _) => {
+            Reality::NotDone("the old folder has its dated name, and no folder the live one".to_owned())
+        }
         (Stage::Before, seen) => Reality::NotDone(format!("no folder was renamed; the server {}", seen.words())),
     })
 }
