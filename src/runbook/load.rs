@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// The runbooks that come with the program: file name without extension, and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("backup-files", include_str!("../../config/runbooks/backup-files.toml")),
+    ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
     ("failback-postgres", include_str!("../../config/runbooks/failback-postgres.toml")),
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),

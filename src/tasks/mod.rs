@@ -1,5 +1,7 @@
 //! Task modules: the only place that works on the world. One module per file, grouped by subject.
 
+pub mod artefact;
+pub mod backup;
 pub mod checks;
 pub mod context;
 pub mod decode;

@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{checks, files, pg, redis, traffic, wal};
+use super::{backup, checks, files, pg, redis, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -10,12 +10,22 @@ pub fn all() -> Table {
     table.add(checks::backup_verify::BackupVerify);
     table.add(checks::disk_space::DiskSpace);
     table.add(checks::http_health::HttpHealth);
+    backups(&mut table);
     postgres(&mut table);
     pairs(&mut table);
     logs(&mut table);
     folders(&mut table);
     caches(&mut table);
     table
+}
+
+fn backups(table: &mut Table) {
+    table.add(backup::destination::Destination);
+    table.add(pg::dump::Dump);
+    table.add(files::archive::Archive);
+    table.add(backup::publish::Publish);
+    table.add(backup::confirm::Confirm);
+    table.add(backup::discard::Discard);
 }
 
 fn pairs(table: &mut Table) {

@@ -133,6 +133,17 @@ impl Pattern {
         self.write(Some(at))
     }
 
+    /// The one name that something made at `at` (local time of its zone) has; `None` where the pattern leaves
+    /// a part open, gives no time, or means moving names or folders.
+    pub fn name_at(&self, at: chrono::NaiveDateTime) -> Option<String> {
+        let settled = |token: &Token| match token {
+            Token::Literal(_) => true,
+            Token::Field { field, .. } => !matches!(field, Field::Offset),
+            Token::Any { .. } | Token::OneOf { .. } => false,
+        };
+        (!self.folder && self.has_time() && self.tokens.iter().all(settled)).then(|| self.write(Some(at)))
+    }
+
     /// The same with nothing where times are.
     pub(super) fn without_times(&self) -> String {
         self.write(None)

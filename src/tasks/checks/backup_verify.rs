@@ -94,13 +94,32 @@ async fn verify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         Some(source) => of_source(&cx.catalog, source, &records),
         None => of_backup(cx, input.backup.as_deref().unwrap_or_default(), input.store.as_ref(), &records)?,
     };
+    settled(cx, &subject, level).await
+}
+
+/// Proves one copy of a backup that a scan of this minute has found, and records it.
+pub async fn prove_copy(
+    cx: &TaskContext,
+    backup: &Backup,
+    store: &StoreId,
+    path: &str,
+    level: Option<&str>,
+) -> Result<Values, Stop> {
+    let level = wanted(level)?;
+    let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
+    let copy = backup.copies.iter().find(|copy| copy.store == *store && copy.path == path);
+    let copy = copy.ok_or_else(|| Failure::new(format!("{} has no copy `{}`", backup.id, escaped(path))))?;
+    settled(cx, &subject_of(backup, copy, &records), level).await
+}
+
+async fn settled(cx: &TaskContext, subject: &Subject, level: Level) -> Result<Values, Stop> {
     let store = cx.stores.get(&subject.store).ok_or_else(|| {
         Failure::new(format!("store `{}` is not configured", subject.store))
             .means("the copy cannot be reached")
             .next("put the store back into the configuration, or choose another copy")
     })?;
-    let (examined, pin) = prove(cx, &**store, &subject, level).await?;
-    let record = record(cx, &subject, level, &examined, &pin);
+    let (examined, pin) = prove(cx, &**store, subject, level).await?;
+    let record = record(cx, subject, level, &examined, &pin);
     settle_record(cx, record, examined.fault).await
 }
 
@@ -146,14 +165,18 @@ fn of_backup(
             .next("choose a store that holds a copy: `relight show` lists them");
         return Err(reasons.into_iter().fold(failure, Failure::evidence));
     };
-    Ok(Subject {
+    Ok(subject_of(backup, copy, records))
+}
+
+fn subject_of(backup: &Backup, copy: &Copy, records: &[ProofRecord]) -> Subject {
+    Subject {
         backup: backup.id.clone(),
         store: copy.store.clone(),
         path: copy.path.clone(),
         taken_at: backup.taken_at,
         known: Pin { size: copy.size_bytes, etag: copy.etag.clone(), modified: copy.modified_at },
         recorded: recorded(Some(backup), Some(copy), records),
-    })
+    }
 }
 
 /// SHA-256 sums that were recorded apart from the bytes: by sidecars, and by an earlier proof of the very

@@ -1,5 +1,6 @@
 //! Files: look, unpack safely beside the live folder, compare, swap by rename.
 
+pub mod archive;
 pub mod compare;
 pub mod extract;
 pub mod folder;

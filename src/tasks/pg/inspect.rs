@@ -29,6 +29,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: false,
             help: "Look at the asset's drill place instead, which must be free",
         },
+        InputSpec {
+            name: "read_only",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Nothing will be restored: the rights for that are not asked for, and the database must be there",
+        },
     ],
     outputs: &[
         "server",
@@ -61,6 +67,8 @@ struct Input {
     asset: AssetId,
     #[serde(default)]
     drill: bool,
+    #[serde(default)]
+    read_only: bool,
 }
 
 #[async_trait::async_trait]
@@ -93,7 +101,15 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .next("clear what an earlier drill left (`relight runs` lists it), or name another place for drills")
             .into());
     }
-    check_rights(&session, server, live.as_ref()).await?;
+    if input.read_only && live.is_none() {
+        return Err(Failure::new(format!("database `{}` is not there on {}", escaped(&name), address(server)))
+            .means("there is nothing to back up")
+            .next("check `database` and `server` of the asset; if it is lost, restore it")
+            .into());
+    }
+    if !input.read_only {
+        check_rights(&session, server, live.as_ref()).await?;
+    }
     let about = about_server(&session).await?;
     let (size, connections) = match &live {
         Some(live) => (size_of(&session, live.oid).await?, database::guests(&session, &[live.oid]).await?.len()),

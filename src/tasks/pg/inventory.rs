@@ -3,7 +3,8 @@
 
 use super::script::{Inventory, Scanner};
 use super::tools;
-use crate::model::content::Form;
+use crate::catalog::decompress;
+use crate::model::content::{Form, Wrapping};
 use crate::model::estate::Server;
 use crate::model::task::{Failure, Progress, Unit};
 use crate::tasks::context::TaskContext;
@@ -14,6 +15,7 @@ use crate::tasks::progress::telling;
 use crate::tasks::source::Source;
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Keeps an inventory for later steps of the run.
@@ -89,6 +91,34 @@ pub async fn head(cx: &TaskContext, server: &Server, source: &Source, limit: u64
 pub async fn of_custom_file(cx: &TaskContext, pg_restore: &Path, dump: &Path) -> Result<Inventory, Stop> {
     let program = Program::new(pg_restore).args(["--format=custom", "--file=-"]).arg(dump);
     scanned(cx, program, None).await
+}
+
+/// The inventory of a plain dump that lies in a file, gzipped or not.
+pub async fn of_plain_file(cx: &TaskContext, dump: &Path, gzipped: bool) -> Result<Inventory, Stop> {
+    let (dump, cancel) = (dump.to_owned(), cx.cancel.clone());
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("the dump cannot be read to its end: {error}")).means("it is damaged").next("make it again")
+    };
+    let reading = tokio::task::spawn_blocking(move || {
+        let file = std::io::BufReader::with_capacity(1 << 18, std::fs::File::open(dump).map_err(failed)?);
+        let mut reader: Box<dyn Read> = match gzipped {
+            true => decompress::decoder(Wrapping::Gzip, Box::new(file)).map_err(failed)?,
+            false => Box::new(file),
+        };
+        let (mut scanner, mut buffer) = (Scanner::default(), vec![0; 1 << 18]);
+        loop {
+            if let Some(reason) = cancel.reason() {
+                return Err(Stop::Cancelled(reason));
+            }
+            match reader.read(&mut buffer).map_err(failed)? {
+                0 => break,
+                count => scanner.read(&buffer[..count]),
+            }
+        }
+        scanner.read(b"\n");
+        Ok(scanner.inventory)
+    });
+    reading.await.map_err(|error| Failure::new(format!("reading the dump broke: {error}")))?
 }
 
 async fn scanned(cx: &TaskContext, program: Program, input: Option<Input>) -> Result<Inventory, Stop> {

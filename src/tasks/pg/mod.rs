@@ -4,6 +4,7 @@ pub mod connect;
 pub mod create_side;
 pub mod database;
 pub mod drop_side;
+pub mod dump;
 pub mod exchange;
 pub mod health;
 pub mod identity;

@@ -6,6 +6,7 @@ use super::target::{CLUSTER, SERVER, Target};
 use super::tools;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
+use crate::tasks::artefact;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
@@ -14,10 +15,7 @@ use crate::tasks::progress::telling;
 use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub struct SafetyDump;
 
@@ -98,7 +96,7 @@ async fn dump(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let stamp: String = input.stamp.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     let (part, path) =
         (cx.work_dir.join(format!("safety_{stamp}.dump.part")), cx.work_dir.join(format!("safety_{stamp}.dump")));
-    fresh(&part)?;
+    artefact::empty(&part)?;
     let made = take(cx, server, &input.database, &part).await;
     let facts = match made {
         Ok(()) => check(cx, server, &part).await,
@@ -107,7 +105,7 @@ async fn dump(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let facts = facts.inspect_err(|_| {
         let _ = std::fs::remove_file(&part);
     })?;
-    settle_file(&part, &path)?;
+    artefact::put_in_place(&part, &path).map_err(|error| disk(&error))?;
     cx.feed.line(format!("safety dump: {} ({}), SHA-256 {}", path.display(), ByteCount(facts.bytes), facts.sha256));
     Ok(values(json!({
         "path": path, "bytes": facts.bytes, "sha256": facts.sha256, "tables": facts.tables, "rows": facts.rows,
@@ -125,25 +123,6 @@ fn disk(error: &std::io::Error) -> Failure {
     Failure::new(format!("the safety dump could not be written: {error}"))
         .means("there is no copy of the present state")
         .next("make room in Relight's state folder and retry")
-}
-
-/// An empty file that only we can read.
-fn fresh(part: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(part) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(disk(&error)),
-        _ => {}
-    }
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(|error| disk(&error))?;
-    Ok(())
-}
-
-fn settle_file(part: &Path, path: &Path) -> Result<(), Failure> {
-    let finish = || -> std::io::Result<()> {
-        std::fs::File::open(part)?.sync_all()?;
-        std::fs::rename(part, path)?;
-        path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
-    };
-    finish().map_err(|error| disk(&error))
 }
 
 async fn take(
@@ -174,23 +153,6 @@ async fn take(
 /// Reads the dump to its end, as a restore would.
 async fn check(cx: &TaskContext, server: &crate::model::estate::Server, part: &Path) -> Result<Facts, Stop> {
     let found = inventory::of_custom_file(cx, &tools::find(server, "pg_restore")?, part).await?;
-    let path: PathBuf = part.to_owned();
-    let hashed = tokio::task::spawn_blocking(move || hash(&path)).await;
-    let (bytes, sha256) = hashed
-        .map_err(|error| Failure::new(format!("hashing the safety dump failed: {error}")))?
-        .map_err(|error| disk(&error))?;
+    let (bytes, sha256) = artefact::measure(cx, part).await?;
     Ok(Facts { bytes, sha256, tables: found.tables.len(), rows: found.rows() })
-}
-
-fn hash(path: &Path) -> std::io::Result<(u64, String)> {
-    let mut file = std::fs::File::open(path)?;
-    let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; 1 << 18], 0);
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok((total, hex::encode(hasher.finalize())));
-        }
-        hasher.update(&buffer[..count]);
-        total += count as u64;
-    }
 }

@@ -1,0 +1,185 @@
+//! `backup.destination`: the names that a backup of this minute has in the asset's own layout.
+
+use super::place::Place;
+use crate::catalog::{Catalog, Pattern, is_restorable};
+use crate::model::backup::{Backup, BackupKind};
+use crate::model::estate::{Asset, Estate, Source};
+use crate::model::id::AssetId;
+use crate::model::proof::ProofOutcome;
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
+use crate::stores::StoreErrorKind;
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::source::store_failure;
+use chrono::NaiveDateTime;
+use serde::Deserialize;
+use serde_json::json;
+
+pub struct Destination;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "backup.destination",
+    summary: "Find the names that a new backup has in every store of its asset",
+    effect: Effect::Observe,
+    inputs: &[
+        InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of the configuration" },
+        InputSpec { name: "stamp", kind: InputKind::Text, required: true, help: "`plan.stamp`" },
+        InputSpec {
+            name: "encrypted",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Take the sources whose backups are encrypted; default: the others",
+        },
+    ],
+    outputs: &["places", "file", "form", "title", "previous", "previous_bytes", "left_out"],
+    idempotent: true,
+    undo: "nothing to take back",
+    programs: &[],
+};
+
+#[derive(Deserialize)]
+struct Input {
+    asset: AssetId,
+    stamp: String,
+    #[serde(default)]
+    encrypted: bool,
+}
+
+#[async_trait::async_trait]
+impl Module for Destination {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        tokio::select! {
+            done = find(cx, input) => settle(done),
+            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
+        }
+    }
+}
+
+async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let asset = cx
+        .estate
+        .asset(&input.asset)
+        .ok_or_else(|| Failure::new(format!("asset `{}` is not configured", escaped(input.asset.as_str()))))?;
+    let at = NaiveDateTime::parse_from_str(&input.stamp, "%Y%m%d_%H%M%S")
+        .map_err(|error| Failure::new(format!("the plan's stamp `{}` is no time: {error}", escaped(&input.stamp))))?;
+    let (mut places, mut left_out) = (Vec::new(), Vec::new());
+    for source in &asset.sources {
+        match place(&cx.estate, source, at, input.encrypted) {
+            Ok(place) => places.push(place),
+            Err(why) => left_out.push(format!("{} in `{}`: {why}", escaped(&source.pattern), source.store)),
+        }
+    }
+    if places.is_empty() {
+        let failure = Failure::new(format!("asset `{}` has no source that a new backup could be named by", asset.id))
+            .means("nobody knows where its backup belongs; nothing was done")
+            .next("add a source whose `match` is one name with a {time} in it");
+        return Err(left_out.into_iter().fold(failure, Failure::evidence).into());
+    }
+    for place in &places {
+        free(cx, place).await?;
+    }
+    let previous = previous(&cx.catalog, asset);
+    let titles: Vec<String> =
+        places.iter().map(|place| format!("{} in store {}", escaped(&place.path), place.store)).collect();
+    Ok(values(json!({
+        "form": form(asset, &places)?,
+        "file": places[0].path.rsplit('/').next(),
+        "title": titles.join(", and "),
+        "previous": previous.map(|backup| &backup.id),
+        "previous_bytes": previous.and_then(|backup| backup.copies.first()).map(|copy| copy.size_bytes),
+        "places": places,
+        "left_out": left_out,
+    })))
+}
+
+fn place(estate: &Estate, source: &Source, at: NaiveDateTime, encrypted: bool) -> Result<Place, String> {
+    if !matches!(source.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot) {
+        return Err(format!("it is for backups of kind {}", source.kind));
+    }
+    if source.encrypted != encrypted {
+        return Err(if encrypted { "its backups are not encrypted" } else { "its backups are encrypted" }.to_owned());
+    }
+    let pattern = Pattern::parse(&source.pattern).map_err(|error| error.message)?;
+    let store_zone = estate.store(&source.store).map_or(chrono_tz::UTC, |store| store.time_zone);
+    let local = at.and_utc().with_timezone(&source.time_zone.unwrap_or(store_zone)).naive_local();
+    let path = pattern.name_at(local).ok_or("it is not one plain name with a time in it")?;
+    Ok(Place { store: source.store.clone(), path, min_size: source.min_size })
+}
+
+/// Seen free while the plan is made; publishing never overwrites whatever comes later.
+async fn free(cx: &TaskContext, place: &Place) -> Result<(), Stop> {
+    match place.writable(cx)?.head(&place.path).await {
+        Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Stop::Unknown(store_failure(&error).means("whether the name is free is not known"))),
+        Ok(_) => Err(Failure::new(format!("store `{}` has an object `{}` already", place.store, escaped(&place.path)))
+            .means("a backup never overwrites another; nothing was done")
+            .next("make the plan again: the name carries its time")
+            .into()),
+    }
+}
+
+/// What the names promise of the bytes; every place must promise the same.
+fn form(asset: &Asset, places: &[Place]) -> Result<&'static str, Failure> {
+    let forms: Vec<Option<&'static str>> = places.iter().map(|place| promised(&place.path)).collect();
+    match forms.as_slice() {
+        [Some(first), rest @ ..] if rest.iter().all(|other| *other == Some(*first)) => Ok(first),
+        _ => Err(Failure::new(format!("the names of asset `{}` do not say one form for its backups", asset.id))
+            .means("a name must tell what its bytes are; nothing was done")
+            .next("let every `match` end alike: .sql, .sql.gz, .dump, .tar, .tar.gz, .tar.zst (and .gpg or .age)")),
+    }
+}
+
+fn promised(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix(".gpg").or_else(|| name.strip_suffix(".age")).unwrap_or(name);
+    let forms = [
+        (".sql", "plain"),
+        (".sql.gz", "plain-gzip"),
+        (".dump", "custom"),
+        (".pgdump", "custom"),
+        (".tar", "tar"),
+        (".tar.gz", "tar-gzip"),
+        (".tgz", "tar-gzip"),
+        (".tar.zst", "tar-zstd"),
+    ];
+    forms.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, form)| form)
+}
+
+/// The newest backup that nothing speaks against: what a new one is compared with.
+fn previous<'c>(catalog: &'c Catalog, asset: &Asset) -> Option<&'c Backup> {
+    let sound = |backup: &&Backup| {
+        is_restorable(backup)
+            && matches!(backup.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot)
+            && backup.proof.as_ref().is_none_or(|proof| proof.outcome != ProofOutcome::Failed)
+    };
+    catalog.of_asset(&asset.id).filter(sound).max_by_key(|backup| backup.taken_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_promises_its_bytes() {
+        assert_eq!(promised("a/crud_20260101_020000.sql.gz"), Some("plain-gzip"));
+        assert_eq!(promised("a.sql.gz.gpg"), Some("plain-gzip"));
+        assert_eq!(promised("a.dump"), Some("custom"));
+        assert_eq!(promised("a.bin"), None);
+    }
+
+    #[test]
+    fn only_one_plain_name_with_a_time_is_a_place() {
+        let at = NaiveDateTime::parse_from_str("20260101_020000", "%Y%m%d_%H%M%S").unwrap();
+        let name = |pattern: &str| Pattern::parse(pattern).unwrap().name_at(at);
+        assert_eq!(name("db/x_{time:%Y%m%d_%H%M%S}.dump").as_deref(), Some("db/x_20260101_020000.dump"));
+        for open in ["x_{moving}.dump", "x_{time}/", "x_*_{time}.dump", "x_{id}_{time}.dump", "x.dump"] {
+            assert_eq!(name(open), None, "{open}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The example estates, each built as a system of its own with real services, then observed, backed up,
+//! damaged and restored through the real binary and the configuration that stands in `config/estates`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
+
+mod crud_app;
+mod crud_backups;
+mod crud_hazards;
+mod crud_observed;
+mod crud_restores;
+mod home;
+
+#[path = "../e2e/line.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod line;
+#[path = "../support/postgres.rs"]
+mod postgres;
+#[path = "../support/runners.rs"]
+mod runners;
+#[path = "../support/s3.rs"]
+mod s3;
