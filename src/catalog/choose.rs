@@ -1,5 +1,6 @@
 //! Choosing one backup of an asset by what an operator types.
 
+use super::moving::MOVING;
 use super::snapshot::{Catalog, ChooseError};
 use crate::model::backup::{Backup, BackupKind};
 use crate::model::id::AssetId;
@@ -13,9 +14,11 @@ impl Catalog {
     /// beginning of one, with or without the asset in front.
     ///
     /// `latest` passes over log segments, incomplete backups, and incrementals whose base is gone: none
-    /// of these can be restored. `latest-proven` wants a passed proof of at least [`PROVEN`] besides.
+    /// of these can be restored; and a moving name of bytes that no dated backup has, as long as there is any
+    /// dated one: after a corruption it is the newest bad backup. `latest-proven` wants a passed proof of at least [`PROVEN`] besides.
     pub fn choose_for(&self, asset: &AssetId, text: &str) -> Result<&Backup, ChooseError> {
-        let mut restorable = self.of_asset(asset).filter(|b| is_restorable(b));
+        let dated = self.of_asset(asset).any(|b| is_restorable(b) && !is_moving(b));
+        let mut restorable = self.of_asset(asset).filter(|b| is_restorable(b) && !(dated && is_moving(b)));
         match text {
             "latest" => return restorable.next().ok_or_else(|| ChooseError::NoLatest(asset.clone())),
             "latest-proven" => {
@@ -42,6 +45,11 @@ pub fn is_restorable(backup: &Backup) -> bool {
     backup.kind != BackupKind::Log
         && backup.complete != Some(false)
         && backup.chain.as_ref().is_none_or(|link| link.base.is_some())
+}
+
+/// Whether it is known by a moving name alone, and so by the store's time.
+pub fn is_moving(backup: &Backup) -> bool {
+    backup.labels.contains_key(MOVING)
 }
 
 fn is_proven(backup: &Backup) -> bool {

@@ -27,7 +27,7 @@ pub mod wal;
 mod window;
 
 pub use assemble::PLAINTEXT;
-pub use choose::{PROVEN, is_restorable};
+pub use choose::{PROVEN, is_moving, is_restorable};
 pub use pattern::{Pattern, PatternError};
 pub use position::Position;
 pub use proofs::is_about;

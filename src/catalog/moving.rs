@@ -18,6 +18,9 @@ pub(super) struct Moving {
     pub target: String,
 }
 
+/// Label of a backup that has no name but a moving one.
+pub(super) const MOVING: &str = "moving";
+
 /// Takes the resolved moving names out of `sightings`. Those that have the bytes of no dated backup stay,
 /// with the store's time and a note: what they hold exists nowhere else.
 pub(super) async fn resolve(store: &dyn Store, sightings: &mut Vec<Sighting>) -> Vec<Moving> {
@@ -35,7 +38,7 @@ pub(super) async fn resolve(store: &dyn Store, sightings: &mut Vec<Sighting>) ->
         }
         let note = "no dated backup has the same bytes; its time is the store's";
         let labels = &mut sightings[index].labels;
-        labels.insert("moving".to_owned(), alias);
+        labels.insert(MOVING.to_owned(), alias);
         labels.insert("note".to_owned(), note.to_owned());
         index += 1;
     }

@@ -2,7 +2,8 @@
 
 use super::commands::{
     another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover,
-    health, journal, lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch, window,
+    health, journal, lesson, man, metrics, modules, plan, report, resume, run, runner, runs, show, verify, watch,
+    window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,6 +86,7 @@ pub enum Command {
     Checklist(checklist::Args),
     Journal(journal::Args),
     Metrics(metrics::Args),
+    Modules(modules::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     Config(config::Args),

@@ -3,8 +3,8 @@
 use super::args::{Cli, Command};
 use super::commands::{
     another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor,
-    handover, health, journal, lesson, man, metrics, plan, report, resume, run, runner, runs, show, verify, watch,
-    window,
+    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, run, runner, runs, show, verify,
+    watch, window,
 };
 use super::log;
 use super::output::Output;
@@ -78,6 +78,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Checklist(args)) => checklist::run(globals, args, &mut out).await?,
         Some(Command::Journal(args)) => journal::run(globals, args, &mut out).await?,
         Some(Command::Metrics(args)) => metrics::run(globals, args, &mut out).await?,
+        Some(Command::Modules(args)) => modules::run(args, now, &mut out)?,
         Some(Command::Doctor(args)) => doctor::run(globals, args, now, &mut out).await?,
         Some(Command::Demo(args)) => demo::run(globals, args, now, &mut out).await?,
         Some(Command::Config(args)) => config::run(globals, args, now, &mut out)?,

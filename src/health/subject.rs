@@ -1,7 +1,7 @@
 //! What a rule looks at: one asset with everything the catalog knows of it.
 
 use super::finding::CopyCount;
-use crate::catalog::{Catalog, RecoveryWindow, ScanStatus, StoreScan};
+use crate::catalog::{Catalog, RecoveryWindow, ScanStatus, StoreScan, is_moving};
 use crate::model::backup::{Backup, BackupKind};
 use crate::model::estate::{Asset, Estate, Source, StorePlace};
 use crate::model::proof::ProofOutcome;
@@ -49,9 +49,11 @@ impl<'a> Subject<'a> {
             && backup.proof.as_ref().is_none_or(|proof| proof.outcome != ProofOutcome::Failed)
     }
 
-    /// Newest usable backup; log segments are counted by [`Subject::newest_point`].
+    /// Newest usable backup; log segments are counted by [`Subject::newest_point`]. A moving name of bytes that
+    /// no dated backup has counts only where nothing is dated: its time is when somebody last wrote it.
     pub fn newest_usable(&self) -> Option<&'a Backup> {
-        self.backups.iter().copied().find(|backup| Self::is_usable(backup))
+        let usable = || self.backups.iter().copied().filter(|backup| Self::is_usable(backup));
+        usable().find(|backup| !is_moving(backup)).or_else(|| usable().next())
     }
 
     /// The newest instant to which the asset can be restored.

@@ -118,7 +118,10 @@ fn every_problem_comes_at_once_with_its_line_and_no_secret() {
 fn the_shipped_examples_are_good() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let mut examples = vec![root.join("relight.toml")];
-    examples.extend(std::fs::read_dir(root.join("estates")).unwrap().map(|entry| entry.unwrap().path()));
+    examples.extend(std::fs::read_dir(root.join("estates")).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { path.join("relight.toml") } else { path }
+    }));
     assert!(examples.len() > 1);
     for example in examples {
         let sandbox = Sandbox::new();

@@ -8,6 +8,7 @@ mod checklist;
 mod config;
 mod estate;
 mod layouts;
+mod modules;
 mod probes;
 mod program;
 mod reading;

@@ -89,7 +89,11 @@ impl CrudApp {
             ),
             (
                 "host = \"localhost\"\nport = 5432",
-                text(format!("host = \"127.0.0.1\"\nport = {}\nbin_dir = \"{}\"", self.cluster.port, crate::postgres::BIN)),
+                text(format!(
+                    "host = \"127.0.0.1\"\nport = {}\nbin_dir = \"{}\"",
+                    self.cluster.port,
+                    crate::postgres::BIN
+                )),
             ),
             // No application runs in the lab; its answer is not part of what is tested.
             ("health_url = \"http://localhost:8080/actuator/health\"\n", ""),
@@ -118,7 +122,8 @@ impl CrudApp {
     fn nightly_config(&self, night: DateTime<Utc>) {
         let name = format!("config_{}.tar.gz", night.format("%Y%m%d_%H%M%S"));
         let file = self.path("var/backups/config").join(&name);
-        let packed = Command::new("tar").arg("-czf").arg(&file).arg("-C").arg(self.path("etc/crud-app")).arg(".").status();
+        let packed =
+            Command::new("tar").arg("-czf").arg(&file).arg("-C").arg(self.path("etc/crud-app")).arg(".").status();
         assert!(packed.unwrap().success());
         self.s3.put(&format!("backups/config/{name}"), &std::fs::read(&file).unwrap());
     }
@@ -151,7 +156,8 @@ impl CrudApp {
     /// Every copy that the catalog shows.
     pub fn catalogued(&self) -> BTreeSet<(String, String)> {
         let (catalog, _) = self.json(&["catalog"]);
-        let copies = catalog["backups"].as_array().unwrap().iter().flat_map(|backup| backup["copies"].as_array().unwrap());
+        let copies =
+            catalog["backups"].as_array().unwrap().iter().flat_map(|backup| backup["copies"].as_array().unwrap());
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         copies.map(|copy| (text(&copy["store"]), text(&copy["path"]))).collect()
     }

@@ -21,7 +21,11 @@ fn newest(lab: &CrudApp, asset: &str) -> serde_json::Value {
 
 fn proven(lab: &CrudApp, asset: &str, places: &BTreeSet<(String, String)>) {
     let backup = newest(lab, asset);
-    assert_eq!((&backup["proof"]["level"], &backup["proof"]["outcome"]), (&"L4".into(), &"passed".into()), "{backup:#}");
+    assert_eq!(
+        (&backup["proof"]["level"], &backup["proof"]["outcome"]),
+        (&"L4".into(), &"passed".into()),
+        "{backup:#}"
+    );
     assert_eq!(backup["copies"].as_array().unwrap().len(), places.len(), "{backup:#}");
     let ledger = std::fs::read_to_string(lab.state().join("proofs.jsonl")).unwrap();
     for (_, path) in places {
@@ -49,7 +53,8 @@ async fn the_database_is_dumped_to_host_and_bucket_and_proven() {
         .unwrap();
     assert!(checked.status.success(), "{checked:?}");
     // Nothing of it stays in the run's folder.
-    let left: Vec<_> = walk(&lab.state().join("runs")).into_iter().filter(|f| f.to_string_lossy().contains(DATABASE)).collect();
+    let left: Vec<_> =
+        walk(&lab.state().join("runs")).into_iter().filter(|f| f.to_string_lossy().contains(DATABASE)).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -60,7 +65,8 @@ async fn the_configuration_is_packed_to_host_and_bucket_and_proven() {
     assert_eq!(places.len(), 2);
     proven(&lab, "configuration", &places);
     let (_, host) = places.iter().find(|(store, _)| store == "host").unwrap();
-    let listed = std::process::Command::new("tar").arg("-tzf").arg(lab.path("var/backups").join(host)).output().unwrap();
+    let listed =
+        std::process::Command::new("tar").arg("-tzf").arg(lab.path("var/backups").join(host)).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     for member in ["./application.yml", "./tls/keystore.p12", "./current.yml"] {
         assert!(listed.lines().any(|line| line == member), "{listed}");
@@ -90,7 +96,8 @@ async fn an_emptied_or_shrunken_database_is_not_published() {
     let asked = refused(&lab, &["backup-postgres", "--set", "asset=database"], "(step 2 of 4)");
     assert!(asked.contains("less than 50 % of it"), "{asked}");
     lab.cluster.sql(DATABASE, "DELETE FROM users");
-    let asked = refused(&lab, &["backup-postgres", "--set", "asset=database", "--set", "least_percent=0"], "(step 1 of 4)");
+    let asked =
+        refused(&lab, &["backup-postgres", "--set", "asset=database", "--set", "least_percent=0"], "(step 1 of 4)");
     assert!(asked.contains("at least 1 and 1 are believable"), "{asked}");
     assert_eq!(lab.listed(), before);
 }

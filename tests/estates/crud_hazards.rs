@@ -38,9 +38,9 @@ async fn the_moving_name_latest_is_never_what_is_restored() {
     let bytes = std::fs::read(&newest).unwrap();
     std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
     // The system's own choice is the file that was written last.
-    let naive = crate::crud_app::walk(&lab.path("var/backups/postgres")).into_iter().max_by_key(|file| {
-        std::fs::metadata(file).unwrap().modified().unwrap()
-    });
+    let naive = crate::crud_app::walk(&lab.path("var/backups/postgres"))
+        .into_iter()
+        .max_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
     assert_eq!(naive.as_deref(), Some(newest.as_path()), "which is the damaged one");
 
     let verified = lab.relight(&["verify", "latest", "--asset", "database"]);

@@ -14,12 +14,15 @@ async fn a_corrupted_database_comes_back_row_by_row() {
     let lab = CrudApp::build().await;
     let good = lab.content(DATABASE);
     prove(&lab, "database");
-    lab.cluster.sql(DATABASE, "UPDATE users SET name = 'garbage' WHERE id % 3 = 0; DELETE FROM audit_logs WHERE id % 2 = 0");
+    lab.cluster
+        .sql(DATABASE, "UPDATE users SET name = 'garbage' WHERE id % 3 = 0; DELETE FROM audit_logs WHERE id % 2 = 0");
     let damaged = lab.content(DATABASE);
     let (text, code) = lab.run(&["restore-postgres", "--set", "asset=database"]);
     assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
     assert_eq!(lab.content(DATABASE), good);
-    let kept = lab.cluster.sql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '{DATABASE}_before_%'"));
+    let kept = lab
+        .cluster
+        .sql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '{DATABASE}_before_%'"));
     assert_eq!(lab.content(&kept), damaged, "the corrupted state is kept for whoever must look at it");
 }
 

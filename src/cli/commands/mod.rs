@@ -19,6 +19,7 @@ pub mod journal;
 pub mod lesson;
 pub mod man;
 pub mod metrics;
+pub mod modules;
 pub mod plan;
 pub mod report;
 pub mod resume;

@@ -79,13 +79,8 @@ async fn scanned(cx: &TaskContext, places: &[Place]) -> Result<Catalog, Stop> {
     let mut catalog = (*cx.catalog).clone();
     for store in places.iter().map(|place| &place.store).collect::<BTreeSet<_>>() {
         let progress = |_: &_, _| {};
-        let scan = Scan {
-            estate: &cx.estate,
-            stores: &stores,
-            previous: &catalog,
-            clock: &*cx.clock,
-            progress: &progress,
-        };
+        let scan =
+            Scan { estate: &cx.estate, stores: &stores, previous: &catalog, clock: &*cx.clock, progress: &progress };
         catalog = scan.only(store).await;
         if let Some(scan) = catalog.stores.iter().find(|scan| &scan.id == store && scan.status != ScanStatus::Ok) {
             let why = scan.error.clone().unwrap_or_else(|| "it was not seen as a whole".to_owned());

@@ -1,7 +1,7 @@
 //! `backup.destination`: the names that a backup of this minute has in the asset's own layout.
 
 use super::place::Place;
-use crate::catalog::{Catalog, Pattern, is_restorable};
+use crate::catalog::{Catalog, Pattern, is_moving, is_restorable};
 use crate::model::backup::{Backup, BackupKind};
 use crate::model::estate::{Asset, Estate, Source};
 use crate::model::id::AssetId;
@@ -155,6 +155,7 @@ fn promised(name: &str) -> Option<&'static str> {
 fn previous<'c>(catalog: &'c Catalog, asset: &Asset) -> Option<&'c Backup> {
     let sound = |backup: &&Backup| {
         is_restorable(backup)
+            && !is_moving(backup)
             && matches!(backup.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot)
             && backup.proof.as_ref().is_none_or(|proof| proof.outcome != ProofOutcome::Failed)
     };

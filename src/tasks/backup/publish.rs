@@ -137,20 +137,24 @@ async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 fn believable(input: &Input, made: &Artefact) -> Result<(), Failure> {
     let refused = |what: String| {
         Failure::new(what)
-            .means("it may be of an empty, half-lost or wrong source; it was published nowhere and is in the run's folder")
+            .means(
+                "it may be of an empty, half-lost or wrong source; it was published nowhere and is in the run's folder",
+            )
             .next("look at the source; if it really shrank, make a new plan that allows it")
     };
     let size = ByteCount(made.bytes);
     let floor = input.places.iter().filter_map(|place| place.min_size).max().unwrap_or(1);
     if made.bytes < floor {
-        return Err(refused(format!("the new backup has {size}, less than the {} that are believable", ByteCount(floor))));
+        return Err(refused(format!(
+            "the new backup has {size}, less than the {} that are believable",
+            ByteCount(floor)
+        )));
     }
     let percent = input.least_percent.unwrap_or(LEAST_PERCENT);
     match input.previous_bytes {
-        Some(before) if u128::from(made.bytes) * 100 < u128::from(before) * u128::from(percent) => Err(refused(format!(
-            "the new backup has {size}, the one before {}: less than {percent} % of it",
-            ByteCount(before)
-        ))),
+        Some(before) if u128::from(made.bytes) * 100 < u128::from(before) * u128::from(percent) => Err(refused(
+            format!("the new backup has {size}, the one before {}: less than {percent} % of it", ByteCount(before)),
+        )),
         _ => Ok(()),
     }
 }
@@ -211,7 +215,10 @@ async fn place_one(
     let sha256 = read_back(&**place.store(cx)?, &place.path, &head.pin(), passed).await?;
     if sha256 != made.sha256 {
         return Err(Failure::new(format!("store `{}` gives other bytes back than it was given", place.store))
-            .means(format!("the copy `{}` is damaged; its checksum beside it says so to every later look", escaped(&place.path)))
+            .means(format!(
+                "the copy `{}` is damaged; its checksum beside it says so to every later look",
+                escaped(&place.path)
+            ))
             .next("find out what is wrong with the store; the other copies are not affected")
             .evidence(format!("written {}, read {sha256}", made.sha256))
             .into());

@@ -30,7 +30,12 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Reversible,
     inputs: &[
         InputSpec { name: "target", kind: InputKind::Text, required: true, help: "Absolute path of the live folder" },
-        InputSpec { name: "live_id", kind: InputKind::Text, required: true, help: "Identity of the folder in the plan" },
+        InputSpec {
+            name: "live_id",
+            kind: InputKind::Text,
+            required: true,
+            help: "Identity of the folder in the plan",
+        },
         InputSpec { name: "file", kind: InputKind::Text, required: true, help: "Name of the file in the run's folder" },
         InputSpec {
             name: "form",
@@ -183,7 +188,8 @@ async fn pack(cx: &TaskContext, input: &Input, part: &Path, file: File) -> Resul
     };
     let tar = process::find_program("tar", None, &[])
         .ok_or_else(|| Failure::new("`tar` was not found").next("install it on this machine"))?;
-    let excluded = input.exclude.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+    let excluded =
+        input.exclude.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
     let program = Program::new(tar)
         .args(["--create", "--file=-", "--format=posix", "--numeric-owner", "--sort=name"])
         .args(excluded.map(|pattern| format!("--exclude={pattern}")))
@@ -199,12 +205,8 @@ async fn pack(cx: &TaskContext, input: &Input, part: &Path, file: File) -> Resul
         }
         packer.write(chunk).map_err(full)
     };
-    let look = || Progress {
-        done: read.load(Ordering::Relaxed),
-        total: None,
-        unit: Unit::Bytes,
-        note: "packing".to_owned(),
-    };
+    let look =
+        || Progress { done: read.load(Ordering::Relaxed), total: None, unit: Unit::Bytes, note: "packing".to_owned() };
     let ended = telling(cx, look, process::run(program, None, Output::Chunks(&mut take), cx)).await?;
     ended.success().map_err(|failure| {
         let (means, next) = if ended.status.code() == Some(1) {

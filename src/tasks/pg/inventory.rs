@@ -97,7 +97,9 @@ pub async fn of_custom_file(cx: &TaskContext, pg_restore: &Path, dump: &Path) ->
 pub async fn of_plain_file(cx: &TaskContext, dump: &Path, gzipped: bool) -> Result<Inventory, Stop> {
     let (dump, cancel) = (dump.to_owned(), cx.cancel.clone());
     let failed = |error: std::io::Error| {
-        Failure::new(format!("the dump cannot be read to its end: {error}")).means("it is damaged").next("make it again")
+        Failure::new(format!("the dump cannot be read to its end: {error}"))
+            .means("it is damaged")
+            .next("make it again")
     };
     let reading = tokio::task::spawn_blocking(move || {
         let file = std::io::BufReader::with_capacity(1 << 18, std::fs::File::open(dump).map_err(failed)?);
