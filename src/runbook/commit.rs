@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Letters of its digest that are typed to choose another plan.
+pub const TYPED: usize = 8;
+
 /// What a runbook says of the step that commits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitPoint {
@@ -132,4 +135,30 @@ pub fn successor(plan: &Plan, next: &Plan) -> Result<Vec<Change>, String> {
         return Err(format!("another point needs another value of {}", another.params.join(", ")));
     }
     Ok(changes)
+}
+
+/// What going over from one plan to the other means, one line each: what is taken back, what is done in another way,
+/// what is touched no more, or instead. `begun` tells of a step, by its place, whether anything was done of it.
+pub fn told(plan: &Plan, next: &Plan, begun: impl Fn(usize) -> bool) -> Vec<String> {
+    let another = plan.steps.iter().find_map(|step| step.commit.as_ref()?.another.as_ref());
+    let from = another.and_then(|another| plan.steps.iter().position(|step| step.id == another.back_to));
+    let steps = plan.steps.iter().zip(&next.steps).enumerate().skip(from.unwrap_or(0));
+    let mut lines: Vec<String> = steps
+        .filter(|(_, (before, _))| before.omitted.is_none())
+        .map(|(at, (before, after))| {
+            let undone = before.undo.is_some() && before.commit.is_none() && begun(at);
+            let how = match (undone, before.action == after.action) {
+                (true, _) => "is taken back, and done anew",
+                (false, true) => "as planned",
+                (false, false) => "is done in another way",
+            };
+            format!("step {}, {}: {how}", at + 1, after.title)
+        })
+        .collect();
+    let only = |these: &[String], those: &[String], word: &str| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).map(|line| format!("{word}: {line}")).collect()
+    };
+    lines.extend(only(&plan.touches, &next.touches, "no more"));
+    lines.extend(only(&next.touches, &plan.touches, "instead"));
+    lines
 }

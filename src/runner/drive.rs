@@ -125,8 +125,8 @@ impl Drive {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut retry = tokio::time::interval(FULL);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut minute = tokio::time::interval(DUE);
-        minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut due = tokio::time::interval(DUE);
+        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.hands.finished {
             let alarm_at = self.hands.work.as_ref().and_then(Work::next_alarm);
             tokio::select! {
@@ -148,7 +148,7 @@ impl Drive {
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,
                 _ = beat.tick(), if self.hands.work.is_some() => self.tell_progress(),
-                _ = minute.tick(), if self.is_due() => drop(self.tell_engine(Input::Continue)?),
+                _ = due.tick(), if self.ledger.state().due_at().is_some() => self.look_at_the_clock()?,
                 _ = retry.tick(), if self.ledger.is_full() => {
                     let now = self.now();
                     self.ledger.catch_up(now, &mut self.hands)?;
@@ -162,10 +162,13 @@ impl Drive {
         Ok(())
     }
 
-    /// Whether time alone changes something about the run by now.
-    fn is_due(&self) -> bool {
+    /// What time alone changes about the run.
+    fn look_at_the_clock(&mut self) -> Result<(), JournalError> {
         let now = self.hands.ground.clock.now();
-        !self.ledger.is_full() && self.ledger.state().due_at().is_some_and(|due| due <= now)
+        if self.ledger.is_full() || self.ledger.state().due_at().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        self.tell_engine(Input::Continue).map(|_| ())
     }
 
     pub(super) fn tell_engine(&mut self, input: Input) -> Result<Option<String>, JournalError> {

@@ -175,6 +175,7 @@ fn row(one: &Elsewhere, now: crate::model::time::Timestamp) -> RunRow {
                 over: state.status.is_over(),
                 created_at: state.created_at,
                 operator: state.operator.clone(),
+                decide_by: None,
                 owes: Vec::new(),
                 held: Some(held),
             }
@@ -189,6 +190,7 @@ fn row(one: &Elsewhere, now: crate::model::time::Timestamp) -> RunRow {
             over: false,
             created_at: lease.acquired_at,
             operator: lease.holder.clone(),
+            decide_by: None,
             owes: Vec::new(),
             held: Some(held),
         },

@@ -41,6 +41,11 @@ pub enum Request {
         mode: Mode,
         answer: oneshot::Sender<Result<Plan, Vec<String>>>,
     },
+    /// The plan of the open run anew, with other values of some parameters, for another point.
+    AnotherPlan {
+        params: Values,
+        answer: oneshot::Sender<Result<Plan, Vec<String>>>,
+    },
     /// Start a runner for this plan, exactly as shown; the run then waits for `Intent::Start`.
     StartRun {
         plan: Box<Plan>,

@@ -26,6 +26,7 @@ impl State {
             Request::Arm { reason, incident, span } => self.arm(&reason, incident, span),
             Request::Disarm => self.disarm(),
             Request::MakePlan { runbook, params, mode, answer } => self.make_plan(runbook, params, mode, answer),
+            Request::AnotherPlan { params, answer } => self.another_plan(params, answer),
             Request::StartRun { plan, answer } => self.start_run(plan, answer),
             Request::OpenRun { run } => self.open_run(run),
             Request::ResumeRun { run } => self.resume_run(run),

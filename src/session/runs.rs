@@ -37,6 +37,16 @@ impl State {
             let what = format!("Drill {} has not cleared {}.", row.id, row.owes.join(", "));
             self.stands(&what, Severity::Warning, &what, &format!("`relight clean {}` clears it.", row.id));
         }
+        let now = self.now();
+        for row in rows.iter().filter(|row| row.decide_by.is_some_and(|by| by <= now)) {
+            let what = format!("Run {} is recovered and not committed, and the time to decide has passed.", row.id);
+            self.stands(
+                &what,
+                Severity::Critical,
+                &what,
+                "It holds: open it, and commit, choose another point, or roll back.",
+            );
+        }
         self.here = rows;
         self.show_runs();
         self.reconnect();
@@ -71,6 +81,22 @@ impl State {
             let planned = match runbooks.iter().find(|known| known.id == runbook) {
                 Some(runbook) => runner::planner::make_plan(&ground, runbook, &params, mode, |_| ()).await,
                 None => Err(vec![format!("there is no runbook `{runbook}`")]),
+            };
+            // Who asked may have closed the dialog.
+            let _ = answer.send(planned);
+        });
+    }
+
+    pub fn another_plan(&mut self, params: Values, answer: oneshot::Sender<Result<Plan, Vec<String>>>) {
+        let (ground, runbooks) = (self.ground(), Arc::clone(&self.parts.runbooks));
+        let plan = self.view.open_run.as_ref().map(|run| Arc::clone(&run.state.plan));
+        tokio::spawn(async move {
+            let planned = match plan {
+                Some(plan) => match runbooks.iter().find(|known| known.id == plan.runbook) {
+                    Some(runbook) => runner::planner::another_plan(&ground, runbook, &plan, &params, |_| ()).await,
+                    None => Err(vec![format!("there is no runbook `{}` any more", plan.runbook)]),
+                },
+                None => Err(vec!["no run is open".to_owned()]),
             };
             // Who asked may have closed the dialog.
             let _ = answer.send(planned);
@@ -157,6 +183,11 @@ fn rows_of(entries: &[RunEntry]) -> (Vec<RunRow>, Vec<String>) {
                 created_at: state.created_at,
                 operator: state.operator.clone(),
                 held: None,
+                decide_by: state
+                    .provisional
+                    .as_ref()
+                    .filter(|_| state.is_provisional())
+                    .and_then(|provisional| provisional.decide_by),
                 owes: state.debts.iter().filter(|debt| debt.is_due()).map(|debt| debt.title.clone()).collect(),
             }),
             Err(why) => trouble.push(format!("Run {} cannot be read: {why}.", entry.folder.run)),

@@ -70,6 +70,8 @@ pub struct RunRow {
     pub over: bool,
     pub created_at: Timestamp,
     pub operator: Actor,
+    /// Recovered, not committed: until when that is to be decided.
+    pub decide_by: Option<Timestamp>,
     /// What it made as a drill and nobody has seen gone.
     pub owes: Vec<String>,
     /// Set where another machine holds it: then it can only be watched here.

@@ -83,6 +83,14 @@ impl App {
                     (layer, Reply::Plan(plan.map(Box::new)))
                 }));
             }
+            Ask::AnotherPlan(params) => {
+                let (answer, result) = oneshot::channel();
+                self.send(Request::AnotherPlan { params, answer });
+                self.pending.push(Box::pin(async move {
+                    let plan = result.await.unwrap_or_else(|_| Err(vec![SESSION_LOST.to_owned()]));
+                    (layer, Reply::Plan(plan.map(Box::new)))
+                }));
+            }
             Ask::Start(plan) => {
                 let (answer, result) = oneshot::channel();
                 let digest = plan.digest.clone();

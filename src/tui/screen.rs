@@ -78,6 +78,8 @@ pub enum Ask {
         params: Values,
         mode: Mode,
     },
+    /// The open run's plan for another point.
+    AnotherPlan(Values),
     Start(Box<Plan>),
     Intent(Intent),
     /// Take a run over, or free its lock: for this reason, and whether its lease must have expired or not.

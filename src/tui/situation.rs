@@ -36,6 +36,8 @@ pub enum Need {
     /// The run goes on, whoever operates it.
     RunAlive,
     RunLost,
+    /// The run is recovered and not committed, and its runbook declares another point.
+    Provisional,
     /// A run that another machine holds.
     Away,
     Task,
@@ -70,7 +72,9 @@ impl Situation<'_> {
             Need::Armed => if_not(self.view.armed.is_some(), "already read-only"),
             Need::Backup => if_not(self.backup().is_some(), "no backup is selected"),
             Need::Restore => self.why_no_restore(),
-            Need::Question | Need::Startable | Need::RunLive | Need::RunAlive | Need::RunLost => self.why_not_run(need),
+            Need::Question | Need::Startable | Need::RunLive | Need::RunAlive | Need::RunLost | Need::Provisional => {
+                self.why_not_run(need)
+            }
             Need::Away => if_not(self.held().is_some(), "no other machine holds it"),
             Need::Task => match self.selected {
                 Selected::Task(id) => {
@@ -147,6 +151,17 @@ impl Situation<'_> {
         }
         match need {
             Need::Question if run.state.question.is_none() => Some("no question is open".to_owned()),
+            Need::Provisional if !run.state.is_provisional() => Some("the run is not at a commit point".to_owned()),
+            Need::Provisional
+                if run
+                    .state
+                    .plan
+                    .steps
+                    .iter()
+                    .all(|step| step.commit.as_ref().is_none_or(|commit| commit.another.is_none())) =>
+            {
+                Some("its runbook declares no other point".to_owned())
+            }
             Need::Startable if !matches!(run.state.status, RunStatus::Ready | RunStatus::Paused { .. }) => {
                 Some(format!("the run is {}", run.state.status.word()))
             }

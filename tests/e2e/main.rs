@@ -16,6 +16,7 @@ mod line;
 mod loading;
 mod lost;
 mod operator;
+mod points;
 mod refusals;
 mod restores;
 mod roles;

@@ -47,7 +47,7 @@ fn mistakes_are_named_with_line_and_suggestion() {
         ("attest = \"", "ask = \"x\"\nattest = \"", "exactly one of"),
         ("id = \"test\"", "id = \"other\"", "differs from the file's name"),
         ("commit_point = true", "", "the step is no commit point"),
-        ("decide_within = \"2h\"", "decide_within = \"2s\"", "lie between 1m and 30d"),
+        ("decide_within = \"2h\"", "decide_within = \"2ms\"", "lie between 1s and 30d"),
         ("back_to = \"make\"", "back_to = \"mak\"", "did you mean `make`"),
         (
             "back_to = \"make\", params = [\"db\"]",

@@ -5,6 +5,7 @@ use super::{estate, runs, snap, with_run};
 use crossterm::event::Event;
 use relight::runbook::{Answer, Intent};
 use relight::session::Request;
+use relight::tui::screen::Reply;
 
 #[test]
 fn dialogs_look_right() {
@@ -17,6 +18,8 @@ fn dialogs_look_right() {
     snap("dialog-hand-over", "5 H 'grace tab", &|| with_run(runs::running()));
     snap("dialog-take", "5 H", &|| with_run(runs::watched(true)));
     snap("dialog-relieve", "5 H", &|| with_run(runs::watched(false)));
+    snap("dialog-another-point", "5 o", &|| with_run(runs::provisional(false)));
+    snap("run-overdue", "5", &|| with_run(runs::provisional(true)));
     snap("dialog-quit", "q", &estate::view);
 }
 
@@ -156,4 +159,38 @@ fn whoever_watches_can_take_what_is_offered_and_nothing_else() {
     let mut console = Console::open(with_run(runs::watched(false)), (120, 40));
     console.press("5 H 'gone ctrl-y");
     assert_eq!(intent(&mut console), Some(Intent::Relieve { reason: "gone".into() }));
+}
+
+#[test]
+fn another_point_is_shown_before_it_is_chosen() {
+    let mut console = Console::open(with_run(runs::provisional(true)), (120, 40));
+    console.press("5");
+    let text = console.text();
+    assert!(text.contains("Recovered, not committed") && text.contains("OVERDUE"), "{text}");
+    assert!(text.contains("o chooses another"), "{text}");
+    console.press("o ctrl-y");
+    assert!(console.text().contains("Say why this point"), "{}", console.text());
+    console.press("'bad tab '-older ctrl-y");
+    let Some(Request::AnotherPlan { params, answer }) = console.sent() else { panic!("{}", console.text()) };
+    assert_eq!(params["backup"], "latest-older");
+    let next = runs::committing("latest-older");
+    drop(answer);
+    // Whichever layer has asked.
+    for layer in 0..32 {
+        console.app.reply(layer, Reply::Plan(Ok(Box::new(next.clone()))));
+    }
+    let text = console.text();
+    for wanted in ["backup: latest -> latest-older", "taken back", "instead: reads latest-older", &next.digest[..8]] {
+        assert!(text.contains(wanted), "no `{wanted}` in\n{text}");
+    }
+    console.press("'nonsense ctrl-y");
+    assert!(console.sent().is_none() && console.text().contains("exactly as it is shown"), "{}", console.text());
+    for _ in 0..8 {
+        console.press("backspace");
+    }
+    console.press(&format!("'{} ctrl-y", &next.digest[..8]));
+    let Some(Request::Intent { intent: Intent::AnotherPoint { plan, reason }, .. }) = console.sent() else {
+        panic!("{}", console.text())
+    };
+    assert_eq!((*plan, reason.as_str()), (next, "bad"));
 }

@@ -454,6 +454,7 @@ pub fn runs() -> Vec<RunRow> {
         mode: mode.into(),
         status: status.into(),
         needs_operator: needs,
+        decide_by: None,
         owes: Vec::new(),
         held: None,
         driven: !over,

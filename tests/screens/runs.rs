@@ -7,6 +7,7 @@ use relight::model::actor::Actor;
 use relight::model::estate::AssetKind;
 use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
 use relight::runbook::approval::{ApprovalRequest, Approver, short_code};
+use relight::runbook::commit::{AnotherPoint, CommitPoint, Provisional};
 use relight::runbook::definition::{ByMode, TaskTemplate};
 use relight::runbook::estimate::Estimate;
 use relight::runbook::plan::PlannedAction;
@@ -63,6 +64,7 @@ pub fn runbooks() -> Vec<Runbook> {
         post: None,
         loss_from: None,
         stop_if: None,
+        commit: None,
     });
     let postgres = Runbook {
         id: "restore-postgres".into(),
@@ -214,6 +216,9 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
         state: RunState {
             lease: None,
             handover: None,
+            provisional: None,
+            turn: None,
+            amendments: Vec::new(),
             id: "20261120T135000Z-restore-postgres".into(),
             plan: Arc::new(plan()),
             status,
@@ -368,6 +373,34 @@ fn typing() -> RunView {
         at: before(0, 1),
     });
     run.state.question = Some(question);
+    run
+}
+
+/// The plan with a commit point, whose steps can be taken back; for this backup.
+pub fn committing(backup: &str) -> Plan {
+    let mut plan = plan();
+    for step in &mut plan.steps[3..6] {
+        step.undo = Some(TaskSpec { module: "pg.drop-side".into(), input: Values::new() });
+    }
+    let another = AnotherPoint { back_to: STEPS[3].0.into(), params: vec!["backup".into()] };
+    plan.steps[6].commit = Some(CommitPoint { decide_within: Some(Span::from_hours(2)), another: Some(another) });
+    plan.params.insert("backup".into(), backup.into());
+    plan.touches = vec![format!("reads {backup}")];
+    plan.digest = plan.compute_digest();
+    plan
+}
+
+/// Recovered, not committed; `late`: for longer than it should be.
+pub fn provisional(late: bool) -> RunView {
+    let mut run = typing();
+    run.state.status = RunStatus::Provisional;
+    run.state.plan = Arc::new(committing("latest"));
+    run.state.provisional = Some(Provisional {
+        step: STEPS[6].0.into(),
+        since: before(0, 30),
+        decide_by: Some(now() + Duration::minutes(if late { -12 } else { 90 })),
+        overdue_at: late.then(|| before(0, 12)),
+    });
     run
 }
 

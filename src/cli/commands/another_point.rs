@@ -5,15 +5,12 @@ use crate::cli::planning::{self, told};
 use crate::cli::{Globals, Output, Tone, joined};
 use crate::model::text::escaped;
 use crate::report::{Exit, Fault};
-use crate::runbook::commit::successor;
-use crate::runbook::{Intent, Plan, RunState};
+use crate::runbook::Intent;
+use crate::runbook::commit::{TYPED, successor, told as differences};
 use crate::runner::planner::another_plan;
 use crate::runner::runs;
 use color_eyre::eyre;
 use std::sync::Arc;
-
-/// Letters of the digest that are typed to choose the new plan.
-const TYPED: usize = 8;
 
 /// Choose another point for a run that is recovered and not committed
 ///
@@ -51,7 +48,9 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     for change in &changes {
         out.line(&out.toned(Tone::Strong, &escaped(&change.words())))?;
     }
-    differences(state, &plan, out)?;
+    for line in differences(&state.plan, &plan, |at| state.steps[at].attempt > 0) {
+        out.line(&format!("  {}", escaped(&line)))?;
+    }
     let wanted: String = plan.digest.chars().take(TYPED).collect();
     out.line(&format!("Digest of the new plan {}; type {wanted} to go back by it:", plan.digest))?;
     out.finish()?;
@@ -65,28 +64,4 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     out.line(&out.toned(Tone::Good, "Another point is chosen; what was done is being taken back."))?;
     out.line(&format!("  next: relight attach {}", escaped(folder.run.as_str())))?;
     Ok(Exit::Fine)
-}
-
-/// What is taken back, and what is done in another way.
-fn differences(state: &RunState, plan: &Plan, out: &mut Output) -> eyre::Result<()> {
-    let steps = state.plan.steps.iter().zip(&plan.steps);
-    let another = state.plan.steps.iter().find_map(|step| step.commit.as_ref()?.another.as_ref());
-    let from = another.and_then(|another| state.plan.steps.iter().position(|step| step.id == another.back_to));
-    for (at, (before, after)) in steps.enumerate().skip(from.unwrap_or(0)) {
-        let undone = before.undo.is_some() && before.commit.is_none() && state.steps[at].attempt > 0;
-        let how = match (undone, before.action == after.action) {
-            (true, _) => "taken back, and done anew",
-            (false, true) => "as planned",
-            (false, false) => "done in another way",
-        };
-        out.line(&format!("  step {}, {}: {how}", at + 1, escaped(&after.title)))?;
-    }
-    for (word, lines, others) in
-        [("no more", &state.plan.touches, &plan.touches), ("instead", &plan.touches, &state.plan.touches)]
-    {
-        for line in lines.iter().filter(|line| !others.contains(line)) {
-            out.line(&format!("  {word}: {}", escaped(line)))?;
-        }
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::runbook::commit::{AnotherPoint, CommitPoint};
 use crate::runbook::definition::{Action, Confirm, Param, ParamKind, SkipRule, Step};
 use std::time::Duration;
 
-const SHORTEST: Duration = Duration::from_mins(1);
+const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 const BESIDE: [&str; 2] = ["decide_within", "another_point"];
 
@@ -20,7 +20,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &[Located<String>]
     }
     let decide_within = fields.take("decide_within").and_then(|item| match item.read::<Duration>()? {
         span if (SHORTEST..=LONGEST).contains(&span) && span.subsec_nanos() == 0 => Some(span),
-        _ => item.refuse("lie between 1m and 30d, in whole seconds"),
+        _ => item.refuse("lie between 1s and 30d, in whole seconds"),
     });
     let another = fields.table("another_point", |fields| another(fields, scope, seen));
     Some(CommitPoint { decide_within, another })

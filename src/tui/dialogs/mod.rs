@@ -1,5 +1,6 @@
 //! Dialogs: focus starts on Cancel, and Enter never confirms anything that changes the world.
 
+mod another;
 mod approval;
 mod arm;
 mod confirm;
@@ -12,6 +13,7 @@ pub mod quit;
 mod reason;
 mod typing;
 
+pub use another::AnotherDialog;
 pub use approval::ApprovalDialog;
 pub use arm::ArmDialog;
 pub use confirm::{ConfirmDialog, Purpose};

@@ -6,7 +6,9 @@ use crate::session::view::Link;
 use crate::session::{Request, RunView};
 use crate::tui::action::Act;
 use crate::tui::canvas::{Canvas, Hit, span};
-use crate::tui::dialogs::{ConfirmDialog, OfferDialog, Purpose, QuestionDialog, ReasonDialog, ReasonKind, TakeDialog};
+use crate::tui::dialogs::{
+    AnotherDialog, ConfirmDialog, OfferDialog, Purpose, QuestionDialog, ReasonDialog, ReasonKind, TakeDialog,
+};
 use crate::tui::screen::{Ask, Cx, Reaction};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{DocPane, ListState};
@@ -166,6 +168,7 @@ impl LiveRun {
             | Act::RunAbort
             | Act::RunNote
             | Act::RunHandover
+            | Act::RunAnother
             | Act::RunResume
             | Act::RunClose => return command(act, run, cx),
             Act::RunTakeOver => {
@@ -245,6 +248,9 @@ fn command(act: Act, run: &RunView, cx: &Cx) -> Reaction {
         Act::RunAbort => reason(ReasonKind::Abort),
         Act::RunNote => reason(ReasonKind::Note),
         Act::RunHandover => handover(run, cx),
+        Act::RunAnother => {
+            AnotherDialog::open(&run.state).map_or(Reaction::Handled, |dialog| Reaction::Push(Box::new(dialog)))
+        }
         Act::RunResume if matches!(run.link, Link::Lost(_)) => {
             Reaction::Send(Request::ResumeRun { run: run.state.id.clone() })
                 .and(Reaction::Say("bringing the runner back".to_owned()))

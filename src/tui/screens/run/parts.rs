@@ -154,6 +154,11 @@ fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
     if cx.frozen && run.state.question.is_some() {
         out.push(("The screen is frozen: nothing can be answered. ctrl-f lets it go on.".to_owned(), Role::Warning));
     }
+    out.extend(provisional(run, cx));
+    for amendment in &run.state.amendments {
+        let changes: Vec<String> = amendment.changes.iter().map(crate::runbook::commit::Change::words).collect();
+        out.push((format!("Amended by {}: {} ({})", amendment.by, changes.join(", "), amendment.why), Role::Info));
+    }
     for exception in &run.state.exceptions {
         out.push((format!("Exception at {}: {} ({})", exception.step, exception.text, exception.by), Role::Warning));
     }
@@ -164,6 +169,29 @@ fn remarks(run: &RunView, cx: &Cx) -> Vec<(String, Role)> {
         out.push((format!("Left behind: {}", run.state.leftovers.join(", ")), Role::Critical));
     }
     out
+}
+
+/// Recovered and not committed: since when, until when, and what can be done.
+fn provisional(run: &RunView, cx: &Cx) -> Option<(String, Role)> {
+    let state = &run.state;
+    if let Some(turn) = &state.turn {
+        return Some((
+            format!("Going back to {}: what was done since is being taken back.", turn.back_to),
+            Role::Warning,
+        ));
+    }
+    let provisional = state.provisional.as_ref().filter(|_| state.is_provisional())?;
+    let since = format::ago(provisional.since, cx.now);
+    let another = state.plan.steps.iter().any(|step| step.commit.as_ref().is_some_and(|c| c.another.is_some()));
+    let ways = if another { "a commits, o chooses another point, X rolls back" } else { "a commits, X rolls back" };
+    let (by, role) = match (provisional.decide_by, state.overdue(cx.now)) {
+        (_, Some(late)) => {
+            (format!(" The decision is OVERDUE for {}; it holds.", format::stopwatch(late)), Role::Critical)
+        }
+        (Some(by), None) => (format!(" To be decided within {}.", format::stopwatch(by - cx.now)), Role::Warning),
+        (None, None) => (String::new(), Role::Warning),
+    };
+    Some((format!("Recovered, not committed, {since}.{by} {ways}."), role))
 }
 
 /// Who operates the run, where that is not plain: someone else does, or it is on offer.
@@ -258,7 +286,14 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
     if let Some(post) = &step.post {
         doc.fact("must hold", post.wanted(), Role::Base);
     }
-    let undo = step.undo.as_ref().map_or_else(|| "none".to_owned(), |undo| undo.module.clone());
+    if step.commit.is_some() {
+        doc.fact("commits", "nothing before it can be taken back after it", Role::Warning);
+    }
+    let undo = match &step.undo {
+        _ if run.state.is_beyond_return(&step.id) => "gone: the run is committed".to_owned(),
+        Some(undo) => undo.module.clone(),
+        None => "none".to_owned(),
+    };
     doc.fact("undo", undo, if step.undo.is_some() { Role::Base } else { Role::Dim });
     if let Some((_, progress)) = run.live.as_ref().filter(|(live, _)| live == &record.id) {
         doc.blank();
