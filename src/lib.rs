@@ -13,6 +13,7 @@
 //! | [`catalog`] | objects folded into backups, log ranges, chains and recovery windows |
 //! | [`proof`] | streaming readers that prove a backup, and the ledger of what was proven |
 //! | [`health`] | catalog + objectives + now → findings; pure, one rule per file |
+//! | [`retention`] | catalog + policy + now → what is kept and what may go, with reasons; pure |
 //! | [`checklist`] | checks that come back: measured from health and proofs, or answered by people |
 //! | [`runbook`] | definition, plan, state machine; pure: input and time in, events and orders out |
 //! | [`journal`] | append, fsync, hash chain, replay |
@@ -41,6 +42,7 @@ pub mod located;
 pub mod model;
 pub mod proof;
 pub mod report;
+pub mod retention;
 pub mod runbook;
 pub mod runner;
 pub mod session;

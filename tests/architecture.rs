@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the innermost outwards: a layer may import those before it.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "model",
     "located",
     "kept",
@@ -16,6 +16,7 @@ const LAYERS: [&str; 14] = [
     "catalog",
     "proof",
     "health",
+    "retention",
     "checklist",
     "runbook",
     "journal",

@@ -2,7 +2,7 @@
 
 use super::commands::{
     another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover,
-    health, journal, lesson, man, metrics, modules, plan, report, resume, run, runner, runs, show, verify, watch,
+    health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show, verify, watch,
     window,
 };
 use crate::wiring::{self, Setup};
@@ -69,6 +69,7 @@ pub enum Command {
     Show(show::Args),
     Health(health::Args),
     Window(window::Args),
+    Retention(retention::Args),
     Verify(verify::Args),
     Plan(plan::Args),
     Run(run::Args),

@@ -3,7 +3,7 @@
 use super::args::{Cli, Command};
 use super::commands::{
     another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor,
-    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, run, runner, runs, show, verify,
+    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show, verify,
     watch, window,
 };
 use super::log;
@@ -61,6 +61,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Show(args)) => show::run(globals, args, &mut out).await?,
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
         Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
+        Some(Command::Retention(args)) => retention::run(globals, args, &mut out).await?,
         Some(Command::Verify(args)) => verify::run(globals, args, &mut out).await?,
         Some(Command::Plan(args)) => plan::run(globals, args, &mut out).await?,
         Some(Command::Run(args)) => run::run(globals, args, &mut out).await?,

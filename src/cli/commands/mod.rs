@@ -23,6 +23,7 @@ pub mod modules;
 pub mod plan;
 pub mod report;
 pub mod resume;
+pub mod retention;
 pub mod run;
 pub mod runner;
 pub mod runs;
