@@ -164,12 +164,28 @@ fn a_year_of_nights_comes_down_to_the_table() {
     let (kept, expired) = judged(&catalog(year()));
     let table = BTreeSet::from([
         // Seven days.
-        "2026-03-10", "2026-03-09", "2026-03-08", "2026-03-07", "2026-03-06", "2026-03-05", "2026-03-04",
+        "2026-03-10",
+        "2026-03-09",
+        "2026-03-08",
+        "2026-03-07",
+        "2026-03-06",
+        "2026-03-05",
+        "2026-03-04",
         // Four weeks end on Sundays: the 8th is there already, the present week has its Tuesday.
-        "2026-03-01", "2026-02-22",
+        "2026-03-01",
+        "2026-02-22",
         // Twelve months by their last days, March by its newest.
-        "2026-02-28", "2026-01-31", "2025-12-31", "2025-11-30", "2025-10-31", "2025-09-30", "2025-08-31",
-        "2025-07-31", "2025-06-30", "2025-05-31", "2025-04-30",
+        "2026-02-28",
+        "2026-01-31",
+        "2025-12-31",
+        "2025-11-30",
+        "2025-10-31",
+        "2025-09-30",
+        "2025-08-31",
+        "2025-07-31",
+        "2025-06-30",
+        "2025-05-31",
+        "2025-04-30",
         // Two years: 2026 by its newest, 2025 by its last day, both there already.
     ]);
     assert_eq!(days(&kept), table, "{kept:#?}");
@@ -188,7 +204,10 @@ fn with_the_newest_five_corrupt_the_last_proven_one_is_kept() {
     let (kept, _) = judged(&catalog(backups));
     assert!(kept["2026-03-01"].contains("the newest that is proven"), "{kept:#?}");
     for newer in ["2026-03-10", "2026-03-09", "2026-03-08", "2026-03-07", "2026-03-06"] {
-        assert_eq!(kept[newer], "nothing newer is proven", "a bad one stands for no day, and nothing is known to replace it");
+        assert_eq!(
+            kept[newer], "nothing newer is proven",
+            "a bad one stands for no day, and nothing is known to replace it"
+        );
     }
     // The seven days begin with the newest that is not bad.
     for night in ["2026-03-05", "2026-03-04", "2026-03-03", "2026-03-02", "2026-03-01", "2026-02-28", "2026-02-27"] {

@@ -2,8 +2,8 @@
 
 use super::commands::{
     another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover,
-    health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show, verify, watch,
-    window,
+    health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show, verify,
+    watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -3,8 +3,8 @@
 use super::args::{Cli, Command};
 use super::commands::{
     another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor,
-    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show, verify,
-    watch, window,
+    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show,
+    verify, watch, window,
 };
 use super::log;
 use super::output::Output;

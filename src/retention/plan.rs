@@ -79,8 +79,12 @@ fn is_usable(backup: &Backup, now: Timestamp) -> bool {
 /// Plans for every source of an asset but those of logs, which are kept by what needs them.
 pub fn plan<'a>(asset: &'a Asset, estate: &Estate, catalog: &'a Catalog, now: Timestamp) -> Vec<SourcePlan<'a>> {
     let backups: Vec<&Backup> = catalog.backups.iter().filter(|backup| backup.asset == asset.id).collect();
-    let mut plans: Vec<SourcePlan<'a>> =
-        asset.sources.iter().filter(|source| source.kind != BackupKind::Log).map(|source| empty(asset, source)).collect();
+    let mut plans: Vec<SourcePlan<'a>> = asset
+        .sources
+        .iter()
+        .filter(|source| source.kind != BackupKind::Log)
+        .map(|source| empty(asset, source))
+        .collect();
     for backup in backups {
         for copy in &backup.copies {
             if let Some(at) = source_of(&plans, backup, copy) {
@@ -94,7 +98,8 @@ pub fn plan<'a>(asset: &'a Asset, estate: &Estate, catalog: &'a Catalog, now: Ti
         }
     }
     for plan in &mut plans {
-        plan.items.sort_by(|a, b| b.backup.taken_at.cmp(&a.backup.taken_at).then_with(|| a.copy.path.cmp(&b.copy.path)));
+        plan.items
+            .sort_by(|a, b| b.backup.taken_at.cmp(&a.backup.taken_at).then_with(|| a.copy.path.cmp(&b.copy.path)));
         match plan.policy {
             Some(policy) => {
                 fill(plan, &policy);

@@ -37,7 +37,8 @@ fn pointed_at(plans: &mut [SourcePlan<'_>]) {
 }
 
 fn is_proven(item: &Item<'_>) -> bool {
-    let passed = |proof: &crate::model::proof::ProofRecord| proof.outcome == ProofOutcome::Passed && proof.level >= PROVEN;
+    let passed =
+        |proof: &crate::model::proof::ProofRecord| proof.outcome == ProofOutcome::Passed && proof.level >= PROVEN;
     item.usable && item.backup.proof.as_deref().is_some_and(passed)
 }
 
@@ -63,7 +64,9 @@ fn bases_of_the_log(plans: &mut [SourcePlan<'_>], window: Option<&RecoveryWindow
     for (from, _) in window.into_iter().flat_map(|window| &window.spans) {
         let items = || plans.iter().flat_map(|plan| &plan.items);
         let full = items().filter(|item| item.backup.kind == BackupKind::Full && item.backup.taken_at <= *from);
-        let Some(base) = full.max_by_key(|item| item.backup.taken_at).map(|item| item.backup.id.clone()) else { continue };
+        let Some(base) = full.max_by_key(|item| item.backup.taken_at).map(|item| item.backup.id.clone()) else {
+            continue;
+        };
         keep(plans, &base, &format!("the log from {} on builds on it", from.format("%Y-%m-%d %H:%M UTC")));
     }
 }
