@@ -136,15 +136,15 @@ fn named(signal: i32) -> String {
 
 /// Runs a program to its end, or kills its whole group when the task is cancelled or its input breaks.
 pub async fn run(program: Program, input: Option<Input>, output: Output<'_>, cx: &TaskContext) -> Result<Ended, Stop> {
-    run_listening(program, input, output, &mut |_| {}, cx).await
+    run_listening(program, input, output, &mut |_| true, cx).await
 }
 
-/// The same, with a look at each line of standard error.
+/// The same, with a look at each line of standard error: whether it is told as it comes. All are kept for the end.
 pub async fn run_listening(
     program: Program,
     input: Option<Input>,
     output: Output<'_>,
-    listen: &mut (dyn FnMut(&str) + Send),
+    listen: &mut (dyn FnMut(&str) -> bool + Send),
     cx: &TaskContext,
 ) -> Result<Ended, Stop> {
     let name = program.name();
@@ -272,7 +272,7 @@ async fn read_output(
 async fn read_errors(
     pipe: Option<impl AsyncRead + Unpin>,
     tail: &mut Tail,
-    listen: &mut (dyn FnMut(&str) + Send),
+    listen: &mut (dyn FnMut(&str) -> bool + Send),
     lines: &TaskFeed,
 ) -> Result<(), Failure> {
     let Some(mut pipe) = pipe else { return Ok(()) };
@@ -281,8 +281,9 @@ async fn read_errors(
     loop {
         let count = pipe.read(&mut buffer).await.unwrap_or(0);
         splitter.push(&buffer[..count], count == 0, |line| {
-            listen(&line);
-            lines.line(line.clone());
+            if listen(&line) {
+                lines.line(line.clone());
+            }
             tail.push(line);
         });
         if count == 0 {

@@ -169,9 +169,16 @@ pub fn digest(hex: &str) -> String {
 }
 
 /// A JSON value as an operator writes it.
+/// A digest in groups, between which a narrow screen can break it.
+pub fn grouped(digest: &str) -> String {
+    let letters: Vec<char> = digest.chars().collect();
+    letters.chunks(16).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
 pub fn value(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => "none".to_owned(),
+        serde_json::Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -1,6 +1,7 @@
 //! The program as a dialogue on lines: what it prints is read as it comes, answers are typed.
 
-use crate::home::{Home, RELIGHT};
+use crate::RELIGHT;
+use crate::home::Home;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};

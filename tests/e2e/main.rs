@@ -39,3 +39,5 @@ mod pty;
 mod runners;
 #[path = "../support/s3.rs"]
 mod s3;
+
+use home::RELIGHT;

@@ -116,6 +116,8 @@ fn the_runbooks_that_come_along_load_against_the_real_modules() {
     assert_eq!(
         ids,
         [
+            "backup-files",
+            "backup-postgres",
             "failback-postgres",
             "failover-postgres",
             "restore-files",

@@ -1,5 +1,7 @@
 //! A client that writes all the time, to both servers in turn, and remembers what each one acknowledged.
 
+use crate::pair::{ALPHA, BETA, Pair, signal};
+use rustix::process::Signal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -109,4 +111,23 @@ pub fn acknowledged(acks: &[(u64, usize)], by: usize) -> Vec<u64> {
 
 pub fn missing(from: &[u64], wanted: &[u64]) -> Vec<u64> {
     wanted.iter().copied().filter(|n| from.binary_search(n).is_err()).collect()
+}
+
+/// The primary is killed after it took writes that its standby never received.
+pub fn fall_behind_and_die(pair: &Pair, writer: &Writer) {
+    pair.streams(BETA);
+    writer.more(ALPHA);
+    let receiver: u32 = pair.sql(BETA, "postgres", "SELECT pid FROM pg_stat_wal_receiver").parse().unwrap();
+    signal(receiver, Signal::STOP);
+    writer.more(ALPHA);
+    // More than any socket holds: what comes after it never reaches the standby.
+    pair.sql(
+        ALPHA,
+        "app",
+        "CREATE TABLE bulk AS SELECT md5(n::text) || repeat('x', 1000) FROM generate_series(1, 20000) n",
+    );
+    writer.more(ALPHA);
+    signal(pair.postmaster(ALPHA), Signal::KILL);
+    pair.until_refused(ALPHA);
+    signal(receiver, Signal::CONT);
 }

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-pub const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");
-
 pub struct Home {
     dir: PathBuf,
 }

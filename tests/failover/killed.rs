@@ -1,9 +1,10 @@
 //! The runner is killed again and again in the middle of a change of roles; the run comes to the same end.
 
+use crate::client::fall_behind_and_die;
 use crate::client::{Writer, acknowledged, missing, phases};
 use crate::line::Line;
 use crate::pair::{ALPHA, BETA, Pair, signal};
-use crate::roles::{arguments, fall_behind_and_die, output};
+use crate::roles::{arguments, output};
 use relight::event::{Event, EventKind, Purpose};
 use relight::runbook::state::RunStatus;
 use relight::runner::{RunFolder, runs};

@@ -23,3 +23,5 @@ mod line;
 mod postgres;
 #[path = "../support/runners.rs"]
 mod runners;
+
+const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");

@@ -2,7 +2,8 @@
 //! those who ask from here hear silence. Namespaces of their own, so that a cut is a cut: packets are lost, and
 //! nobody says so.
 
-use crate::home::{Home, RELIGHT};
+use crate::RELIGHT;
+use crate::home::Home;
 use crate::line::Line;
 use crate::pair::{account, signal};
 use crate::postgres::BIN;

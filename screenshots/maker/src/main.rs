@@ -6,8 +6,23 @@
 //! ```
 
 mod cells;
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests use more of it, and stop where they cannot go on")]
+#[path = "../../../tests/failover/client.rs"]
+mod client;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../../../tests/failover/home.rs"]
+mod home;
+mod lab;
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests use more of it, and stop where they cannot go on")]
+#[path = "../../../tests/failover/pair.rs"]
+mod pair;
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
 #[path = "../../../tests/support/pty.rs"]
 mod pty;
+#[path = "../../../tests/support/runners.rs"]
+mod runners;
 mod scene;
 mod stage;
 

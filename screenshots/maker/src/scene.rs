@@ -15,10 +15,20 @@ pub struct Scene {
     pub name: String,
     pub columns: u16,
     pub rows: u16,
+    /// `{lab}` stands for the folder of the lab.
     pub args: Vec<String>,
+    /// What must be there before the program starts.
+    pub lab: Option<Lab>,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     pub act: Vec<Act>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lab {
+    /// Two PostgreSQL servers; the primary was killed with writes that its standby never received.
+    LostPrimary,
 }
 
 /// One thing at a time: each table has exactly one key.
@@ -27,7 +37,7 @@ pub struct Scene {
 pub enum Act {
     /// Wait until the screen shows this text.
     Wait(String),
-    /// Type text; `<enter>`, `<esc>`, `<tab>`, `<up>`, `<down>`, `<left>`, `<right>`, `<c-x>` are keys.
+    /// Type text, and wherever `{phrase}` stands what a dialog wants typed; `<enter>`, `<esc>`, `<tab>`, `<up>`, `<down>`, `<left>`, `<right>`, `<c-x>` are keys.
     Type(String),
     /// Take the picture, under this name.
     Shot(String),

@@ -68,7 +68,7 @@ fn way_out(at: At<'_>) -> &'static str {
 pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
     let nature = match at.planned.effect {
         Effect::Observe => "It only reads.",
-        Effect::Reversible => "It makes something new that can be removed again.",
+        Effect::Reversible => "It can be taken back completely.",
         Effect::Costly => "It can be taken back, but takes time or space, or loads production.",
         Effect::Fence => "It cuts something off from writing.",
         Effect::Irreversible => "It changes what production is.",

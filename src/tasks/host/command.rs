@@ -25,18 +25,27 @@ pub struct Command {
     pub within: Duration,
     /// For messages.
     pub name: String,
+    /// What it says on standard error is of no use to anyone who watches.
+    pub quiet: bool,
 }
 
 impl Command {
     pub fn new<W: Into<String>>(argv: impl IntoIterator<Item = W>) -> Self {
         let argv: Vec<String> = argv.into_iter().map(Into::into).collect();
         let name = argv.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
-        Self { name: escaped(name).into_owned(), argv, stdin: None, within: Duration::from_mins(1) }
+        Self { name: escaped(name).into_owned(), argv, stdin: None, within: Duration::from_mins(1), quiet: false }
     }
 
     #[must_use]
     pub fn within(mut self, within: Duration) -> Self {
         self.within = within;
+        self
+    }
+
+    /// Keeps its standard error for the case that it fails.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
         self
     }
 
@@ -100,7 +109,8 @@ pub async fn run(cx: &TaskContext, host: &Host, mut command: Command) -> Result<
         Via::Local => {
             let mut words = command.argv.into_iter();
             let program = Program::new(words.next().unwrap_or_default()).args(words);
-            let spoken = speak(cx, program, command.stdin, command.within).await?;
+            let how = Speech { stdin: command.stdin, within: command.within, quiet: command.quiet };
+            let spoken = speak(cx, program, how).await?;
             Ok(Said { status: spoken.status, stdout: spoken.stdout, stderr: spoken.stderr })
         }
     }
@@ -115,12 +125,15 @@ pub(super) struct Spoken {
     pub marked: Vec<String>,
 }
 
-pub(super) async fn speak(
-    cx: &TaskContext,
-    program: Program,
-    stdin: Option<Feed>,
-    within: Duration,
-) -> Result<Spoken, Stop> {
+/// How a local program is spoken with; see [`Command`].
+pub(super) struct Speech {
+    pub stdin: Option<Feed>,
+    pub within: Duration,
+    pub quiet: bool,
+}
+
+pub(super) async fn speak(cx: &TaskContext, program: Program, how: Speech) -> Result<Spoken, Stop> {
+    let Speech { stdin, within, quiet } = how;
     let name = program.name();
     let (mut stdout, mut marked) = (Vec::new(), Vec::new());
     let mut take = |chunk: &[u8]| {
@@ -129,9 +142,11 @@ pub(super) async fn speak(
         Ok(())
     };
     let mut listen = |line: &str| {
-        if line.starts_with(MARK) {
+        let is_mark = line.starts_with(MARK);
+        if is_mark {
             marked.push(line.to_owned());
         }
+        !is_mark && !quiet
     };
     let input = stdin.map(|stream| Input { stream, whole: false });
     let running = process::run_listening(program, input, Output::Chunks(&mut take), &mut listen, cx);

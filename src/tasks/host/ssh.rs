@@ -1,7 +1,7 @@
 //! One command through ssh. It is first made sure that the line stands; what happens after that is known only
 //! if the far side said how the command ended.
 
-use super::command::{Command, Said, Spoken, speak};
+use super::command::{Command, Said, Speech, Spoken, speak};
 use super::quote;
 use crate::model::estate::{Host, Ssh};
 use crate::model::task::Failure;
@@ -27,7 +27,8 @@ pub async fn run(cx: &TaskContext, host: &Host, to: &Ssh, command: Command) -> R
     let mark = mark()?;
     let script = format!("{line}; relight_status=$?; printf '\\n%s %s\\n' {mark} \"$relight_status\" >&2");
     let program = program(cx, to).arg(script);
-    let spoken = speak(cx, program, command.stdin, command.within).await;
+    let how = Speech { stdin: command.stdin, within: command.within, quiet: command.quiet };
+    let spoken = speak(cx, program, how).await;
     let lost = |why: String| {
         Stop::Unknown(
             Failure::new(format!("the line to host `{}` was lost while `{}` ran: {why}", host.id, command.name))
@@ -48,7 +49,8 @@ pub async fn run(cx: &TaskContext, host: &Host, to: &Ssh, command: Command) -> R
 
 /// Opens the shared connection, or learns that it stands. If this fails nothing was sent.
 async fn reach(cx: &TaskContext, host: &Host, to: &Ssh) -> Result<(), Stop> {
-    let spoken = speak(cx, program(cx, to).arg("true"), None, REACH_LIMIT).await;
+    let spoken =
+        speak(cx, program(cx, to).arg("true"), Speech { stdin: None, within: REACH_LIMIT, quiet: false }).await;
     let said = match spoken {
         Ok(spoken) if spoken.status == 0 => return Ok(()),
         Ok(spoken) => spoken.stderr,

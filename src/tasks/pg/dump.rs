@@ -185,6 +185,7 @@ async fn take(cx: &TaskContext, server: &Server, input: &Input, part: &Path) -> 
         if ["error:", "ERROR:", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word)) && errors.len() < 20 {
             errors.push(escaped(line).into_owned());
         }
+        true
     };
     let running = process::run_listening(program, None, Output::Lines, &mut listen, cx);
     let ended = telling(cx, look, running).await?;

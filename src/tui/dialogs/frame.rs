@@ -6,7 +6,7 @@ use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 
 /// Beside the box, fewer columns than these would show nothing but scraps of words.
-const SCRAPS: u16 = 12;
+const SCRAPS: u16 = 16;
 
 /// Draws the box in the middle of `area` and returns its inside. It never exceeds `area`.
 pub fn open(canvas: &mut Canvas, area: Rect, title: &str, danger: bool, width: u16, height: u16) -> Rect {

@@ -128,7 +128,7 @@ impl<'a> Home<'a> {
         self.must("looking at the processes", &["test", "-e", "/proc/self/cwd"]).await?;
         let find = ["find", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cwd", "-lname", &pattern];
         // Its status tells of processes that left while it looked, and of those that are not ours to read.
-        let said = self.run(Command::new(find)).await?.text();
+        let said = self.run(Command::new(find).quiet()).await?.text();
         let mut pids: Vec<u32> = said.lines().filter_map(|line| line.split('/').nth(2)?.parse().ok()).collect();
         if let Some(pid) = self.recorded().await?.filter(|pid| !pids.contains(pid)) {
             let link = format!("/proc/{pid}/cwd");
@@ -157,7 +157,7 @@ impl<'a> Home<'a> {
         let named = ["-exec", "grep", "-lxE", "pg_basebackup|pg_rewind", "{}", "+"];
         let find = ["find", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "comm"].into_iter().chain(named);
         // Its status tells of processes that left while it looked.
-        let said = self.run(Command::new(find)).await?.text();
+        let said = self.run(Command::new(find).quiet()).await?.text();
         let mut found = Vec::new();
         for pid in said.lines().filter_map(|line| line.split('/').nth(2)?.parse::<u32>().ok()) {
             for folder in folders {

@@ -76,6 +76,7 @@ async fn parallel(
         if line.contains("finished item") && line.contains("TABLE DATA") {
             done.fetch_add(1, Ordering::Relaxed);
         }
+        true
     };
     let look = || Progress {
         done: done.load(Ordering::Relaxed),

@@ -38,7 +38,7 @@ impl Preview {
         doc.fact("on", format!("{} ({})", plan.estate, plan.environment), Role::Strong);
         let made = format!("{} ({})", format::instant(plan.made_at, cx.zone()), format::ago(plan.made_at, cx.now));
         doc.fact("made", made, Role::Base);
-        doc.fact("digest", plan.digest.clone(), Role::Code);
+        doc.fact("digest", format::grouped(&plan.digest), Role::Code);
         let objective = |span: Option<Duration>| {
             span.map_or_else(|| "none set".to_owned(), |span| format::brief(span.as_secs() as i64))
         };
@@ -49,6 +49,9 @@ impl Preview {
         }
         for touched in &plan.touches {
             doc.marked(vec![span(format!("  {} ", cx.glyphs.dot), Role::Warning)], touched.clone(), Role::Base);
+        }
+        if !plan.lock_scope.is_empty() {
+            doc.blank();
         }
         for scope in &plan.lock_scope {
             doc.fact("locked", format!("{scope}, against other runs"), Role::Base);
@@ -112,15 +115,17 @@ fn value_lines(doc: &mut Doc, name: &str, value: &serde_json::Value) {
 }
 
 fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep, left_out: Option<String>) {
-    let how = match &step.action {
-        PlannedAction::Task(task) => task.module.clone(),
-        PlannedAction::Question { .. } => "a question".to_owned(),
-        PlannedAction::Attest { .. } => "done by a person".to_owned(),
-    };
     let confirm = match step.confirm {
         Confirm::None => "starts by itself",
         Confirm::Key => "asks for y",
         Confirm::Phrase => "asks for a typed phrase",
+    };
+    let how = match &step.action {
+        PlannedAction::Task(task) => {
+            format!("{} · {confirm} · at most {}", task.module, format::brief(step.timeout.as_secs() as i64))
+        }
+        PlannedAction::Question { .. } => "a question to the operator".to_owned(),
+        PlannedAction::Attest { .. } => "done by a person, who says what was done and seen".to_owned(),
     };
     let mark = vec![
         span(format!("{:>3} ", at + 1), Role::Dim),
@@ -132,11 +137,7 @@ fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep, left_out: Option<Str
         doc.marked(indent(), format!("left out: {why}"), Role::Warning);
         return;
     }
-    doc.marked(
-        indent(),
-        format!("{how} · {confirm} · at most {}", format::brief(step.timeout.as_secs() as i64)),
-        Role::Dim,
-    );
+    doc.marked(indent(), how, Role::Dim);
     if let Some(identity) = &step.identity {
         doc.marked(indent(), format!("target: {}", identity.title), Role::Base);
     }
