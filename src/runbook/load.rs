@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 const BUILT_IN: &[(&str, &str)] = &[
     ("backup-files", include_str!("../../config/runbooks/backup-files.toml")),
     ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
+    ("backup-redis", include_str!("../../config/runbooks/backup-redis.toml")),
     ("failback-postgres", include_str!("../../config/runbooks/failback-postgres.toml")),
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),

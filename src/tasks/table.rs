@@ -61,6 +61,8 @@ fn logs(table: &mut Table) {
 fn caches(table: &mut Table) {
     table.add(redis::inspect::Inspect);
     table.add(redis::identity::Identity);
+    table.add(redis::save::Save);
+    table.add(redis::pull::Pull);
     table.add(redis::load::Load);
     table.add(redis::remove_side::RemoveSide);
     table.add(redis::swap::Swap);

@@ -11,10 +11,10 @@ fn every_built_in_runbook_loads_against_the_real_modules() {
     let (runbooks, errors) = relight::runbook::load::all(&[], &module_rows(&table::all()));
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
-    let pair = ["failback-postgres", "failover-postgres"];
+    let first = ["backup-files", "backup-postgres", "backup-redis", "failback-postgres", "failover-postgres"];
     assert_eq!(
         ids,
-        [&pair[..], &["restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]].concat()
+        [&first[..], &["restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]].concat()
     );
 }
 

@@ -118,6 +118,7 @@ fn the_runbooks_that_come_along_load_against_the_real_modules() {
         [
             "backup-files",
             "backup-postgres",
+            "backup-redis",
             "failback-postgres",
             "failover-postgres",
             "restore-files",

@@ -118,7 +118,7 @@ server = "cache"
 
   [[assets.sources]]
   store = "bucket"
-  match = "{{time:%Y%m%d_%H%M%S}}/dump.rdb.gz"
+  match = "redis_{{time:%Y%m%d_%H%M%S}}.rdb"
   kind = "full"
 "#,
             at("data"),
@@ -135,6 +135,12 @@ server = "cache"
 
     pub fn live(&self) -> PathBuf {
         self.path("data")
+    }
+
+    pub fn relight(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = Command::new(crate::home::RELIGHT);
+        command.arg("--config").arg(self.config()).arg("--state").arg(self.state()).args(arguments);
+        command.output().unwrap()
     }
 
     pub fn run(&self, script: &str) {

@@ -2,6 +2,7 @@
 //! real binary between them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod backed_up;
 mod cache;
 mod killed;
 mod refused;

@@ -15,7 +15,7 @@ async fn at_the_prompt(appendonly: bool) -> Cache {
     line.until("Start this plan?");
     assert!(line.text.contains("which holds 1 keys"), "{}", line.text);
     line.say("yes");
-    let asked = line.go_on_to("(step 4 of 5)").unwrap_or_else(|| panic!("no swap: {}", line.text));
+    let asked = line.go_on_to("(step 5 of 6)").unwrap_or_else(|| panic!("no swap: {}", line.text));
     assert!(asked.text.contains("run id:") && asked.text.contains("inode:"), "{}", asked.text);
     assert_eq!(cache.production(), before, "untouched until the swap");
     line.say(asked.phrase.as_deref().unwrap());

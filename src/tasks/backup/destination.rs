@@ -132,7 +132,7 @@ fn form(asset: &Asset, places: &[Place]) -> Result<&'static str, Failure> {
         [Some(first), rest @ ..] if rest.iter().all(|other| *other == Some(*first)) => Ok(first),
         _ => Err(Failure::new(format!("the names of asset `{}` do not say one form for its backups", asset.id))
             .means("a name must tell what its bytes are; nothing was done")
-            .next("let every `match` end alike: .sql, .sql.gz, .dump, .tar, .tar.gz, .tar.zst (and .gpg or .age)")),
+            .next("let every `match` end alike: .sql, .sql.gz, .dump, .rdb, .rdb.gz, .tar, .tar.gz, .tar.zst (and .gpg or .age)")),
     }
 }
 
@@ -143,6 +143,8 @@ fn promised(name: &str) -> Option<&'static str> {
         (".sql.gz", "plain-gzip"),
         (".dump", "custom"),
         (".pgdump", "custom"),
+        (".rdb", "rdb"),
+        (".rdb.gz", "rdb-gzip"),
         (".tar", "tar"),
         (".tar.gz", "tar-gzip"),
         (".tgz", "tar-gzip"),

@@ -2,8 +2,8 @@
 
 use super::look::{Info, Seen, info as ask_info, look, setting};
 use super::scratch::folder_id;
-use super::wire::{self, Session, Shut};
-use crate::model::estate::Asset;
+use super::wire::{self, Session};
+use crate::model::estate::{Asset, Server};
 use crate::model::id::AssetId;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
@@ -21,7 +21,15 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "redis.inspect",
     summary: "Look at the live Redis server of an asset, its settings and its data folder",
     effect: Effect::Observe,
-    inputs: &[InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of the configuration" }],
+    inputs: &[
+        InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of the configuration" },
+        InputSpec {
+            name: "read_only",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Nothing will be restored: its home need not be known, it may be a replica, and it must be up",
+        },
+    ],
     outputs: &[
         "server",
         "title",
@@ -31,6 +39,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         "live_id",
         "names",
         "running",
+        "run_id",
         "version",
         "replicas",
         "keys",
@@ -46,6 +55,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 #[derive(Deserialize)]
 struct Input {
     asset: AssetId,
+    #[serde(default)]
+    read_only: bool,
 }
 
 #[async_trait::async_trait]
@@ -59,30 +70,60 @@ impl Module for Inspect {
     }
 }
 
-/// The home of an asset's server, with everything that a restore needs to be told.
-fn home<'a>(cx: &'a TaskContext, id: &AssetId) -> Result<(&'a Asset, Home<'a>), Failure> {
-    let refused = |what: String, next: &str| {
-        Failure::new(what).means("nothing was done").next(format!("{next}, and make a new plan"))
-    };
+fn refused(what: String, next: &str) -> Failure {
+    Failure::new(what).means("nothing was done").next(next.to_owned())
+}
+
+fn live<'a>(cx: &'a TaskContext, id: &AssetId) -> Result<(&'a Asset, &'a Server), Failure> {
     let asset = cx.estate.asset(id);
-    let asset =
-        asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
+    let asset = asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
     let server = asset.server.as_ref();
-    let server = server.ok_or_else(|| refused(format!("asset `{id}` names no server"), "give it `server`"))?;
-    let home = Home::of(cx, wire::server(cx, server)?)?;
+    let server = server.ok_or_else(|| refused(format!("asset `{id}` names no server"), "give it `server`, and make a new plan"))?;
+    Ok((asset, wire::server(cx, server)?))
+}
+
+/// The home of a server, with everything that a restore needs to be told.
+fn home<'a>(cx: &'a TaskContext, server: &'a Server) -> Result<Home<'a>, Failure> {
+    let home = Home::of(cx, server)?;
     if home.place.start.is_empty() || home.place.stop.is_empty() {
-        let what = format!("nobody knows how server `{server}` is stopped and started");
-        return Err(refused(
-            what,
-            "say it in its [servers.home]: stop and start, such as [\"systemctl\", \"stop\", \"redis-server\"]",
-        ));
+        let what = format!("nobody knows how server `{}` is stopped and started", server.id);
+        let next = "say it in its [servers.home]: stop and start, such as [\"systemctl\", \"stop\", \"redis-server\"]; then make a new plan";
+        return Err(refused(what, next));
     }
-    Ok((asset, home))
+    Ok(home)
+}
+
+/// The server as a backup needs to know it.
+async fn source(cx: &TaskContext, asset: &Asset, server: &Server) -> Result<Values, Stop> {
+    let info = match look(cx, server).await? {
+        Seen::Up(info) if !info.is_on("loading") => info,
+        Seen::Closed(failure) => return Err(Stop::Failed(failure)),
+        other => {
+            let what = format!("server `{}` {}", server.id, other.words());
+            return Err(refused(what, "see that it runs and serves, and make a new plan").into());
+        }
+    };
+    Ok(values(json!({
+        "server": server.id,
+        "title": format!("Redis `{}` on {}", server.id, address(server)),
+        "running": true,
+        "run_id": info.get("run_id"),
+        "version": info.get("redis_version"),
+        "replicas": info.number("connected_slaves").unwrap_or(0),
+        "keys": info.total().keys,
+        "memory_bytes": info.number("used_memory").unwrap_or(0),
+        "health_url": asset.health_url,
+        "warnings": [],
+    })))
 }
 
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let (asset, home) = home(cx, &input.asset)?;
+    let (asset, server) = live(cx, &input.asset)?;
+    if input.read_only {
+        return source(cx, asset, server).await;
+    }
+    let home = home(cx, server)?;
     let folder = &home.place.data_dir;
     let Some(live_id) = folder_id(&home, folder).await? else {
         return Err(Failure::new(format!("the data folder {} is not there on host `{}`", escaped(folder), home.host.id))
@@ -120,6 +161,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "live_id": live_id,
         "names": names,
         "running": !info.get("role").is_empty(),
+        "run_id": info.get("run_id"),
         "version": info.get("redis_version"),
         "replicas": info.number("connected_slaves").unwrap_or(0),
         "keys": info.total().keys,
@@ -131,9 +173,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 
 /// What a running server calls its files; refused where a restored folder would not last, or not be its own.
 async fn settings(cx: &TaskContext, home: &Home<'_>, info: &Info) -> Result<Value, Stop> {
-    let refused = |what: String, next: &str| -> Stop {
-        Failure::new(what).means("nothing was done").next(next.to_owned()).into()
-    };
+    let refused = |what: String, next: &str| Stop::Failed(refused(what, next));
     if info.is_replica() {
         let master = format!("{}:{}", escaped(info.get("master_host")), escaped(info.get("master_port")));
         let what = format!("server `{}` is a replica of {master}", home.server.id);
@@ -143,12 +183,7 @@ async fn settings(cx: &TaskContext, home: &Home<'_>, info: &Info) -> Result<Valu
         let what = format!("server `{}` is a node of a cluster", home.server.id);
         return Err(refused(what, "restore a cluster node by node by hand: its folder also holds who it is"));
     }
-    let mut session = Session::open(cx, home.server).await.map_err(|shut| match shut {
-        Shut::Cancelled(reason) => Stop::Cancelled(reason),
-        Shut::Closed(failure) => Stop::Failed(failure),
-        Shut::Refused => Failure::new("the server left in the middle of the look").into(),
-        Shut::Silent(how) => Failure::new(format!("the server fell silent: {}", escaped(&how))).into(),
-    })?;
+    let mut session = Session::open(cx, home.server).await?;
     if ask_info(&mut session).await?.get("run_id") != info.get("run_id") {
         return Err(refused("the server was restarted in the middle of the look".to_owned(), "look again"));
     }

@@ -33,6 +33,20 @@ pub(super) enum Shut {
     Cancelled(CancelReason),
 }
 
+impl From<Shut> for Stop {
+    fn from(shut: Shut) -> Self {
+        let failed = |what: String| {
+            Stop::Failed(Failure::new(what).means("nothing was done").next("look at the server on its host, then retry"))
+        };
+        match shut {
+            Shut::Refused => failed("the server is down: nothing listens there".to_owned()),
+            Shut::Silent(how) => failed(format!("the server gives no answer: {}", escaped(&how))),
+            Shut::Closed(failure) => Stop::Failed(failure),
+            Shut::Cancelled(reason) => Stop::Cancelled(reason),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Text(String),
@@ -136,6 +150,45 @@ impl Session {
             }
             Err(reason) => Err(Stop::Cancelled(reason)),
         }
+    }
+
+    /// Asks to be sent a snapshot like a replica; the line with which it begins. Until then a server sends empty
+    /// lines for as long as it takes it.
+    pub async fn replicate(&mut self, silence: Duration) -> Result<String, Stop> {
+        let refused = |why: String| -> Stop {
+            Failure::new(format!("the server gives no snapshot: {why}"))
+                .means("no backup was made")
+                .next("see that this user may run SYNC, and what the server's log says, then retry")
+                .into()
+        };
+        self.send(&["SYNC"]).await.map_err(|error| refused(error.to_string()))?;
+        loop {
+            let cancel = self.cancel.clone();
+            let read = async {
+                let mut bytes = Vec::new();
+                (&mut self.line).take(LINE_BYTES).read_until(b'\n', &mut bytes).await.map(|_| bytes)
+            };
+            let bytes = tokio::select! {
+                read = tokio::time::timeout(silence, read) => match read {
+                    Ok(Ok(bytes)) => bytes,
+                    Ok(Err(error)) => return Err(refused(error.to_string())),
+                    Err(_) => return Err(refused(format!("nothing came for {} s", silence.as_secs()))),
+                },
+                reason = cancel.cancelled() => return Err(Stop::Cancelled(reason)),
+            };
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            match text.strip_prefix('-') {
+                _ if bytes.is_empty() => return Err(refused("it closed the line".to_owned())),
+                Some(said) => return Err(refused(escaped(said).into_owned())),
+                None if text.is_empty() => {}
+                None => return Ok(text),
+            }
+        }
+    }
+
+    /// The line itself, for what is no answer.
+    pub fn line(&mut self) -> &mut (impl AsyncRead + Unpin) {
+        &mut self.line
     }
 
     async fn exchange(&mut self, words: &[&str]) -> Result<Result<Reply, Broken>, CancelReason> {
