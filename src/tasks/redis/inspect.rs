@@ -76,9 +76,11 @@ fn refused(what: String, next: &str) -> Failure {
 
 fn live<'a>(cx: &'a TaskContext, id: &AssetId) -> Result<(&'a Asset, &'a Server), Failure> {
     let asset = cx.estate.asset(id);
-    let asset = asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
+    let asset =
+        asset.ok_or_else(|| refused(format!("the configuration names no asset `{id}`"), "see `relight health`"))?;
     let server = asset.server.as_ref();
-    let server = server.ok_or_else(|| refused(format!("asset `{id}` names no server"), "give it `server`, and make a new plan"))?;
+    let server = server
+        .ok_or_else(|| refused(format!("asset `{id}` names no server"), "give it `server`, and make a new plan"))?;
     Ok((asset, wire::server(cx, server)?))
 }
 

@@ -131,12 +131,7 @@ async fn open(cx: &TaskContext, input: &Input) -> Result<Session, Stop> {
     Ok(session)
 }
 
-async fn take(
-    cx: &TaskContext,
-    session: Session,
-    form: Form,
-    file: std::fs::File,
-) -> Result<(Snapshot, String), Stop> {
+async fn take(cx: &TaskContext, session: Session, form: Form, file: std::fs::File) -> Result<(Snapshot, String), Stop> {
     let (mut feed, reading) = read_along(stream::snapshot(session).await?);
     let mut out: Box<dyn Finish> = match form {
         Form::Rdb => Box::new(file),

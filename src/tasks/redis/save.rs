@@ -19,12 +19,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     effect: Effect::Costly,
     inputs: &[
         super::SERVER,
-        InputSpec {
-            name: "within",
-            kind: InputKind::Text,
-            required: false,
-            help: "Time that it may take; default 2h",
-        },
+        InputSpec { name: "within", kind: InputKind::Text, required: false, help: "Time that it may take; default 2h" },
     ],
     outputs: &["saved", "keys"],
     idempotent: true,
@@ -77,7 +72,8 @@ async fn save(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     .await?;
     session.ask(&["BGSAVE"]).await?;
     let after = until(&mut session, &mut patience, "the snapshot is being written", |info| {
-        !is_busy(info) && (info.get("rdb_last_bgsave_status") != "ok" || info.number("rdb_last_save_time").unwrap_or(0) > last)
+        !is_busy(info)
+            && (info.get("rdb_last_bgsave_status") != "ok" || info.number("rdb_last_save_time").unwrap_or(0) > last)
     })
     .await?;
     if after.get("rdb_last_bgsave_status") != "ok" {
@@ -106,7 +102,9 @@ async fn until(
         }
         if !patience.again(missing).await? {
             let what = format!("{missing}, after {}", humantime::format_duration(patience.within()));
-            return Err(Stop::Unknown(Failure::new(what).means("whether it will end well is not known").next("look again")));
+            return Err(Stop::Unknown(
+                Failure::new(what).means("whether it will end well is not known").next("look again"),
+            ));
         }
     }
 }

@@ -43,7 +43,8 @@ pub async fn snapshot(mut session: Session) -> Result<Feed, Stop> {
         Some(_) => None,
         None => head.strip_prefix('$').and_then(|length| length.parse().ok()).map(End::After),
     };
-    let end = end.ok_or_else(|| Failure::new("the server's snapshot begins in a way that this program does not know"))?;
+    let end =
+        end.ok_or_else(|| Failure::new("the server's snapshot begins in a way that this program does not know"))?;
     let transfer = Transfer { session, end, held: BytesMut::new(), over: false };
     let step = |mut transfer: Transfer| async move { Ok(transfer.next().await?.map(|bytes| (bytes, transfer))) };
     Ok(futures::stream::try_unfold(transfer, step).boxed())

@@ -36,7 +36,9 @@ pub(super) enum Shut {
 impl From<Shut> for Stop {
     fn from(shut: Shut) -> Self {
         let failed = |what: String| {
-            Stop::Failed(Failure::new(what).means("nothing was done").next("look at the server on its host, then retry"))
+            Stop::Failed(
+                Failure::new(what).means("nothing was done").next("look at the server on its host, then retry"),
+            )
         };
         match shut {
             Shut::Refused => failed("the server is down: nothing listens there".to_owned()),
