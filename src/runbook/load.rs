@@ -23,6 +23,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("backup-redis", include_str!("../../config/runbooks/backup-redis.toml")),
     ("failback-postgres", include_str!("../../config/runbooks/failback-postgres.toml")),
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
+    ("recover-postgres", include_str!("../../config/runbooks/recover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
     ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
     ("restore-redis", include_str!("../../config/runbooks/restore-redis.toml")),

@@ -56,6 +56,15 @@ fn pairs(table: &mut Table) {
 
 fn logs(table: &mut Table) {
     table.add(wal::window::Window);
+    table.add(wal::fetch::Fetch);
+    table.add(pg::recover::cluster::ClusterLook);
+    table.add(pg::recover::unpack::UnpackBase);
+    table.add(pg::recover::watch::Recover);
+    table.add(pg::recover::recovered::Recovered);
+    table.add(pg::recover::swap::SwapCluster);
+    table.add(pg::recover::swap_back::SwapClusterBack);
+    table.add(pg::recover::clear::SideClear);
+    table.add(pg::recover::gone::SideGone);
 }
 
 fn caches(table: &mut Table) {

@@ -99,7 +99,8 @@ pub struct Scanner {
     last: Option<u64>,
     /// Whether a record's beginning was found.
     begun: bool,
-    pub records: u64,
+    after: Option<u64>,
+    marked: Option<u64>,
 }
 
 struct Pending {
@@ -114,6 +115,16 @@ impl Scanner {
     /// Position of the last whole record.
     pub fn last(&self) -> Option<u64> {
         self.last
+    }
+
+    /// One that marks the first record at or behind a position.
+    pub fn marking(after: Option<u64>) -> Self {
+        Self { after, ..Self::default() }
+    }
+
+    /// Position of the marked record.
+    pub fn marked(&self) -> Option<u64> {
+        self.marked
     }
 
     /// Takes one whole segment that begins at `address`.
@@ -208,7 +219,9 @@ impl Scanner {
             return Err(damage("a record does not follow the one before it"));
         }
         self.last = Some(lsn);
-        self.records += 1;
+        if self.marked.is_none() && self.after.is_some_and(|after| lsn >= after) {
+            self.marked = Some(lsn);
+        }
         if let Some(moment) = moment(lsn, &kept) {
             each(moment);
         }

@@ -126,7 +126,7 @@ impl Guard {
 }
 
 /// All objects below the prefix; their number and bytes must be those of the plan.
-async fn list(cx: &TaskContext, source: &Source, limits: Limits) -> Result<Vec<ObjectMeta>, Stop> {
+pub async fn list(cx: &TaskContext, source: &Source, limits: Limits) -> Result<Vec<ObjectMeta>, Stop> {
     let store = source.store(cx)?;
     let mut pages = store.list(&source.path, None);
     let mut objects = Vec::new();

@@ -14,6 +14,7 @@ pub mod made_gone;
 pub mod names;
 pub mod pair;
 pub mod preflight;
+pub mod recover;
 pub mod remove_made;
 pub mod restore;
 pub mod room;

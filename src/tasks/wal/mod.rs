@@ -2,6 +2,8 @@
 
 pub mod archive;
 pub mod chain;
+pub mod fetch;
 pub mod sight;
+pub mod stop;
 pub mod target;
 pub mod window;

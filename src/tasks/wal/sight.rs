@@ -71,7 +71,7 @@ impl<'a> Sight<'a> {
         let (needs, to) = (of.base.needs(), stop / SEGMENT);
         let mut last = None;
         let mut take = |moment: Moment| {
-            if moment.lsn < stop {
+            if moment.lsn < stop && ends(&moment) {
                 last = last.max(Some(moment.micros));
             }
         };
@@ -91,7 +91,11 @@ impl<'a> Sight<'a> {
         loop {
             let from = (of.last + 1).saturating_sub(back).max(least);
             let mut last = None;
-            let mut take = |moment: Moment| last = last.max(Some(moment.micros));
+            let mut take = |moment: Moment| {
+                if ends(&moment) {
+                    last = last.max(Some(moment.micros));
+                }
+            };
             let (lsn, head) = self.read(of, from, of.last, &mut take).await?;
             if let (Some(micros), Some(lsn), Some(head)) = (last, lsn, head) {
                 let end = End {
@@ -135,6 +139,11 @@ impl<'a> Sight<'a> {
         self.read(of, from, of.last, &mut take).await?;
         Ok(found)
     }
+}
+
+/// Whether a transaction ended: only at such moments recovery stops for an instant.
+fn ends(moment: &Moment) -> bool {
+    matches!(moment.what, What::Commit | What::Abort)
 }
 
 /// Whether recovery stops at this very moment because of the target.

@@ -1,0 +1,146 @@
+//! `pg.cluster`: the live cluster as its own host sees it, held to the log that is to recover it: identity, programs, room.
+
+use crate::model::id::AssetId;
+use crate::model::size::ByteCount;
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
+use crate::model::text::escaped;
+use crate::tasks::context::TaskContext;
+use crate::tasks::host::Command;
+use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::pg::connect::address;
+use crate::tasks::pg::pair::home::Home;
+use crate::tasks::pg::pair::look::look;
+use crate::tasks::pg::target::of_asset;
+use crate::tasks::pg::tools::Version;
+use serde::Deserialize;
+use serde_json::json;
+
+pub struct ClusterLook;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "pg.cluster",
+    summary: "Look at the live cluster on its host: identity, programs, and room for a recovery beside it",
+    effect: Effect::Observe,
+    inputs: &[
+        InputSpec { name: "asset", kind: InputKind::Text, required: true, help: "Asset of kind postgresql" },
+        InputSpec {
+            name: "system_identifier",
+            kind: InputKind::Text,
+            required: true,
+            help: "Cluster whose log is to recover it",
+        },
+        InputSpec { name: "version", kind: InputKind::Integer, required: false, help: "Major version of that log" },
+        InputSpec { name: "need_bytes", kind: InputKind::Integer, required: true, help: "Bytes that will be written" },
+    ],
+    outputs: &[
+        "server",
+        "address",
+        "database",
+        "data_dir",
+        "host",
+        "there",
+        "system_identifier",
+        "state",
+        "seen",
+        "free_bytes",
+        "health_url",
+    ],
+    idempotent: true,
+    undo: "nothing to take back",
+    programs: &["ssh", "pg_controldata", "postgres", "df"],
+};
+
+#[derive(Deserialize)]
+struct Input {
+    asset: AssetId,
+    system_identifier: String,
+    #[serde(default)]
+    version: Option<u32>,
+    need_bytes: u64,
+}
+
+#[async_trait::async_trait]
+impl Module for ClusterLook {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
+        settle(inspect(cx, input).await)
+    }
+}
+
+async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+    let input: Input = read(input)?;
+    let (server, database) = of_asset(cx, &input.asset)?;
+    let home = Home::of(cx, server)?;
+    let data = &home.place.data_dir;
+    let there = home.run(Command::new(["test", "-e", data])).await?.status == 0;
+    let control = if there { Some(home.control().await?) } else { None };
+    if let Some(control) = control.as_ref().filter(|control| control.system_identifier != input.system_identifier) {
+        return Err(Failure::new(format!(
+            "{} holds cluster {}, and the archived log is of cluster {}",
+            escaped(data),
+            control.system_identifier,
+            input.system_identifier
+        ))
+        .means("what would be recovered is another cluster than the live one; nothing was done")
+        .next("find out whose archive this is (a cluster that was made anew starts an archive of its own), then plan again")
+        .into());
+    }
+    programs(&home, input.version).await?;
+    let free = free(&home, data).await?;
+    let need = input.need_bytes.saturating_add(input.need_bytes / 10);
+    if free < need {
+        return Err(Failure::new(format!("beside {} there are {} free", escaped(data), ByteCount(free)))
+            .means(format!("the base backup and its log need {}; nothing was done", ByteCount(need)))
+            .next("make room on that file system, and make a new plan")
+            .into());
+    }
+    let seen = look(cx, server).await?;
+    let health_url = cx.estate.asset(&input.asset).and_then(|asset| asset.health_url.clone());
+    Ok(values(json!({
+        "server": server.id,
+        "address": address(server),
+        "database": database,
+        "data_dir": data,
+        "host": home.host.id,
+        "there": there,
+        "system_identifier": input.system_identifier,
+        "state": control.map(|control| control.state),
+        "seen": seen.words(),
+        "free_bytes": free,
+        "health_url": health_url,
+    })))
+}
+
+async fn programs(home: &Home<'_>, wanted: Option<u32>) -> Result<(), Stop> {
+    let said = home.run(home.program("postgres", &["--version"])).await?;
+    let text = said.success("asking the server program for its version", home.host)?.text();
+    let found = Version::find(&text).map(|version| version.major);
+    if let (Some(wanted), Some(found)) = (wanted, found)
+        && wanted != found
+    {
+        return Err(Failure::new(format!(
+            "the log is of PostgreSQL {wanted}, the programs on `{}` are {found}",
+            home.host.id
+        ))
+        .means("only programs of the same major version can recover it; nothing was done")
+        .next(format!("install PostgreSQL {wanted} there, and name its `bin_dir` in [servers.home]"))
+        .into());
+    }
+    Ok(())
+}
+
+async fn free(home: &Home<'_>, data: &str) -> Result<u64, Stop> {
+    let holder = data.rsplit_once('/').map_or("/", |(holder, _)| if holder.is_empty() { "/" } else { holder });
+    let said = home.must("reading the free space", &["df", "-B1", "--output=avail", "--", holder]).await?.text();
+    said.lines().nth(1).and_then(|line| line.trim().parse().ok()).ok_or_else(|| {
+        Stop::Unknown(
+            Failure::new(format!("the free space beside {} cannot be read", escaped(data)))
+                .means("whether the recovery has room is not known; nothing was done")
+                .next("look at `df` on that host"),
+        )
+    })
+}
