@@ -43,14 +43,10 @@ async fn an_abort_with_undo_puts_the_old_cluster_back() {
     let asked = line.go_on_to("Do the backup schedules run again").expect("it asks after the exchange");
     assert!(asked.answers.contains("abort"), "{}", asked.answers);
     assert_eq!(lab.count(), lab.committed_by(at));
-    line.say("abort and undo");
-    drop(line);
-    let mut line = Line::open(&lab.home, &["attach", "latest"]);
-    while let Some(asked) = line.asked() {
-        line.say(asked.phrase.as_deref().unwrap_or("yes"));
-    }
-    assert_eq!(lab.count(), all, "{}", line.text);
-    assert_eq!(lab.beside(), [""; 0], "{}", line.text);
+    line.say("abort-undo the wrong point");
+    let (text, _) = line.finish();
+    assert_eq!(lab.count(), all, "{}", text);
+    assert_eq!(lab.beside(), [""; 0], "{}", text);
 }
 
 /// Ends the runner by force each time that its run shows something new.

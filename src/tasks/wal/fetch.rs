@@ -30,7 +30,7 @@ pub struct Fetch;
 static SPEC: ModuleSpec = ModuleSpec {
     name: "wal.fetch",
     summary: "Bring the log from the base backup to the target beside the cluster that recovers, checked record by record",
-    effect: Effect::Costly,
+    effect: Effect::Reversible,
     inputs: &[
         SERVER,
         SIDE,

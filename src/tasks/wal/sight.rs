@@ -65,19 +65,31 @@ impl<'a> Sight<'a> {
         Ok((scanner.last(), seen))
     }
 
-    /// The earliest instant that a base reaches: the last commit that it may already hold.
+    /// The earliest instant that a base reaches: the last commit that it may already hold, told by the log before its
+    /// end. Names and times of files are asked only where the archive does not reach back to one.
     pub async fn consistent(&self, of: &Candidate<'_>) -> Result<Timestamp, Stop> {
-        let stop = of.base.stop;
-        let (needs, to) = (of.base.needs(), stop / SEGMENT);
-        let mut last = None;
-        let mut take = |moment: Moment| {
-            if moment.lsn < stop && ends(&moment) {
-                last = last.max(Some(moment.micros));
+        let (stop, to) = (of.base.stop, of.base.stop / SEGMENT);
+        let there = |number: &u64| self.index.segments.contains_key(&on(&of.legs, *number));
+        let least = (to.saturating_sub(Self::BACK)..=to).rev().take_while(there).last().unwrap_or(to);
+        let mut back = 1;
+        loop {
+            let from = (to + 1).saturating_sub(back).max(least);
+            let mut last = None;
+            let mut take = |moment: Moment| {
+                if moment.lsn < stop && ends(&moment) {
+                    last = last.max(Some(moment.micros));
+                }
+            };
+            self.read(of, from, to, &mut take).await?;
+            if let Some(at) = last.and_then(DateTime::from_timestamp_micros) {
+                return Ok(at);
             }
-        };
-        self.read(of, needs.max((to + 1).saturating_sub(Self::BACK)), to, &mut take).await?;
-        let told = || Position::of(of.base.backup).and_then(|position| position.ended_at);
-        Ok(last.and_then(DateTime::from_timestamp_micros).or_else(told).unwrap_or(of.base.backup.taken_at))
+            if from == least {
+                let told = Position::of(of.base.backup).and_then(|position| position.ended_at);
+                return Ok(told.unwrap_or(of.base.backup.taken_at));
+            }
+            back *= 2;
+        }
     }
 
     /// Where the chain ends.

@@ -53,6 +53,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         "last",
         "segments",
         "log_bytes",
+        "log_size",
         "base_bytes",
         "system_identifier",
         "version",

@@ -38,12 +38,13 @@ pub struct Repack {
     pub below: &'static str,
     pub files: u64,
     pub bytes: u64,
-    defused: bool,
+    /// Something of it lies outside the data folder.
+    elsewhere: bool,
 }
 
 impl Repack {
     pub fn new(outlet: Outlet, manifest: Option<Manifest>) -> Self {
-        Self { out: tar::Builder::new(outlet), manifest, below: "", files: 0, bytes: 0, defused: false }
+        Self { out: tar::Builder::new(outlet), manifest, below: "", files: 0, bytes: 0, elsewhere: false }
     }
 
     /// Folders first; then everything may arrive in any order.
@@ -70,7 +71,7 @@ impl Repack {
                 return Err(manifest.problems.into_iter().fold(failure, Failure::evidence));
             }
         }
-        if self.defused {
+        if self.elsewhere {
             return Err(Failure::new("the backup has tablespaces outside its data folder")
                 .means("where they would have to lie beside the live ones is not known; what was unpacked is not used")
                 .next("recover this cluster by hand with `tablespace_map`, or choose a backup without tablespaces"));
@@ -88,13 +89,14 @@ impl Visitor for Repack {
                 .means("the backup was refused; nothing live was touched")
         })?;
         let path = format!("{}{name}", self.below);
-        self.defused |= path == "tablespace_map" || path.starts_with("pg_tblspc/");
+        // The map is there in every archive, and empty where there is nothing to map.
+        self.elsewhere |= (path == "tablespace_map" && member.size > 0) || path.starts_with("pg_tblspc/");
         match member.kind {
             Kind::Folder if name.is_empty() => Ok(()),
             Kind::Folder => self.folder(&path),
             Kind::File => self.file(&path, member, content),
             Kind::Link(_) | Kind::Hard(_) => {
-                self.defused = true;
+                self.elsewhere = true;
                 Ok(())
             }
         }

@@ -72,7 +72,7 @@ impl<'a> Side<'a> {
     }
 
     pub async fn is(&self, path: &str) -> Result<bool, Stop> {
-        Ok(self.live.run(Command::new(["find", path, "-maxdepth", "0"])).await?.status == 0)
+        Ok(self.live.run(Command::new(["test", "-e", path, "-o", "-L", path])).await?.status == 0)
     }
 
     /// Whether this run made what is there.
@@ -100,7 +100,11 @@ impl<'a> Side<'a> {
     }
 
     pub async fn noted(&self, name: &str) -> Result<Option<String>, Stop> {
-        let said = self.live.run(Command::new(["cat", "--", &format!("{}/{name}", self.aux)])).await?;
+        let file = format!("{}/{name}", self.aux);
+        if !self.is(&file).await? {
+            return Ok(None);
+        }
+        let said = self.live.run(Command::new(["cat", "--", &file])).await?;
         Ok((said.status == 0).then(|| said.text().trim_end().to_owned()))
     }
 

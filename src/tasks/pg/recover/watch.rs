@@ -25,7 +25,7 @@ pub struct Recover;
 static SPEC: ModuleSpec = ModuleSpec {
     name: "pg.recover",
     summary: "Start the cluster beside the live one, let it replay the log to the target, and pause there",
-    effect: Effect::Costly,
+    effect: Effect::Reversible,
     inputs: &[
         SERVER,
         SIDE,
