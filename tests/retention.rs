@@ -23,8 +23,8 @@ fn day(text: &str) -> Timestamp {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap().and_hms_opt(2, 0, 0).unwrap().and_utc()
 }
 
-fn proof(outcome: ProofOutcome) -> Option<Box<ProofRecord>> {
-    Some(Box::new(ProofRecord {
+fn proof(outcome: ProofOutcome) -> Box<ProofRecord> {
+    Box::new(ProofRecord {
         backup: BackupId::from("any"),
         store: StoreId::from("local"),
         path: String::new(),
@@ -39,7 +39,7 @@ fn proof(outcome: ProofOutcome) -> Option<Box<ProofRecord>> {
         pin: None,
         sha256: None,
         facts: BTreeMap::new(),
-    }))
+    })
 }
 
 fn backup(at: Timestamp) -> Backup {
@@ -76,7 +76,7 @@ fn backup(at: Timestamp) -> Backup {
 /// Nightly backups of a year: the newest of 2026-03-10, the oldest of 2025-03-11. The newest is proven.
 fn year() -> Vec<Backup> {
     let mut backups: Vec<Backup> = (0..365).map(|n| backup(day("2026-03-10") - chrono::Duration::days(n))).collect();
-    backups[0].proof = proof(ProofOutcome::Passed);
+    backups[0].proof = Some(proof(ProofOutcome::Passed));
     backups
 }
 
@@ -198,9 +198,9 @@ fn a_year_of_nights_comes_down_to_the_table() {
 fn with_the_newest_five_corrupt_the_last_proven_one_is_kept() {
     let mut backups = year();
     for bad in &mut backups[..5] {
-        bad.proof = proof(ProofOutcome::Failed);
+        bad.proof = Some(proof(ProofOutcome::Failed));
     }
-    backups[9].proof = proof(ProofOutcome::Passed);
+    backups[9].proof = Some(proof(ProofOutcome::Passed));
     let (kept, _) = judged(&catalog(backups));
     assert!(kept["2026-03-01"].contains("the newest that is proven"), "{kept:#?}");
     for newer in ["2026-03-10", "2026-03-09", "2026-03-08", "2026-03-07", "2026-03-06"] {
@@ -222,7 +222,7 @@ fn where_nothing_is_proven_nothing_goes() {
     assert_eq!(judged(&catalog(backups)).1, 0);
     let mut backups = year();
     backups[0].proof = None;
-    backups[300].proof = proof(ProofOutcome::Passed);
+    backups[300].proof = Some(proof(ProofOutcome::Passed));
     let (kept, expired) = judged(&catalog(backups));
     assert!(kept.len() >= 301 && expired > 0, "only what is older than the proven one: {}", kept.len());
 }
@@ -231,7 +231,7 @@ fn where_nothing_is_proven_nothing_goes() {
 fn a_backup_of_tomorrow_stands_for_no_day() {
     let mut backups = year();
     let mut tomorrow = backup(day("2027-01-01"));
-    tomorrow.proof = proof(ProofOutcome::Passed);
+    tomorrow.proof = Some(proof(ProofOutcome::Passed));
     backups.insert(0, tomorrow);
     let (kept, expired) = judged(&catalog(backups));
     assert!(kept["2027-01-01"].starts_with("its time has not come"), "{kept:#?}");

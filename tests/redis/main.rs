@@ -17,11 +17,11 @@ mod line;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../e2e/operator.rs"]
 mod operator;
-#[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/proxy.rs"]
 mod proxy;
 #[path = "../support/runners.rs"]
 mod runners;
-#[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../support/s3.rs"]
 mod s3;
+
+use home::RELIGHT;
