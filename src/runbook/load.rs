@@ -27,6 +27,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
     ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
     ("restore-redis", include_str!("../../config/runbooks/restore-redis.toml")),
+    ("restore-tables", include_str!("../../config/runbooks/restore-tables.toml")),
     ("switchover-postgres", include_str!("../../config/runbooks/switchover-postgres.toml")),
 ];
 

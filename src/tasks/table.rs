@@ -103,6 +103,9 @@ fn postgres(table: &mut Table) {
     table.add(pg::swap::Swap);
     table.add(pg::swap_back::SwapBack);
     table.add(pg::health::Health);
+    table.add(pg::rows::diff::RowsDiff);
+    table.add(pg::rows::merge::RowsMerge);
+    table.add(pg::rows::unmerge::RowsUnmerge);
     table.add(pg::remove_made::RemoveMade);
     table.add(pg::made_gone::MadeGone);
 }

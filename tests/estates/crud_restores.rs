@@ -53,3 +53,32 @@ async fn a_lost_configuration_comes_back_byte_by_byte() {
     assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
     assert_eq!(tree(&etc), good);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_gone_comes_back() {
+    let lab = CrudApp::build().await;
+    let good = lab.content(DATABASE);
+    prove(&lab, "database");
+    lab.cluster.sql("postgres", &format!("DROP DATABASE {DATABASE}"));
+    let mut line = lab.open(&["restore-postgres", "--set", "asset=database"]);
+    line.until("Start this plan?");
+    line.say("yes");
+    line.go_on_to("Dump the live database as it is").expect("the safety dump asks");
+    line.say("skip the database is lost");
+    let (text, code) = line.finish();
+    assert_eq!(code, Some(1), "an exception, and named: {text}");
+    assert!(text.contains("the database is lost"), "{text}");
+    assert_eq!(lab.content(DATABASE), good);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_can_be_drilled_without_touching_the_live_database() {
+    let lab = CrudApp::build().await;
+    prove(&lab, "database");
+    let (live, databases) =
+        (lab.content(DATABASE), "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database");
+    let before = lab.cluster.sql("postgres", databases);
+    let (text, code) = lab.run(&["restore-postgres", "--set", "asset=database", "--mode", "drill"]);
+    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    assert_eq!((lab.content(DATABASE), lab.cluster.sql("postgres", databases)), (live, before));
+}

@@ -7,6 +7,7 @@ mod crud_backups;
 mod crud_hazards;
 mod crud_observed;
 mod crud_restores;
+mod crud_tables;
 mod home;
 
 #[path = "../e2e/line.rs"]

@@ -18,6 +18,7 @@ pub mod recover;
 pub mod remove_made;
 pub mod restore;
 pub mod room;
+pub mod rows;
 pub mod safety_dump;
 pub mod scratch;
 pub mod script;
