@@ -14,7 +14,11 @@ fn every_built_in_runbook_loads_against_the_real_modules() {
     let first = ["backup-files", "backup-postgres", "backup-redis", "failback-postgres", "failover-postgres"];
     assert_eq!(
         ids,
-        [&first[..], &["restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]].concat()
+        [
+            &first[..],
+            &["recover-postgres", "restore-files", "restore-postgres", "restore-redis", "switchover-postgres"]
+        ]
+        .concat()
     );
 }
 

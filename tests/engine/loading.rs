@@ -121,6 +121,7 @@ fn the_runbooks_that_come_along_load_against_the_real_modules() {
             "backup-redis",
             "failback-postgres",
             "failover-postgres",
+            "recover-postgres",
             "restore-files",
             "restore-postgres",
             "restore-redis",

@@ -17,3 +17,5 @@ mod postgres;
 mod runners;
 #[path = "../support/s3.rs"]
 mod s3;
+
+const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");

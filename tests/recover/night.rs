@@ -31,22 +31,63 @@ async fn a_recovered_cluster_takes_the_live_ones_place_and_the_old_folder_stays(
     assert!(all > lab.count());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_abort_with_undo_puts_the_old_cluster_back() {
-    let lab = Lab::build().await;
-    let (all, at) = (lab.commits.len(), lab.commits[lab.base_at + 9]);
-    let (asset, target) = ("asset=plain".to_owned(), format!("target={}", written(at)));
+/// A run that stands at its commit point: recovered to the commit behind the base backup's, and nothing exchanged.
+fn provisional(lab: &Lab, asset: &str, at: i64) -> Line {
+    let (asset, target) = (format!("asset={asset}"), format!("target={}", written(at)));
     let words = ["run", "recover-postgres", "--plain", "--arm", "data was lost", "--set", &asset, "--set", &target];
     let mut line = Line::open(&lab.home, &words);
     line.until("Start this plan?");
     line.say("yes");
-    let asked = line.go_on_to("Do the backup schedules run again").expect("it asks after the exchange");
-    assert!(asked.answers.contains("abort"), "{}", asked.answers);
-    assert_eq!(lab.count(), lab.committed_by(at));
-    line.say("abort-undo the wrong point");
+    let asked = line.go_on_to("It commits").unwrap_or_else(|| panic!("{}", line.text));
+    assert!(asked.phrase.is_some() && asked.text.contains("another-point"), "{}", asked.text);
+
+    line
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_commit_another_point_is_chosen_or_all_is_rolled_back() {
+    let lab = Lab::build().await;
+    let (all, live) = (lab.count(), lab.sql("app", "SELECT pg_postmaster_start_time()"));
+    let (first, second) = (lab.commits[lab.base_at + 9], lab.commits[lab.base_at + 4]);
+    let mut line = provisional(&lab, "plain", first);
+    assert_eq!(output(&lab, "validate")["rows"], lab.committed_by(first));
+    let target = format!("target={}", written(second));
+    let mut elsewhere =
+        Line::open(&lab.home, &["another-point", "latest", "--set", &target, "--reason", "the damage was earlier"]);
+    elsewhere.until("to go back by it:");
+    let wanted = elsewhere.text.rsplit_once("; type ").unwrap().1[..8].to_owned();
+    elsewhere.say(&wanted);
+    elsewhere.until("Another point is chosen");
+    line.until("the new plan is in force");
+    line.go_on_to("It commits").unwrap_or_else(|| panic!("{}", line.text));
+    assert_eq!(output(&lab, "validate")["rows"], lab.committed_by(second));
+    line.say("abort-undo it was no damage");
     let (text, _) = line.finish();
-    assert_eq!(lab.count(), all, "{}", text);
-    assert_eq!(lab.beside(), [""; 0], "{}", text);
+    assert!(text.contains("ABORTED, CLEAN"), "{text}");
+    assert_eq!(
+        (lab.count(), lab.sql("app", "SELECT pg_postmaster_start_time()")),
+        (all, live),
+        "production was not touched"
+    );
+    assert_eq!(lab.beside(), [""; 0], "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovered_cluster_that_does_not_start_gives_its_place_back() {
+    let lab = Lab::build().await;
+    let all = lab.count();
+    let mut line = provisional(&lab, "packed", lab.commits[lab.base_at + 9]);
+    let side = lab.beside().into_iter().find(|name| !name.ends_with(".d")).unwrap();
+    std::fs::write(lab.path(&side).join("PG_VERSION"), "99\n").unwrap();
+    let phrase = line.text.rsplit_once("  phrase:").unwrap().1.lines().next().unwrap().trim().to_owned();
+    line.say(&phrase);
+    line.until("the old folder was put back, and its cluster serves again");
+    assert_eq!(lab.count(), all);
+    let asked = line.asked().unwrap();
+    assert!(asked.answers.contains("abort-undo"), "{}", asked.text);
+    line.say("abort-undo it does not start");
+    let (text, _) = line.finish();
+    assert_eq!((lab.count(), lab.beside()), (all, Vec::new()), "{text}");
 }
 
 /// Ends the runner by force each time that its run shows something new.

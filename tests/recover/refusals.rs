@@ -1,6 +1,6 @@
 //! What cannot be reached is refused while the plan is made, with the nearest that can be; nothing was stopped.
 
-use crate::home::RELIGHT;
+use crate::RELIGHT;
 use crate::lab::{Lab, written};
 use std::process::Command;
 
