@@ -6,7 +6,7 @@ use super::pg::connect::{self, Session, address};
 use super::pg::scratch::wall::{self, live_here};
 use super::pg::target::cluster;
 use super::reach::Reach;
-use crate::model::estate::{Server, StorePlace, Via};
+use crate::model::estate::{AssetKind, Server, StorePlace, Via};
 use crate::model::id::{AssetId, ServerId};
 use crate::model::task::{Effect, Failure, Values};
 use crate::model::text::escaped;
@@ -127,7 +127,12 @@ fn live_folders(cx: &TaskContext) -> Vec<(String, PathBuf)> {
         }
         StorePlace::S3(_) => None,
     });
-    assets.chain(stores).collect()
+    let servers = cx.estate.servers.iter().filter_map(|server| {
+        let home = server.home.as_ref().filter(|_| server.kind == AssetKind::Redis)?;
+        let here = matches!(cx.estate.host(&home.host)?.via, Via::Local);
+        here.then(|| (format!("server `{}` keeps its data there", server.id), PathBuf::from(&home.data_dir)))
+    });
+    assets.chain(stores).chain(servers).collect()
 }
 
 /// A folder that is, lies in or holds a live one is refused, whichever way links and mounts lead to it.

@@ -72,8 +72,11 @@ fn caches(table: &mut Table) {
     table.add(redis::identity::Identity);
     table.add(redis::save::Save);
     table.add(redis::pull::Pull);
-    table.add(redis::load::Load);
-    table.add(redis::remove_side::RemoveSide);
+    table.add(redis::load::Load::BESIDE);
+    table.add(redis::remove_side::RemoveSide::BESIDE);
+    table.add(redis::load::Load::HERE);
+    table.add(redis::remove_side::RemoveSide::HERE);
+    table.add(redis::here_gone::HereGone);
     table.add(redis::swap::Swap);
     table.add(redis::swap_back::SwapBack);
 }

@@ -4,6 +4,7 @@
 
 mod backed_up;
 mod cache;
+mod drilled;
 mod killed;
 mod refused;
 mod restored;

@@ -1,7 +1,7 @@
 //! `redis.inspect`: the live server of an asset, its files by name, and what stands in the way of a restore.
 
 use super::look::{Info, Seen, info as ask_info, look, setting};
-use super::scratch::folder_id;
+use super::scratch::{Names, Side, folder_id};
 use super::wire::{self, Session};
 use crate::model::estate::{Asset, Server};
 use crate::model::id::AssetId;
@@ -28,6 +28,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             kind: InputKind::Flag,
             required: false,
             help: "Nothing will be restored: its home need not be known, it may be a replica, and it must be up",
+        },
+        InputSpec {
+            name: "drill",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Look at the asset's drill place instead, a folder of this machine that must be free",
         },
     ],
     outputs: &[
@@ -57,6 +63,8 @@ struct Input {
     asset: AssetId,
     #[serde(default)]
     read_only: bool,
+    #[serde(default)]
+    drill: bool,
 }
 
 #[async_trait::async_trait]
@@ -119,11 +127,47 @@ async fn source(cx: &TaskContext, asset: &Asset, server: &Server) -> Result<Valu
     })))
 }
 
+/// The place where drills load it; the live server is not even asked.
+async fn scratch(cx: &TaskContext, asset: &Asset, server: &Server) -> Result<Values, Stop> {
+    let path = asset.drill.as_ref().and_then(|drill| drill.path.as_ref()).and_then(|path| path.to_str());
+    let path = path.ok_or_else(|| {
+        let next = "add `drill = { path = \"…\" }`, a folder of this machine that is not there yet, and make a new plan";
+        refused(format!("asset `{}` has no place for drills", asset.id), next)
+    })?;
+    let side = Side::at(cx, true, &server.id, path)?;
+    if folder_id(&side.home(), path).await?.is_some() {
+        let next = "clear what an earlier drill left (`relight runs` lists it), or name another place for drills";
+        return Err(refused(format!("{} is there already", escaped(path)), next).into());
+    }
+    let home = side.home();
+    home.run(home.program("redis-server", &["--version"])).await?.success("redis-server --version", home.host)?;
+    Ok(values(json!({
+        "server": server.id,
+        "title": format!("a Redis in {} on this machine", escaped(path)),
+        "host": home.host.id,
+        "folder": path,
+        "parent": parent(path),
+        "live_id": "none: it is a scratch folder",
+        "names": Names::default(),
+        "running": false,
+        "run_id": "",
+        "version": "",
+        "replicas": 0,
+        "keys": 0,
+        "memory_bytes": 0,
+        "health_url": null,
+        "warnings": [],
+    })))
+}
+
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let (asset, server) = live(cx, &input.asset)?;
     if input.read_only {
         return source(cx, asset, server).await;
+    }
+    if input.drill {
+        return scratch(cx, asset, server).await;
     }
     let home = home(cx, server)?;
     let folder = &home.place.data_dir;
@@ -142,7 +186,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         }
         Seen::Refused => {
             warnings.push("the server is down: its files are taken to have their standard names".to_owned());
-            (None, json!({ "rdb_name": "dump.rdb", "aof_name": "appendonly.aof", "aof_dir": "appendonlydir" }))
+            (None, json!(Names::default()))
         }
         Seen::Closed(failure) => return Err(Stop::Failed(failure)),
         Seen::Silent(how) => {
@@ -153,7 +197,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         }
     };
     let info = info.unwrap_or_default();
-    let parent = folder.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
+    let parent = parent(folder);
     Ok(values(json!({
         "server": home.server.id,
         "title": format!("Redis `{}` on {}", home.server.id, address(home.server)),
@@ -171,6 +215,10 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "health_url": asset.health_url,
         "warnings": warnings,
     })))
+}
+
+fn parent(folder: &str) -> &str {
+    folder.rsplit_once('/').map(|(parent, _)| parent).filter(|parent| !parent.is_empty()).unwrap_or("/")
 }
 
 /// What a running server calls its files; refused where a restored folder would not last, or not be its own.

@@ -1,4 +1,5 @@
-//! `redis.load`: a snapshot becomes a data folder beside the live one, by a Redis that loads it.
+//! `redis.load`: a snapshot becomes a data folder beside the live one, by a Redis that loads it; and
+//! `redis.load-here`: the same on this machine, to try it.
 
 use super::look::Info;
 use super::note::{Held, Note};
@@ -15,13 +16,36 @@ use crate::tasks::host::Command;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::progress::telling;
+use crate::tasks::reach::{Makes, Reach};
 use crate::tasks::restored;
 use crate::tasks::source::Source;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
 
-pub struct Load;
+pub struct Load {
+    here: bool,
+}
+
+impl Load {
+    pub const BESIDE: Self = Self { here: false };
+    pub const HERE: Self = Self { here: true };
+}
+
+const SOURCE: InputSpec =
+    InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" };
+const OUTPUTS: &[&str] = &["side", "keys", "expiring", "databases", "sha256", "version"];
+
+static SPEC_HERE: ModuleSpec = ModuleSpec {
+    name: "redis.load-here",
+    summary: "Try a snapshot on this machine: a Redis of its own loads and counts it in a scratch folder",
+    effect: Effect::Costly,
+    inputs: &[super::SERVER, super::SIDE, SOURCE],
+    outputs: OUTPUTS,
+    idempotent: true,
+    undo: "redis.remove-here removes the folder",
+    programs: &["redis-server", "redis-cli", "setsid"],
+};
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "redis.load",
@@ -37,9 +61,9 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: true,
             help: "What the server calls its files: rdb_name, aof_name, aof_dir, databases",
         },
-        InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
+        SOURCE,
     ],
-    outputs: &["side", "keys", "expiring", "databases", "sha256", "version"],
+    outputs: OUTPUTS,
     idempotent: true,
     undo: "redis.remove-side removes the folder",
     programs: &["ssh", "redis-server", "redis-cli", "setsid", "setpriv"],
@@ -49,7 +73,9 @@ static SPEC: ModuleSpec = ModuleSpec {
 struct Input {
     server: ServerId,
     side: String,
-    like: String,
+    #[serde(default)]
+    like: Option<String>,
+    #[serde(default)]
     names: Names,
     source: Source,
 }
@@ -60,17 +86,26 @@ const COPYING: Duration = Duration::from_hours(24);
 #[async_trait::async_trait]
 impl Module for Load {
     fn spec(&self) -> &'static ModuleSpec {
-        &SPEC
+        if self.here { &SPEC_HERE } else { &SPEC }
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        self.here.then_some(Reach::Folders { paths: &["side"] })
+    }
+
+    fn makes(&self) -> Option<Makes> {
+        let (remove, probe) = ("redis.remove-here", "redis.here-gone");
+        self.here.then_some(Makes { what: "folder", named_by: "side", remove, probe })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        settle(load(cx, input).await)
+        settle(load(cx, input, self.here).await)
     }
 
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
         let looking = async {
             let input: Input = read(input)?;
-            let side = Side::of(cx, &input.server, &input.side)?;
+            let side = Side::at(cx, self.here, &input.server, &input.side)?;
             let found = folder_id(&side.home(), &input.side).await?;
             let note = Note::read(cx, &input.side).filter(|note| note.owns(found.as_ref()));
             Ok::<_, Stop>(match note.and_then(|note| note.complete) {
@@ -93,9 +128,9 @@ fn output(input: &Input, held: &Held) -> Values {
     }))
 }
 
-async fn load(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
+async fn load(cx: &TaskContext, input: &Values, here: bool) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let side = Side::of(cx, &input.server, &input.side)?;
+    let side = Side::at(cx, here, &input.server, &input.side)?;
     clear(cx, &side).await?;
     let mut note = make(cx, &side).await?;
     let rdb = side.file(&input.names.rdb_name);
@@ -106,10 +141,10 @@ async fn load(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .next("choose an older backup; to empty a server on purpose, do it by hand")
             .into());
     }
-    let (home, like) = (side.home(), &input.like);
-    home.must("giving the folder its owner", &["chown", "-R", "--reference", like, "--", side.folder()]).await?;
-    home.must("giving the folder its mode", &["chmod", "--reference", like, "--", side.folder()]).await?;
-    let as_owner = side.owner(like).await?;
+    let as_owner = match &input.like {
+        Some(like) => owned_like(&side, like).await?,
+        None => Vec::new(),
+    };
     let info = side.start(&input.names, &as_owner).await?;
     let loaded = compare(&snapshot, &info)?;
     cx.feed.line(format!("{} keys of {} are loaded", info.total().keys, expected(&snapshot)));
@@ -121,6 +156,14 @@ async fn load(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     note.complete = Some(held.clone());
     note.write(cx)?;
     Ok(output(&input, &held))
+}
+
+/// Gives the folder the owner and mode of `like`; words that make a command run as that owner.
+async fn owned_like(side: &Side<'_>, like: &str) -> Result<Vec<String>, Stop> {
+    let home = side.home();
+    home.must("giving the folder its owner", &["chown", "-R", "--reference", like, "--", side.folder()]).await?;
+    home.must("giving the folder its mode", &["chmod", "--reference", like, "--", side.folder()]).await?;
+    side.owner(like).await
 }
 
 /// Removes what an earlier attempt of this run left; anything else under this name is left alone.

@@ -1,6 +1,7 @@
 //! Redis and Valkey: what a server is, snapshots into and out of it, and the change of its data folder in the
 //! order that loses nothing. Nothing here trusts a file that no Redis has loaded.
 
+pub mod here_gone;
 pub mod identity;
 pub mod inspect;
 pub mod load;

@@ -1,4 +1,5 @@
-//! `redis.remove-side`: removes the data folder that this run made beside the live one.
+//! `redis.remove-side`: removes the data folder that this run made beside the live one; `redis.remove-here` the one
+//! on this machine.
 
 use super::note::Note;
 use super::scratch::{Side, folder_id};
@@ -8,10 +9,29 @@ use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{Module, ModuleSpec, Reality};
+use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
 
-pub struct RemoveSide;
+pub struct RemoveSide {
+    here: bool,
+}
+
+impl RemoveSide {
+    pub const BESIDE: Self = Self { here: false };
+    pub const HERE: Self = Self { here: true };
+}
+
+static SPEC_HERE: ModuleSpec = ModuleSpec {
+    name: "redis.remove-here",
+    summary: "End the Redis of a trial on this machine, and remove the folder that this run made for it",
+    effect: Effect::Reversible,
+    inputs: &[super::SERVER, super::SIDE],
+    outputs: &["removed"],
+    idempotent: true,
+    undo: "none; the folder can be made again from the same backup",
+    programs: &["redis-cli", "rm"],
+};
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "redis.remove-side",
@@ -25,21 +45,25 @@ static SPEC: ModuleSpec = ModuleSpec {
 };
 
 #[derive(Deserialize)]
-struct Input {
-    server: ServerId,
-    side: String,
+pub(super) struct Input {
+    pub server: ServerId,
+    pub side: String,
 }
 
 #[async_trait::async_trait]
 impl Module for RemoveSide {
     fn spec(&self) -> &'static ModuleSpec {
-        &SPEC
+        if self.here { &SPEC_HERE } else { &SPEC }
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        self.here.then_some(Reach::Folders { paths: &["side"] })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
         let work = async {
             let input: Input = read(input)?;
-            let side = Side::of(cx, &input.server, &input.side)?;
+            let side = Side::at(cx, self.here, &input.server, &input.side)?;
             if let Some(found) = folder_id(&side.home(), side.folder()).await? {
                 remove(cx, &side, &found).await?;
             }
@@ -51,7 +75,7 @@ impl Module for RemoveSide {
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
         let looking = async {
             let input: Input = read(input)?;
-            let side = Side::of(cx, &input.server, &input.side)?;
+            let side = Side::at(cx, self.here, &input.server, &input.side)?;
             Ok::<_, Stop>(match folder_id(&side.home(), side.folder()).await? {
                 None => Reality::Done(values(json!({ "removed": input.side }))),
                 Some(_) => Reality::NotDone("the folder is still there".to_owned()),

@@ -3,8 +3,8 @@
 
 use super::look::{BETWEEN, Info};
 use super::wire;
-use crate::model::estate::{Host, Server, ServerHome};
-use crate::model::id::ServerId;
+use crate::model::estate::{Host, Server, ServerHome, Via};
+use crate::model::id::{HostId, ServerId};
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
@@ -12,6 +12,7 @@ use crate::tasks::host::Command;
 use crate::tasks::input::Stop;
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::pair::home::{Home, listed};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Longest path of a Unix socket, less its final zero.
@@ -20,7 +21,7 @@ const LOADING: &str = "12h";
 const REWRITING: &str = "6h";
 
 /// Names that a server gives its files.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Names {
     pub rdb_name: String,
     pub aof_name: String,
@@ -29,10 +30,18 @@ pub struct Names {
     pub databases: Option<u64>,
 }
 
+impl Default for Names {
+    /// As Redis itself has them.
+    fn default() -> Self {
+        let [rdb_name, aof_name, aof_dir] = ["dump.rdb", "appendonly.aof", "appendonlydir"].map(str::to_owned);
+        Self { rdb_name, aof_name, aof_dir, databases: None }
+    }
+}
+
 pub struct Side<'a> {
     cx: &'a TaskContext,
     server: &'a Server,
-    host: &'a Host,
+    host: Cow<'a, Host>,
     place: ServerHome,
 }
 
@@ -53,11 +62,37 @@ pub async fn folder_id(home: &Home<'_>, path: &str) -> Result<Option<String>, St
 }
 
 impl<'a> Side<'a> {
-    pub fn of(cx: &'a TaskContext, server: &ServerId, folder: &str) -> Result<Self, Failure> {
+    fn of(cx: &'a TaskContext, server: &ServerId, folder: &str) -> Result<Self, Failure> {
         let server = wire::server(cx, server)?;
         let home = Home::of(cx, server)?;
         let place = ServerHome { data_dir: folder.to_owned(), ..home.place.clone() };
-        let side = Self { cx, server, host: home.host, place };
+        Self { cx, server, host: Cow::Borrowed(home.host), place }.with_a_socket()
+    }
+
+    /// The one or the other.
+    pub fn at(cx: &'a TaskContext, here: bool, server: &ServerId, folder: &str) -> Result<Self, Failure> {
+        if here { Self::here(cx, server, folder) } else { Self::of(cx, server, folder) }
+    }
+
+    /// On this machine, wherever the server lives, with the programs of this machine.
+    fn here(cx: &'a TaskContext, server: &ServerId, folder: &str) -> Result<Self, Failure> {
+        let server = wire::server(cx, server)?;
+        let host = Host { id: HostId::from("this machine"), via: Via::Local, run_as: Vec::new() };
+        let place = ServerHome {
+            host: host.id.clone(),
+            data_dir: folder.to_owned(),
+            bin_dir: None,
+            log: None,
+            start_options: Vec::new(),
+            replication_user: None,
+            start: Vec::new(),
+            stop: Vec::new(),
+        };
+        Self { cx, server, host: Cow::Owned(host), place }.with_a_socket()
+    }
+
+    fn with_a_socket(self) -> Result<Self, Failure> {
+        let side = self;
         if side.socket().len() > SOCKET_BYTES {
             return Err(Failure::new(format!("the path {} is too long for a socket", escaped(&side.socket())))
                 .means("no Redis can be spoken to in that folder; nothing was done")
@@ -67,7 +102,7 @@ impl<'a> Side<'a> {
     }
 
     pub fn home(&self) -> Home<'_> {
-        Home { cx: self.cx, server: self.server, host: self.host, place: &self.place }
+        Home { cx: self.cx, server: self.server, host: &self.host, place: &self.place }
     }
 
     pub fn folder(&self) -> &str {
@@ -108,7 +143,7 @@ impl<'a> Side<'a> {
     pub async fn start(&self, names: &Names, as_owner: &[String]) -> Result<Info, Stop> {
         let home = self.home();
         let version = home.run(home.program("redis-server", &["--version"])).await?;
-        let version = version.success("redis-server --version", self.host)?.text();
+        let version = version.success("redis-server --version", &self.host)?.text();
         let (log, socket, pid) = (self.log(), self.socket(), self.file("relight.pid"));
         let databases = names.databases.unwrap_or(16).clamp(1, 1 << 20).to_string();
         let mut settings = vec![
@@ -138,7 +173,7 @@ impl<'a> Side<'a> {
         command.argv.splice(0..0, front);
         home.run(command.within(Duration::from_mins(1)))
             .await?
-            .success("starting a Redis beside the live one", self.host)?;
+            .success("starting a Redis beside the live one", &self.host)?;
         self.until(LOADING, "it has not loaded the snapshot yet", |info| !info.is_on("loading")).await
     }
 
@@ -200,7 +235,7 @@ impl<'a> Side<'a> {
         let (home, socket) = (self.home(), self.socket());
         let args: Vec<&str> = ["-s", socket.as_str()].into_iter().chain(words.iter().copied()).collect();
         let said = home.run(home.program("redis-cli", &args)).await?;
-        Ok(said.success("speaking to the Redis beside the live one", self.host)?.text())
+        Ok(said.success("speaking to the Redis beside the live one", &self.host)?.text())
     }
 
     /// Ends it, whether it was of this attempt or of one whose runner died; its own files go with it.
