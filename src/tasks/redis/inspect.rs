@@ -131,7 +131,8 @@ async fn source(cx: &TaskContext, asset: &Asset, server: &Server) -> Result<Valu
 async fn scratch(cx: &TaskContext, asset: &Asset, server: &Server) -> Result<Values, Stop> {
     let path = asset.drill.as_ref().and_then(|drill| drill.path.as_ref()).and_then(|path| path.to_str());
     let path = path.ok_or_else(|| {
-        let next = "add `drill = { path = \"…\" }`, a folder of this machine that is not there yet, and make a new plan";
+        let next =
+            "add `drill = { path = \"…\" }`, a folder of this machine that is not there yet, and make a new plan";
         refused(format!("asset `{}` has no place for drills", asset.id), next)
     })?;
     let side = Side::at(cx, true, &server.id, path)?;
