@@ -1,9 +1,9 @@
 //! The command line.
 
 use super::commands::{
-    another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor, handover,
-    health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show, verify,
-    watch, window,
+    amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor,
+    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show,
+    verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -78,6 +78,7 @@ pub enum Command {
     Resume(resume::Args),
     Handover(handover::Args),
     AnotherPoint(another_point::Args),
+    Amend(amend::Args),
     Approve(approve::Args),
     Approver(approver::Args),
     Runs(runs::Args),

@@ -2,9 +2,9 @@
 
 use super::args::{Cli, Command};
 use super::commands::{
-    another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo, doctor,
-    handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner, runs, show,
-    verify, watch, window,
+    amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo,
+    doctor, handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner,
+    runs, show, verify, watch, window,
 };
 use super::log;
 use super::output::Output;
@@ -70,6 +70,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Resume(args)) => resume::run(globals, args, &mut out).await?,
         Some(Command::Handover(args)) => handover::run(globals, args, &mut out).await?,
         Some(Command::AnotherPoint(args)) => another_point::run(globals, args, &mut out).await?,
+        Some(Command::Amend(args)) => amend::run(globals, args, &mut out).await?,
         Some(Command::Approve(args)) => approve::run(globals, args, &mut out).await?,
         Some(Command::Approver(args)) => approver::run(args, &mut out)?,
         Some(Command::Runs(args)) => runs::run(globals, args, &mut out).await?,

@@ -273,6 +273,18 @@ pub enum EventKind {
     DecisionOverdue {
         step: StepId,
     },
+    /// There is more time to decide.
+    DecisionPostponed {
+        until: Timestamp,
+        reason: String,
+    },
+    /// From its next attempt on the step has another time limit than the plan gives it, in seconds.
+    TimeLimitAmended {
+        step: StepId,
+        before: u64,
+        after: u64,
+        reason: String,
+    },
     /// In place of committing: what was done from `back_to` on is taken back, and then done anew by this plan.
     AnotherPointChosen {
         back_to: StepId,

@@ -57,6 +57,8 @@ pub struct Amendment {
     pub by: Actor,
     pub why: String,
     pub changes: Vec<Change>,
+    /// Number of the last question that had been put by then.
+    pub asked: u64,
 }
 
 /// One value before and after.

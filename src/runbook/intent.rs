@@ -1,8 +1,10 @@
 //! What an operator may ask of a run.
 
 use super::plan::Plan;
+use crate::model::id::StepId;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "intent", rename_all = "kebab-case")]
@@ -36,6 +38,18 @@ pub enum Intent {
     /// At the commit point, instead of committing: take back what the runbook says, and do it anew by this plan.
     AnotherPoint {
         plan: Box<Plan>,
+        reason: String,
+    },
+    /// More time to decide at the commit point.
+    Postpone {
+        until: Timestamp,
+        reason: String,
+    },
+    /// Another time limit for the next attempts of a step.
+    LimitTime {
+        step: StepId,
+        #[serde(with = "crate::model::objective::seconds")]
+        limit: Duration,
         reason: String,
     },
     /// A remark for the journal.

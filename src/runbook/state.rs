@@ -16,6 +16,7 @@ use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -193,6 +194,8 @@ pub struct StepRecord {
     pub attempt: u32,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
+    /// Its time limit, where that was amended.
+    pub limit: Option<Duration>,
     /// Outcome of the last attempt.
     pub outcome: Option<TaskOutcome>,
     /// Why it stands as it does, for blocked, skipped, unknown…
@@ -221,6 +224,7 @@ impl StepRecord {
             attempt: 0,
             started_at: None,
             ended_at: None,
+            limit: None,
             outcome: None,
             why: None,
             identity: None,

@@ -183,6 +183,7 @@ actions! {
     RunNote "run.note" Run ["n"] 6 RunAlive "note" "Put a remark into the journal.";
     RunResume "run.revive" Run ["u"] 2 RunLost "bring back" "Start the lost runner of this run again.";
     RunAnother "run.another-point" Run ["o"] 4 Provisional "another point" "At a commit point: take the recovery back, and do it anew with another value.";
+    RunAmend "run.amend" Run ["e"] 0 RunLive "amend" "Give a step another time limit, or put a decision off, with a reason.";
     RunHandover "run.handover" Run ["H"] 6 RunAlive "hand over" "Give the run to another operator, take it from one who offers it, or relieve one who is gone.";
     RunTakeOver "run.take-over" Run ["t"] 2 Away "take over" "Bring a run here that another machine holds, with a reason.";
     RunClose "run.close" Run ["c"] 7 Nothing "list of runs" "Stop following this run; it goes on.";

@@ -156,6 +156,19 @@ async fn hostile_archives_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_nothing_is_no_recovery() {
+    let uploads = Uploads::with(Place::Bucket).await;
+    let production = uploads.production();
+    let flat = uploads.path("flat");
+    std::fs::create_dir_all(flat.join("no/files")).unwrap();
+    uploads.put(&gzip(&archive(&flat)));
+    let mut run = begun(&uploads).await;
+    let said = stopped_at(&mut run, "unpack").await;
+    assert!(said.contains("nothing was unpacked") && said.contains("would empty the live one"), "{said}");
+    taken_back(&uploads, &mut run, &production).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_archive_is_refused() {
     let uploads = Uploads::with(Place::Bucket).await;
     let whole = gzip(&archive(&uploads.live()));

@@ -59,6 +59,15 @@ async fn a_recovery_that_does_not_please_is_led_to_another_point() {
     assert!(text.contains("provisional"), "{text}");
     assert_eq!(uploads.production(), damaged, "time commits nothing");
 
+    let (code, text) =
+        relight(&uploads, &["amend", "latest", "--decide-within", "1h", "--reason", "its owner is asked"]);
+    assert_eq!(code, 0, "{text}");
+    line.until("the decision is put off by");
+    let (code, text) = relight(&uploads, &["runs"]);
+    assert!(code == 0 && !text.contains("overdue"), "{code} {text}");
+    let (code, text) = relight(&uploads, &["amend", "latest", "--time-limit", "prove=1h", "--reason", "why"]);
+    assert!(code == 64 && text.contains("its time is over"), "{code} {text}");
+
     let (code, text) = relight(&uploads, &["another-point", "latest", "--set", "strip=1", "--reason", "why"]);
     assert!(code != 0 && text.contains("does not let `strip` change"), "{code} {text}");
     let chosen = ["another-point", "latest", "--set", &format!("backup={OLDER}"), "--reason", "this one is bad, too"];
@@ -85,7 +94,14 @@ async fn a_recovery_that_does_not_please_is_led_to_another_point() {
     assert_eq!(uploads.beside(), [aside], "nothing of the first recovery is left");
 
     let (_, report) = relight(&uploads, &["report", "latest"]);
-    for wanted in ["## Commit", "- committed ", "## Amendments", "this one is bad, too", "taken back to prove"] {
+    for wanted in [
+        "## Commit",
+        "- committed ",
+        "## Amendments",
+        "this one is bad, too",
+        "taken back to prove",
+        "its owner is asked",
+    ] {
         assert!(report.contains(wanted), "no `{wanted}` in {report}");
     }
     let (code, text) = relight(&uploads, &["journal", "verify"]);

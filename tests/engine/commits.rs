@@ -195,3 +195,54 @@ fn away_from_a_commit_point_no_other_point_is_taken() {
     rig.wish(Intent::AnotherPoint { plan, reason: "why".to_owned() });
     rig.holds("refused").unwrap();
 }
+
+#[test]
+fn a_decision_is_put_off_and_never_hurried() {
+    let mut rig = scenario(UP_TO_COMMIT);
+    rig.play("postpone", "60");
+    rig.holds("refused").unwrap();
+    rig.play("wait", "8000");
+    assert!(rig.engine.state().provisional.as_ref().unwrap().overdue_at.is_some());
+    rig.play("postpone", "600");
+    let state = rig.engine.state();
+    assert!(state.overdue(crate::rig::at(rig.seconds)).is_none() && state.due_at().is_some());
+    assert_eq!(state.amendments.len(), 1);
+    rig.play("wait", "700");
+    let alarms = rig.events.iter().filter(|e| matches!(e.kind, EventKind::DecisionOverdue { .. })).count();
+    assert_eq!(alarms, 2, "it alarms again");
+}
+
+#[test]
+fn an_amended_time_limit_holds_from_the_next_attempt_on() {
+    let mut rig = scenario("steps make fill\nstart\narm\nyes -> >run:make");
+    rig.play("limit", "make 60");
+    rig.holds("refused").unwrap();
+    rig.play("limit", "fill 90");
+    rig.play("done", "");
+    rig.play("yes", "");
+    let timeout = rig.orders.iter().rev().find_map(|order| match order {
+        relight::runbook::Order::StartTask { timeout, .. } => Some(timeout.as_secs()),
+        _ => None,
+    });
+    assert_eq!((rig.holds(">run:fill"), timeout), (Ok(()), Some(90)));
+    for wrong in ["nothing 60", "make 60", "fill 0"] {
+        rig.play("limit", wrong);
+        assert!(rig.refused.is_some(), "{wrong}");
+    }
+    assert_eq!(rig.engine.state().amendments[0].changes[0].words(), "time limit of fill: 10m -> 1m 30s");
+}
+
+#[test]
+fn an_amendment_voids_what_others_have_approved() {
+    let mut rig = scenario("steps risky fill\nstart\narm -> ?approval");
+    rig.play("approve", "grace");
+    let code = |rig: &Rig| rig.engine.state().question.as_ref().map(|question| question.number);
+    let before = code(&rig);
+    rig.play("limit", "fill 60");
+    rig.holds("?approval").unwrap();
+    assert!(code(&rig) > before, "it is asked for anew");
+    assert!(rig.engine.state().steps[0].approvals.is_empty());
+    rig.play("approve", "grace");
+    rig.play("approve", "linus");
+    rig.holds(">identify-to-ask:risky").unwrap();
+}

@@ -46,6 +46,16 @@ fn mistakes_are_named_with_line_and_suggestion() {
         ("retry = 1", "retry = 99", "at most 10"),
         ("attest = \"", "ask = \"x\"\nattest = \"", "exactly one of"),
         ("id = \"test\"", "id = \"other\"", "differs from the file's name"),
+        (
+            "[[steps.post]]\ntitle = \"It stands\"\nuse = \"test.look\"\nexpect = { seen = { at_least = \"{{ resolve.seen.seen }}\" } }",
+            "post = []",
+            "names nothing that must hold",
+        ),
+        (
+            "[[steps.stop_if]]\ntitle = \"Too little room\"\nuse = \"test.look\"\nwhen = { seen = { below = \"{{ resolve.seen.seen }}\" } }",
+            "stop_if = []",
+            "names no condition",
+        ),
         ("commit_point = true", "", "the step is no commit point"),
         ("decide_within = \"2h\"", "decide_within = \"2ms\"", "lie between 1s and 30d"),
         ("back_to = \"make\"", "back_to = \"mak\"", "did you mean `make`"),

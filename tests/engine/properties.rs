@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use relight::event::{EventKind, Purpose};
 use relight::runbook::{Mode, Order, StepState};
 
-const WORDS: [(&str, &str); 43] = [
+const WORDS: [(&str, &str); 46] = [
     ("start", ""),
     ("arm", ""),
     ("arm", "5"),
@@ -52,6 +52,9 @@ const WORDS: [(&str, &str); 43] = [
     ("crash", ""),
     ("another", "other"),
     ("another", "orders"),
+    ("postpone", "9000"),
+    ("limit", "fill 30"),
+    ("limit", "risky 90"),
 ];
 
 /// Words that make sense now: an end fits the task in flight, an answer needs a question.

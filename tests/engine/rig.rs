@@ -384,6 +384,15 @@ impl Rig {
             "accept" => self.answer(Answer::AcceptDrift { reason: text }),
             "again" => self.answer(Answer::LookAgain),
             "undo" => self.answer(Answer::Undo),
+            "postpone" => {
+                let until = at(self.seconds + rest.parse::<i64>().unwrap());
+                self.wish(Intent::Postpone { until, reason: "test".to_owned() });
+            }
+            "limit" => {
+                let (step, seconds) = rest.split_once(' ').unwrap();
+                let limit = std::time::Duration::from_secs(seconds.parse().unwrap());
+                self.wish(Intent::LimitTime { step: StepId::from(step), limit, reason: "test".to_owned() });
+            }
             "another" => {
                 let plan = &self.engine.state().plan;
                 let steps: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();

@@ -14,7 +14,7 @@ use relight::runbook::{Confirm, Mode, Order, Plan, PlannedStep};
 use relight::runner::flight::Limits;
 use relight::runner::ledger::Heed;
 use serde::Deserialize as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,8 @@ pub struct Hands {
     /// The approval that was asked for last, and who has given it.
     approval: Option<(StepId, ApprovalRequest, BTreeSet<String>)>,
     undoing: bool,
+    /// Time limits that were amended.
+    limits: BTreeMap<StepId, Duration>,
     /// The plan that takes the place of the one in force, once all is taken back.
     next: Option<Arc<Plan>>,
     /// The step whose proof stands.
@@ -97,6 +99,7 @@ impl Hands {
             people: BTreeSet::from(["ada".to_owned()]),
             approval: None,
             undoing: false,
+            limits: BTreeMap::new(),
             next: None,
             proof: None,
             declared: vec![],
@@ -199,6 +202,11 @@ impl Hands {
                     self.wrong(format!("{step} counts as undone, and something of it remains"));
                 }
             }
+            EventKind::TimeLimitAmended { step, after, .. } => {
+                self.approval = None;
+                self.limits.insert(step.clone(), Duration::from_secs(*after));
+            }
+            EventKind::DecisionPostponed { .. } => self.approval = None,
             EventKind::AnotherPointChosen { plan, .. } => self.next = Plan::deserialize(plan).ok().map(Arc::new),
             EventKind::WentBack { back_to, .. } => self.went_back(back_to),
             EventKind::StepUndoneByHand { step, .. } => {
@@ -324,6 +332,10 @@ impl Hands {
         }
         let plan = Arc::clone(&self.plan);
         self.is_planned(&plan.steps[place], purpose, task);
+        let amended = self.limits.get(step).filter(|_| matches!(purpose, Purpose::Run | Purpose::Undo));
+        if amended.is_some_and(|limit| *limit != timeout) {
+            self.wrong(format!("{step} starts with {timeout:?}, and its limit was amended"));
+        }
         self.may_start(place, purpose);
         let flight = match self.world.start(&mut self.dice, place, purpose) {
             Ok(flight) => flight,

@@ -35,6 +35,14 @@ pub fn random(dice: &mut Dice, state: &RunState, now: Timestamp) -> Intent {
         }
         return Intent::AnotherPoint { plan, reason: text };
     }
+    if dice.percent(3) {
+        let step = state.plan.steps[dice.below(state.plan.steps.len())].id.clone();
+        let limit = std::time::Duration::from_secs(dice.pick(&[1, 60, 6000]));
+        return Intent::LimitTime { step, limit, reason: text };
+    }
+    if dice.percent(if state.is_provisional() { 10 } else { 1 }) {
+        return Intent::Postpone { until: now + armed_for, reason: text };
+    }
     match dice.below(20) {
         0 => Intent::Start { plan_digest: state.plan.digest.clone() },
         1 => Intent::Start { plan_digest: "0".repeat(64) },

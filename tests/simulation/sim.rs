@@ -256,11 +256,13 @@ impl<'a> Sim<'a> {
             use EventKind::{
                 AbortRequested, AnotherPointChosen, Answered, Armed, Disarmed, NoteAdded, Paused, Resumed, RunStarted,
             };
+            use EventKind::{DecisionPostponed, TimeLimitAmended};
             event.actor.name == name
                 && match &event.kind {
                     Answered { refused, .. } => refused.is_none(),
                     AbortRequested { .. } | Armed { .. } | Disarmed { .. } | NoteAdded { .. } => true,
                     Paused { .. } | Resumed | RunStarted | AnotherPointChosen { .. } => true,
+                    DecisionPostponed { .. } | TimeLimitAmended { .. } => true,
                     _ => false,
                 }
         });

@@ -1,5 +1,6 @@
 //! One subcommand per file: its arguments and what it prints.
 
+pub mod amend;
 pub mod another_point;
 pub mod approve;
 pub mod approver;

@@ -9,6 +9,7 @@ use crate::runbook::commit::Change;
 use crate::runbook::{Answer, Plan, Question, RunStatus};
 use serde::Deserialize as _;
 use serde_json::Value;
+use std::time::Duration;
 
 /// What an event means to someone who follows the run; `None` for bookkeeping between two facts. The text is
 /// safe for a terminal.
@@ -62,6 +63,10 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
             Tone::Critical,
             "OVERDUE: the time to decide has passed; the run holds, recovered and not committed".to_owned(),
         ),
+        EventKind::DecisionPostponed { until, reason } => {
+            let until = until.format("%Y-%m-%d %H:%M:%S UTC");
+            (Tone::Warning, format!("the decision is put off by {by} until {until}: {reason}"))
+        }
         EventKind::AnotherPointChosen { back_to, reason, changes, plan_digest, .. } => {
             let changes: Vec<String> =
                 changes.iter().filter_map(|change| Change::deserialize(change).ok()).map(|c| c.words()).collect();
@@ -144,6 +149,10 @@ fn step_sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         }
         EventKind::DebtSettled { step } => (Tone::Good, step, "what it made was seen gone".to_owned()),
         EventKind::StepUndone { step } => (Tone::Good, step, "undone".to_owned()),
+        EventKind::TimeLimitAmended { step, before, after, reason } => {
+            let span = |seconds: u64| humantime::format_duration(Duration::from_secs(seconds));
+            (Tone::Warning, step, format!("its time limit is {}, not {}: {reason}", span(*after), span(*before)))
+        }
         EventKind::StepUndoneByHand { step, evidence } => {
             (Tone::Warning, step, format!("taken back by hand: {evidence}"))
         }

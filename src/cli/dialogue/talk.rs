@@ -270,6 +270,8 @@ fn records(event: &EventKind, intent: &Intent) -> bool {
         | (Intent::Resume, EventKind::Resumed)
         | (Intent::Abort { .. }, EventKind::AbortRequested { .. })
         | (Intent::AnotherPoint { .. }, EventKind::AnotherPointChosen { .. })
+        | (Intent::Postpone { .. }, EventKind::DecisionPostponed { .. })
+        | (Intent::LimitTime { .. }, EventKind::TimeLimitAmended { .. })
         | (Intent::Note { .. }, EventKind::NoteAdded { .. })
         | (Intent::OfferHandover { .. }, EventKind::HandoverOffered { .. })
         | (Intent::WithdrawHandover, EventKind::HandoverWithdrawn)

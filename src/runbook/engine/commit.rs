@@ -4,9 +4,8 @@ use super::advance::At;
 use super::evolve::ReplayError;
 use super::words;
 use crate::event::{Event, EventKind};
-use crate::model::actor::Actor;
 use crate::model::time::Timestamp;
-use crate::runbook::commit::{Amendment, Change, Provisional, Turn, successor};
+use crate::runbook::commit::{Change, Provisional, Turn, successor};
 use crate::runbook::plan::{DigestMismatch, Plan, PlannedStep};
 use crate::runbook::state::{RunState, StepRecord, StepState};
 use serde::Deserialize as _;
@@ -73,18 +72,9 @@ impl RunState {
                 let changes = changes.iter().filter_map(|change| Change::deserialize(change).ok()).collect();
                 let Ok(next) = Plan::deserialize(plan) else { return };
                 self.turn = Some(Turn { back_to: back_to.clone(), next: Arc::new(next) });
-                self.amend(event.at, &event.actor, reason, changes);
+                self.amend(event, reason, changes);
             }
             _ => {}
-        }
-    }
-
-    /// Keeps what changed. Whoever approved, approved the run as it was.
-    fn amend(&mut self, at: Timestamp, by: &Actor, why: &str, changes: Vec<Change>) {
-        self.amendments.push(Amendment { at, by: by.clone(), why: why.to_owned(), changes });
-        for record in &mut self.steps {
-            record.approvals.clear();
-            record.approved = None;
         }
     }
 }

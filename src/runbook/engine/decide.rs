@@ -2,7 +2,7 @@
 
 use super::machine::Input;
 use super::words;
-use super::{answer, approval, commit, handover, lease};
+use super::{amend, answer, approval, commit, handover, lease};
 use crate::event::{EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
@@ -23,6 +23,9 @@ pub struct First {
 impl First {
     fn one(kind: EventKind) -> Self {
         Self { events: vec![kind], refused: None }
+    }
+    fn of(wished: Result<EventKind, String>) -> Self {
+        wished.map_or_else(Self::refused, Self::one)
     }
     fn refused(why: impl Into<String>) -> Self {
         Self { events: Vec::new(), refused: Some(why.into()) }
@@ -110,10 +113,7 @@ fn wish(state: &RunState, actor: &Actor, intent: &Intent, now: Timestamp) -> Fir
         return First::refused(why);
     }
     if let Intent::Note { text } = intent {
-        return match text_of(text, "write a remark") {
-            Ok(text) => First::one(EventKind::NoteAdded { text }),
-            Err(why) => First::refused(why),
-        };
+        return First::of(text_of(text, "write a remark").map(|text| EventKind::NoteAdded { text }));
     }
     if state.status.is_over() {
         return First::refused(format!("the run is over: {}", state.status.word()));
@@ -124,17 +124,13 @@ fn wish(state: &RunState, actor: &Actor, intent: &Intent, now: Timestamp) -> Fir
         Intent::OfferHandover { .. }
         | Intent::WithdrawHandover
         | Intent::TakeHandover { .. }
-        | Intent::Relieve { .. } => match handover::wish(state, actor, intent) {
-            Ok(kind) => First::one(kind),
-            Err(why) => First::refused(why),
-        },
+        | Intent::Relieve { .. } => First::of(handover::wish(state, actor, intent)),
         _ if state.abort.is_some() => First::refused("the run is being aborted"),
         Intent::Start { plan_digest } => start(state, plan_digest),
         Intent::Arm { reason, incident, until } => arm(reason, incident.as_deref(), *until, now),
-        Intent::AnotherPoint { plan, reason } => match commit::another(state, plan, reason, now) {
-            Ok(kind) => First::one(kind),
-            Err(why) => First::refused(why),
-        },
+        Intent::AnotherPoint { plan, reason } => First::of(commit::another(state, plan, reason, now)),
+        Intent::Postpone { until, reason } => First::of(amend::postponed(state, *until, reason, now)),
+        Intent::LimitTime { step, limit, reason } => First::of(amend::time_limit(state, step, *limit, reason)),
         Intent::Disarm if state.armed.is_none() => First::refused("the run is read-only already"),
         Intent::Disarm => First::one(EventKind::Disarmed { why: "the operator disarmed it".to_owned() }),
         Intent::Pause { .. } if state.started_at.is_none() => First::refused("the run has not begun"),

@@ -125,6 +125,7 @@ impl RunState {
                 self.handover_event(event);
                 self.debt_event(event);
                 self.commit_event(event);
+                self.amend_event(event);
                 self.question_event(event);
                 self.step_event(event);
                 vec![]
@@ -165,7 +166,8 @@ impl RunState {
         task: &TaskSpec,
     ) -> Vec<Order> {
         let planned = self.plan.step(step);
-        let limit = planned.map_or(LOOK_LIMIT, |planned| planned.timeout);
+        let amended = self.step(step).and_then(|record| record.limit);
+        let limit = amended.or(planned.map(|planned| planned.timeout)).unwrap_or(LOOK_LIMIT);
         let probing = planned.and_then(|planned| planned.post.as_ref()).map_or(LOOK_LIMIT, |post| post.within);
         self.working = Some(Working { step: step.clone(), attempt, purpose, since: event.at });
         if let Some(record) = self.record(step) {

@@ -8,6 +8,7 @@
 mod abort;
 mod about;
 mod advance;
+mod amend;
 mod answer;
 mod approval;
 mod ask;

@@ -76,6 +76,7 @@ impl RunState {
             if anew {
                 *record = StepRecord {
                     attempt: record.attempt,
+                    limit: record.limit,
                     reality: (record.attempt > 0)
                         .then(|| Reality::NotDone("it was taken back, to go to another point".to_owned())),
                     ..StepRecord::pending(record.id.clone())

@@ -29,11 +29,19 @@ const MAX_PROBES: usize = 8;
 /// `[[steps.post]]`, `stable_for` and `holds_within` of a step.
 pub fn post(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<PostTemplate> {
     let place = fields.key_place("post");
-    let probes = fields.tables("post", |fields| probe(fields, scope, "expect"));
+    let mut written = 0;
+    let probes = fields.tables("post", |fields| {
+        written += 1;
+        probe(fields, scope, "expect")
+    });
     let Some(place) = place else {
         fields.forbid(&["stable_for", "holds_within"], "the step has no [[steps.post]] that must hold");
         return None;
     };
+    if written == 0 {
+        let message = "`post` names nothing that must hold: of nothing it cannot be said that it holds";
+        fields.report(Problem::at(&place, message).help("write a [[steps.post]] table, or leave `post` out"));
+    }
     if probes.len() > MAX_PROBES {
         fields.report(Problem::at(&place, format!("at most {MAX_PROBES} probes")));
     }
@@ -45,7 +53,9 @@ pub fn post(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<PostTemplate> 
 /// `[[steps.stop_if]]` and `watch_every` of a step.
 pub fn stop_if(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<WatchTemplate> {
     let place = fields.key_place("stop_if");
+    let mut written = 0;
     let probes = fields.tables("stop_if", |fields| {
+        written += 1;
         let read = probe(fields, scope, "when");
         if fields.key_place("when").is_none() {
             let message = "a condition on which the step stops needs `when`: what must be seen for that";
@@ -57,6 +67,10 @@ pub fn stop_if(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<WatchTempla
         fields.forbid(&["watch_every"], "the step has no [[steps.stop_if]] that is watched");
         return None;
     };
+    if written == 0 {
+        let message = "`stop_if` names no condition: nothing would stop the step";
+        fields.report(Problem::at(&place, message).help("write a [[steps.stop_if]] table, or leave `stop_if` out"));
+    }
     if probes.len() > MAX_PROBES {
         fields.report(Problem::at(&place, format!("at most {MAX_PROBES} conditions")));
     }

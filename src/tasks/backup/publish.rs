@@ -91,7 +91,9 @@ impl Module for Publish {
                     }
                 }
             }
-            Ok::<_, Stop>(if missing.is_empty() {
+            Ok::<_, Stop>(if input.places.is_empty() {
+                Reality::NotDone("there is no place to publish to".to_owned())
+            } else if missing.is_empty() {
                 Reality::Done(output(&input.places, &made))
             } else {
                 Reality::NotDone(format!("not there yet: {}; what is there stays", missing.join(", ")))

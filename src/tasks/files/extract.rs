@@ -144,6 +144,9 @@ async fn extract(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let finished = tokio::task::spawn_blocking(move || unpacker.finish()).await;
     let (tally, defused) = finished.map_err(|error| Failure::new(format!("the unpacking thread broke: {error}")))??;
     place.sync()?;
+    if tally.files + tally.links == 0 {
+        return Err(nothing(seen.members.load(Ordering::Relaxed)).into());
+    }
     cx.feed.line(format!("{} files, {}", tally.files, ByteCount(tally.bytes)));
     if defused > 0 {
         cx.feed.line(format!("set-user and set-group bits of {defused} files were left out"));
@@ -151,6 +154,14 @@ async fn extract(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     note.complete = Some(tally.clone());
     note.write(cx)?;
     Ok(output(&input, &tally, defused))
+}
+
+/// A backup that holds no file is not restored: it would empty the live folder.
+fn nothing(members: u64) -> Failure {
+    Failure::new("nothing was unpacked: no file and no link")
+        .evidence(format!("the backup has {members} members, all of them folders"))
+        .means("the new folder is empty; swapped in, it would empty the live one")
+        .next("choose another backup; to empty a folder on purpose, do it by hand")
 }
 
 fn output(input: &Input, tally: &Tally, defused: u64) -> Values {

@@ -1,5 +1,6 @@
 //! Dialogs: focus starts on Cancel, and Enter never confirms anything that changes the world.
 
+mod amend;
 mod another;
 mod approval;
 mod arm;
@@ -13,6 +14,7 @@ pub mod quit;
 mod reason;
 mod typing;
 
+pub use amend::AmendDialog;
 pub use another::AnotherDialog;
 pub use approval::ApprovalDialog;
 pub use arm::ArmDialog;

@@ -216,6 +216,10 @@ pub fn sentence(kind: &EventKind) -> (String, Role) {
         K::OperatorRelieved { from, reason } => (format!("relieved {from}: {reason}"), Role::Warning),
         K::RunProvisional { .. } => ("recovered, not committed".to_owned(), Role::Strong),
         K::DecisionOverdue { .. } => ("the decision is overdue; the run holds".to_owned(), Role::Critical),
+        K::DecisionPostponed { reason, .. } => (format!("the decision is put off: {reason}"), Role::Warning),
+        K::TimeLimitAmended { step, after, reason, .. } => {
+            (format!("{step}: time limit {after} s from now on: {reason}"), Role::Warning)
+        }
         K::AnotherPointChosen { back_to, reason, .. } => {
             (format!("another point chosen, back to {back_to}: {reason}"), Role::Warning)
         }

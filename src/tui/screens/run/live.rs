@@ -7,7 +7,8 @@ use crate::session::{Request, RunView};
 use crate::tui::action::Act;
 use crate::tui::canvas::{Canvas, Hit, span};
 use crate::tui::dialogs::{
-    AnotherDialog, ConfirmDialog, OfferDialog, Purpose, QuestionDialog, ReasonDialog, ReasonKind, TakeDialog,
+    AmendDialog, AnotherDialog, ConfirmDialog, OfferDialog, Purpose, QuestionDialog, ReasonDialog, ReasonKind,
+    TakeDialog,
 };
 use crate::tui::screen::{Ask, Cx, Reaction};
 use crate::tui::theme::Role;
@@ -169,6 +170,7 @@ impl LiveRun {
             | Act::RunNote
             | Act::RunHandover
             | Act::RunAnother
+            | Act::RunAmend
             | Act::RunResume
             | Act::RunClose => return command(act, run, cx),
             Act::RunTakeOver => {
@@ -248,6 +250,7 @@ fn command(act: Act, run: &RunView, cx: &Cx) -> Reaction {
         Act::RunAbort => reason(ReasonKind::Abort),
         Act::RunNote => reason(ReasonKind::Note),
         Act::RunHandover => handover(run, cx),
+        Act::RunAmend => Reaction::Push(Box::new(AmendDialog::open(&run.state))),
         Act::RunAnother => {
             AnotherDialog::open(&run.state).map_or(Reaction::Handled, |dialog| Reaction::Push(Box::new(dialog)))
         }

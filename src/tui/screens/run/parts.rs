@@ -270,6 +270,9 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
         let from = format::counted(u64::from(runs), "run", "runs");
         doc.fact("takes", format!("{p50} (p50), {p90} (p90) in {from}"), Role::Base);
     }
+    if let Some(limit) = record.limit {
+        doc.fact("time limit", format!("{}, amended", humantime::format_duration(limit)), Role::Warning);
+    }
     if let Some(why) = &record.why {
         doc.fact("because", why.clone(), role);
     }
