@@ -49,15 +49,15 @@ async fn killed_at(step: &str, held: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_snapshot_is_loaded() {
-    killed_at("load", "load").await;
+    Box::pin(killed_at("load", "load")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_stops() {
-    killed_at("swap", "stop").await;
+    Box::pin(killed_at("swap", "stop")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_starts() {
-    killed_at("swap", "start").await;
+    Box::pin(killed_at("swap", "start")).await;
 }

@@ -45,3 +45,16 @@ async fn one_of_a_newer_version() {
     };
     refused(newer, "load", "RDB format version").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_would_fill_the_memory_of_the_live_server() {
+    let huge = |bytes: &mut Vec<u8>| {
+        let name = b"\xfa\x08used-mem";
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+        assert_eq!(bytes[at], 0xc2, "a number of 32 bits");
+        bytes.splice(at..at + 5, *b"\x0f123456789012345");
+        let from = bytes.len() - 8;
+        bytes[from..].fill(0);
+    };
+    refused(huge, "load", "the memory of host").await;
+}

@@ -179,6 +179,13 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .into());
     };
     home.run(home.program("redis-server", &["--version"])).await?.success("redis-server --version", home.host)?;
+    let (above, device) = (folder_id(&home, parent(folder)).await?, |id: &str| id.split(':').next().map(str::to_owned));
+    if above.as_deref().and_then(device) != device(&live_id) {
+        let next = "let its `dir` be a folder inside it, say so in data_dir, and make a new plan";
+        return Err(refused(format!("the data folder {} is a disk of its own", escaped(folder)), next)
+            .means("it cannot change names with a folder beside it; nothing was done")
+            .into());
+    }
     let mut warnings = Vec::new();
     let (info, names) = match look(cx, home.server).await? {
         Seen::Up(info) => {

@@ -3,6 +3,7 @@
 
 use super::look::Info;
 use super::note::{Held, Note};
+use super::room;
 use super::scratch::{Names, Side, folder_id};
 use super::snapshot::read_along;
 use crate::model::id::ServerId;
@@ -133,6 +134,7 @@ async fn load(cx: &TaskContext, input: &Values, here: bool) -> Result<Values, St
     let side = Side::at(cx, here, &input.server, &input.side)?;
     clear(cx, &side).await?;
     let mut note = make(cx, &side).await?;
+    room::on_disk(&side, &input.source).await?;
     let rdb = side.file(&input.names.rdb_name);
     let (snapshot, sha256) = copy(cx, &side, &input.source, &rdb).await?;
     if snapshot.keys == 0 && snapshot.unknown_type.is_none() {
@@ -141,6 +143,7 @@ async fn load(cx: &TaskContext, input: &Values, here: bool) -> Result<Values, St
             .next("choose an older backup; to empty a server on purpose, do it by hand")
             .into());
     }
+    room::in_memory(&side, &snapshot).await?;
     let as_owner = match &input.like {
         Some(like) => owned_like(&side, like).await?,
         None => Vec::new(),

@@ -9,6 +9,7 @@ pub mod look;
 mod note;
 pub mod pull;
 pub mod remove_side;
+mod room;
 pub mod save;
 mod scene;
 mod scratch;
