@@ -41,10 +41,12 @@ fn enough(free: Option<u64>, need: u64, of: &str) -> Result<(), Stop> {
     let wanted = need.saturating_add(need / 10);
     match free {
         Some(free) if free >= wanted => Ok(()),
-        Some(free) => Err(Failure::new(format!("{of} has {} free, and {} are needed", ByteCount(free), ByteCount(wanted)))
-            .means("loading the snapshot beside the live server might take that down; it was not touched")
-            .next("make room there, then retry")
-            .into()),
+        Some(free) => {
+            Err(Failure::new(format!("{of} has {} free, and {} are needed", ByteCount(free), ByteCount(wanted)))
+                .means("loading the snapshot beside the live server might take that down; it was not touched")
+                .next("make room there, then retry")
+                .into())
+        }
         None => Err(Stop::Unknown(
             Failure::new(format!("what {of} has free cannot be told"))
                 .means("loading the snapshot beside the live server might take that down; it was not touched")
