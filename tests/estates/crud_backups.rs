@@ -101,3 +101,24 @@ async fn an_emptied_or_shrunken_database_is_not_published() {
     assert!(asked.contains("at least 1 and 1 are believable"), "{asked}");
     assert_eq!(lab.listed(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_someone_took_is_not_overwritten_and_the_retry_makes_the_rest() {
+    let lab = CrudApp::build().await;
+    let mut line = lab.open(&["backup-postgres", "--set", "asset=database"]);
+    line.until("Start this plan?");
+    let from = line.text.find("backups/crud_test_db_").expect("the plan names the object");
+    let object = line.text[from..].split(' ').next().unwrap().to_owned();
+    lab.s3.put(&object, b"someone else's");
+    line.say("yes");
+    line.asked().expect("the dump asks");
+    line.say("yes");
+    let asked = line.asked().expect("the failure asks");
+    assert!(asked.text.contains("(step 2 of 4)") && line.text.contains("has another object"), "{}", line.text);
+    assert_eq!(std::fs::read(lab.s3.file(&object)).unwrap(), b"someone else's");
+    std::fs::remove_file(lab.s3.file(&object)).unwrap();
+    line.say("retry");
+    let (text, code) = line.finish();
+    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    assert_eq!(newest(&lab, "database")["copies"].as_array().unwrap().len(), 2);
+}

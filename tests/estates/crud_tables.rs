@@ -1,7 +1,9 @@
 //! Some rows lost, the rest newer than any backup: rows come back by their keys, and nothing else changes.
 
 use crate::crud_app::{CrudApp, DATABASE};
+use std::io::Write as _;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 const RUN: [&str; 5] = ["restore-tables", "--set", "asset=database", "--set", "tables=users, audit_logs"];
 
@@ -124,4 +126,39 @@ async fn no_partial_import_passes_for_a_restore() {
         "11",
         "not asked to overwrite"
     );
+}
+
+/// The runner is killed while the merge waits for a lock; the look finds that nothing was committed, and the second
+/// attempt brings every row back once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_whose_runner_is_killed_is_looked_at_and_done_once() {
+    let (lab, good) = lab().await;
+    let mut line = lab.open(&[&RUN[..], &["--set", "overwrite=users"]].concat());
+    line.until("Start this plan?");
+    line.say("yes");
+    let asked = line.go_on_to("Bring the rows back").expect("the merge asks");
+    let mut holder = lab.cluster.guest(DATABASE);
+    holder.stdin.as_mut().unwrap().write_all(b"BEGIN; LOCK TABLE users IN ROW EXCLUSIVE MODE;\n").unwrap();
+    wait_for(&lab, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'RowExclusiveLock' AND granted");
+    line.say(asked.phrase.as_deref().unwrap());
+    wait_for(&lab, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    crate::runners::end_all(&lab.state());
+    drop(line);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+
+    let mut line = lab.resume();
+    let asked = line.go_on_to("Bring the rows back").expect("it is asked anew");
+    assert!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM users WHERE id <= 100") == "0", "{}", asked.text);
+    line.say(asked.phrase.as_deref().unwrap_or("retry"));
+    let (text, code) = line.finish();
+    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    assert_eq!(old_rows(&lab, DATABASE), good, "{text}");
+}
+
+fn wait_for(lab: &CrudApp, query: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while lab.cluster.sql(DATABASE, query) != "t" {
+        assert!(Instant::now() < deadline, "did not come true: {query}");
+    }
 }

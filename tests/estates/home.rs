@@ -68,6 +68,11 @@ impl Home {
         let arguments = [&["run"], arguments, &["--plain", "--arm", "the lab's test"]].concat();
         Line::with(self, &arguments, &ENVIRONMENT)
     }
+
+    /// The newest run, whose runner was lost.
+    pub fn resume(&self) -> Line {
+        Line::with(self, &["resume", "latest"], &ENVIRONMENT)
+    }
 }
 
 /// What the estates' secrets are read from.
