@@ -122,22 +122,12 @@ fn the_runbooks_that_come_along_load_against_the_real_modules() {
     let modules = relight::runner::module_rows(&relight::tasks::table::all());
     let (runbooks, errors) = load::all(&[], &modules);
     assert!(errors.is_empty(), "{}", errors.join("\n"));
-    let ids: Vec<&str> = runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
-    assert_eq!(
-        ids,
-        [
-            "backup-files",
-            "backup-postgres",
-            "backup-redis",
-            "failback-postgres",
-            "failover-postgres",
-            "recover-postgres",
-            "restore-files",
-            "restore-postgres",
-            "restore-redis",
-            "switchover-postgres"
-        ]
-    );
+    let ids: Vec<String> = runbooks.iter().map(|runbook| runbook.id.to_string()).collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/runbooks");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut there: Vec<String> = files.filter_map(|name| name.strip_suffix(".toml").map(str::to_owned)).collect();
+    there.sort();
+    assert_eq!(ids, there, "every file of the folder comes along");
 }
 
 #[test]
