@@ -170,9 +170,8 @@ fn markdown(rows: &[Row]) -> String {
                 "\n## {subject}\n\n| module | what it does | effect | inputs | again | undo | drills |\n|---|---|---|---|---|---|---|\n"
             ));
         }
-        let input = |input: &InputRow| match input.required {
-            true => input.name.to_owned(),
-            false => format!("*{}*", input.name),
+        let input = |input: &InputRow| {
+            if input.required { input.name.to_owned() } else { format!("*{}*", input.name) }
         };
         let inputs: Vec<String> = row.inputs.iter().map(input).collect();
         let cells = [

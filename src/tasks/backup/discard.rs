@@ -46,9 +46,10 @@ impl Module for Discard {
         let look = || {
             let input: Input = read(input)?;
             let path = artefact::path(cx, &input.file)?;
-            Ok::<_, Failure>(match path.exists() || artefact::part(&path).exists() {
-                true => Reality::NotDone("the file is still there".to_owned()),
-                false => Reality::Done(values(json!({ "removed": false }))),
+            Ok::<_, Failure>(if path.exists() || artefact::part(&path).exists() {
+                Reality::NotDone("the file is still there".to_owned())
+            } else {
+                Reality::Done(values(json!({ "removed": false })))
             })
         };
         look().unwrap_or_else(Reality::Unknown)

@@ -103,10 +103,8 @@ pub async fn of_plain_file(cx: &TaskContext, dump: &Path, gzipped: bool) -> Resu
     };
     let reading = tokio::task::spawn_blocking(move || {
         let file = std::io::BufReader::with_capacity(1 << 18, std::fs::File::open(dump).map_err(failed)?);
-        let mut reader: Box<dyn Read> = match gzipped {
-            true => decompress::decoder(Wrapping::Gzip, Box::new(file)).map_err(failed)?,
-            false => Box::new(file),
-        };
+        let mut reader: Box<dyn Read> =
+            if gzipped { decompress::decoder(Wrapping::Gzip, Box::new(file)).map_err(failed)? } else { Box::new(file) };
         let (mut scanner, mut buffer) = (Scanner::default(), vec![0; 1 << 18]);
         loop {
             if let Some(reason) = cancel.reason() {
