@@ -19,3 +19,5 @@ mod postgres;
 mod runners;
 #[path = "../support/s3.rs"]
 mod s3;
+
+use home::RELIGHT;
