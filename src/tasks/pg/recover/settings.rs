@@ -117,11 +117,10 @@ async fn signal(side: &Side<'_>) -> Result<(), Stop> {
 
 async fn recovery_conf(side: &Side<'_>, settings: Vec<(String, String)>) -> Result<(), Stop> {
     let action = [("recovery_target_action".to_owned(), "pause".to_owned())];
-    let text: String = settings
-        .into_iter()
-        .chain(action)
-        .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
-        .collect();
+    let mut text = String::new();
+    for (name, value) in settings.into_iter().chain(action) {
+        text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+    }
     let file = format!("{}/recovery.conf", side.path);
     let write = Command::new(["dd", &format!("of={file}"), "conv=fsync", "status=none"]).stdin(text);
     side.live.run(write).await?.success("writing recovery.conf", side.live.host)?;
