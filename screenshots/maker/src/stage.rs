@@ -37,6 +37,9 @@ pub fn play(binary: &Path, scene: &Scene) -> Result<Vec<(String, vt100::Screen)>
 
 /// What the dialog on the screen wants typed.
 fn phrase(screen: &str) -> Option<String> {
-    let line = screen.lines().find_map(|line| line.split_once(" type  "))?.1;
-    Some(line.split("  ").next()?.trim_end_matches(['│', ' ']).to_owned())
+    let inside = |line: &str| line.trim_matches(|c| c == '│' || c == ' ').to_owned();
+    let mut lines = screen.lines().map(inside).skip_while(|line| !line.starts_with("type  "));
+    let first = lines.next()?.strip_prefix("type  ")?.to_owned();
+    // It goes on until the line that is still empty.
+    Some(lines.take_while(|line| !line.is_empty()).fold(first, |phrase, line| format!("{phrase} {line}")))
 }

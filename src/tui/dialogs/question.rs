@@ -4,7 +4,8 @@ use super::frame::{self, Button, button, danger};
 use super::{ApprovalDialog, ArmDialog, ReasonDialog, ReasonKind, approval, typing};
 use crate::runbook::{Answer, AnswerKind, Intent, Question, QuestionKind};
 use crate::tui::action::{Act, Scope};
-use crate::tui::canvas::{Canvas, Hit, span};
+use crate::tui::canvas::{Canvas, Hit, Line, span};
+use crate::tui::fit;
 use crate::tui::format;
 use crate::tui::keys::Key;
 use crate::tui::screen::{Ask, Cx, Reaction, Reply, Screen};
@@ -217,7 +218,8 @@ impl Screen for QuestionDialog {
         let choices = Self::choices(question);
         let buttons = self.buttons(&choices, cx);
         let feet = frame::height(canvas, width.saturating_sub(4), &buttons);
-        let phrase = if self.phrase.is_some() { 3 } else { 0 };
+        let wanted = self.wanted(width.saturating_sub(4), canvas);
+        let phrase = if wanted.is_empty() { 0 } else { wanted.len() as u16 + 2 };
         let hint = u16::from(self.hint.is_some());
         let text = doc.height(width.saturating_sub(6), canvas.glyphs);
         let danger = matches!(
@@ -238,9 +240,9 @@ impl Screen for QuestionDialog {
             bottom = bottom.saturating_sub(1);
             canvas.text(inner.x, bottom, inner.width, hint, Role::Warning);
         }
-        if let Some(phrase) = &self.phrase {
-            bottom = bottom.saturating_sub(2).max(inner.y);
-            self.draw_phrase(canvas, Rect { y: bottom, height: 2, ..inner }, phrase);
+        if phrase > 0 {
+            bottom = bottom.saturating_sub(phrase - 1).max(inner.y);
+            self.draw_phrase(canvas, Rect { y: bottom, height: phrase - 1, ..inner }, &wanted);
             bottom = bottom.saturating_sub(u16::from(inner.height > 12));
         }
         let gap = u16::from(inner.height > 10 && phrase == 0);
@@ -295,17 +297,31 @@ impl Screen for QuestionDialog {
 }
 
 impl QuestionDialog {
-    fn draw_phrase(&self, canvas: &mut Canvas, area: Rect, phrase: &str) {
-        let typed = self.typed.text();
+    /// The phrase as it is shown: all of it, on as many lines as it takes.
+    fn wanted(&self, width: u16, canvas: &Canvas) -> Vec<Line> {
+        let Some(phrase) = &self.phrase else { return Vec::new() };
+        let mut doc = Doc::new();
+        doc.marked(vec![span("type  ", Role::Dim)], phrase.clone(), Role::Strong);
+        doc.lines(width, canvas.glyphs)
+    }
+
+    fn draw_phrase(&self, canvas: &mut Canvas, area: Rect, wanted: &[Line]) {
+        let (typed, phrase) = (self.typed.text(), self.phrase.as_deref().unwrap_or_default());
         let (word, role) = match () {
             () if typed == phrase => ("complete: ctrl-y does it", Role::Ok),
             () if phrase.starts_with(&typed) => ("", Role::Dim),
             () => ("differs", Role::Critical),
         };
-        let line = [span("type  ", Role::Dim), span(phrase.to_owned(), Role::Strong), span(format!("   {word}"), role)];
-        canvas.line(area.x, area.y, area.width, &line);
-        let field = Rect { x: area.x + 6, y: area.y + 1, width: area.width.saturating_sub(6), height: 1 };
-        self.typed.draw(canvas, field, "", true);
+        for (at, line) in wanted.iter().enumerate() {
+            canvas.line(area.x, area.y + at as u16, area.width, line);
+        }
+        let (y, room) = (area.y + wanted.len() as u16, area.width.saturating_sub(6));
+        let told = fit::width(word, canvas.glyphs) as u16;
+        let told = if told > 0 && told + 12 < room { told + 2 } else { 0 };
+        self.typed.draw(canvas, Rect { x: area.x + 6, y, width: room - told, height: 1 }, "", true);
+        if told > 0 {
+            canvas.text_right(area.x + 6, y, room, word, role);
+        }
     }
 }
 
