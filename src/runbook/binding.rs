@@ -331,15 +331,17 @@ impl<'a> Binding<'a> {
         !step.proof_in.is_empty() && inputs.iter().any(takes)
     }
 
+    fn text(&self, text: &str, place: &str, problems: &mut Vec<String>) -> String {
+        template::render_text(text, &self.context()).unwrap_or_else(|error| {
+            problems.push(format!("{place}: {error}"));
+            String::new()
+        })
+    }
+
     fn step(&self, step: &Step, identity: Option<&TargetIdentity>) -> Result<PlannedStep, Vec<String>> {
         let place = format!("step `{}`", step.id);
         let mut problems = Vec::new();
-        let mut text = |text: &str| {
-            template::render_text(text, &self.context()).unwrap_or_else(|error| {
-                problems.push(format!("{place}: {error}"));
-                String::new()
-            })
-        };
+        let mut text = |text: &str| self.text(text, &place, &mut problems);
         let (title, help) = (text(&step.title), text(&step.help));
         let human = human(&step.action, text);
         let mut task = |template: &TaskTemplate, what: &str| match self.task(template, &format!("{place}{what}")) {

@@ -154,28 +154,7 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         let body = Body { runs: entries.iter().map(Row::new).collect(), elsewhere: away.collect() };
         out.document("runs", 1, setup.clock.now(), &body)?;
     } else {
-        let mut table = Table::new(&["RUN", "STATUS", "MODE", "CREATED", "BY", "TITLE"]);
-        for row in entries.iter().map(Row::new) {
-            let tone = match row.status {
-                "completed" => Tone::Good,
-                "unreadable" | "runner lost" => Tone::Unknown,
-                word if word.starts_with("aborted") => Tone::Critical,
-                _ => Tone::Warning,
-            };
-            table.row([
-                Cell::new(Tone::Strong, row.id.as_str()),
-                Cell::new(tone, row.status),
-                row.mode.map(|mode| mode.to_string()).unwrap_or_default().into(),
-                row.created_at.map(|at| words::instant(at, setup.estate.time_zone)).unwrap_or_default().into(),
-                row.operator.unwrap_or_default().into(),
-                row.title.or(row.error).unwrap_or_default().into(),
-            ]);
-        }
-        if table.is_empty() {
-            out.line(&format!("no runs in {}", escaped(&setup.state_dir.to_string_lossy())))?;
-        } else {
-            table.print(out)?;
-        }
+        listed(&entries, &setup, out)?;
         owed(&entries, setup.estate.time_zone, out)?;
     }
     let late = overdue(&entries, setup.clock.now(), out)?;
@@ -192,6 +171,33 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         (true, 0) => Exit::Fine,
         (true, _) => Exit::Warning,
     })
+}
+
+/// Every run of this machine, one line each.
+fn listed(entries: &[RunEntry], setup: &Setup, out: &mut Output) -> io::Result<()> {
+    let mut table = Table::new(&["RUN", "STATUS", "MODE", "CREATED", "BY", "TITLE"]);
+    for row in entries.iter().map(Row::new) {
+        let tone = match row.status {
+            "completed" => Tone::Good,
+            "unreadable" | "runner lost" => Tone::Unknown,
+            word if word.starts_with("aborted") => Tone::Critical,
+            _ => Tone::Warning,
+        };
+        table.row([
+            Cell::new(Tone::Strong, row.id.as_str()),
+            Cell::new(tone, row.status),
+            row.mode.map(|mode| mode.to_string()).unwrap_or_default().into(),
+            row.created_at.map(|at| words::instant(at, setup.estate.time_zone)).unwrap_or_default().into(),
+            row.operator.unwrap_or_default().into(),
+            row.title.or(row.error).unwrap_or_default().into(),
+        ]);
+    }
+    if table.is_empty() {
+        out.line(&format!("no runs in {}", escaped(&setup.state_dir.to_string_lossy())))?;
+    } else {
+        table.print(out)?;
+    }
+    Ok(())
 }
 
 async fn take_over(setup: &Setup, text: &str, reason: &str, alive: bool, out: &mut Output) -> eyre::Result<Exit> {

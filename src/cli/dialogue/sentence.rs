@@ -55,6 +55,31 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         EventKind::OperatorRelieved { from, reason } => {
             (Tone::Warning, format!("{by} operates the run now, in place of {from}: {reason}"))
         }
+        EventKind::NoteAdded { text } => (Tone::Plain, format!("note by {by}: {text}")),
+        EventKind::QuestionAsked { number, question, .. } => {
+            let title = serde_json::from_value::<Question>(question.clone()).map(|asked| asked.title);
+            (Tone::Strong, format!("question {number}: {}", title.unwrap_or_default()))
+        }
+        EventKind::Answered { number, answer, refused, .. } => answered(by, *number, answer, refused.as_deref()),
+        EventKind::ApprovalGiven { step, approver, .. } => {
+            (Tone::Strong, format!("{step} approved by {approver}, by signature, told by {by}"))
+        }
+        EventKind::QuestionWithdrawn { number, why } => {
+            (Tone::Plain, format!("question {number} no longer stands: {why}"))
+        }
+        EventKind::RunEnded { status, .. } => ended(status),
+        _ => match at_commit(event) {
+            Some(told) => told,
+            None => return step_sentence(event, plan),
+        },
+    };
+    Some((told.0, escaped(&told.1).into_owned()))
+}
+
+/// What happens at a commit point, and on the way back from it.
+fn at_commit(event: &Event) -> Option<(Tone, String)> {
+    let by = &event.actor;
+    Some(match &event.kind {
         EventKind::RunProvisional { decide_by, .. } => {
             let by = decide_by.map(|by| format!(", to be decided by {}", by.format("%Y-%m-%d %H:%M:%S UTC")));
             (Tone::Strong, format!("recovered, not committed{}", by.unwrap_or_default()))
@@ -80,22 +105,8 @@ pub fn sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
         EventKind::WentBack { back_to, .. } => {
             (Tone::Plain, format!("all is taken back to {back_to}; the new plan is in force"))
         }
-        EventKind::NoteAdded { text } => (Tone::Plain, format!("note by {by}: {text}")),
-        EventKind::QuestionAsked { number, question, .. } => {
-            let title = serde_json::from_value::<Question>(question.clone()).map(|asked| asked.title);
-            (Tone::Strong, format!("question {number}: {}", title.unwrap_or_default()))
-        }
-        EventKind::Answered { number, answer, refused, .. } => answered(by, *number, answer, refused.as_deref()),
-        EventKind::ApprovalGiven { step, approver, .. } => {
-            (Tone::Strong, format!("{step} approved by {approver}, by signature, told by {by}"))
-        }
-        EventKind::QuestionWithdrawn { number, why } => {
-            (Tone::Plain, format!("question {number} no longer stands: {why}"))
-        }
-        EventKind::RunEnded { status, .. } => ended(status),
-        _ => return step_sentence(event, plan),
-    };
-    Some((told.0, escaped(&told.1).into_owned()))
+        _ => return None,
+    })
 }
 
 fn answered(by: &crate::model::actor::Actor, number: u64, answer: &Value, refused: Option<&str>) -> (Tone, String) {

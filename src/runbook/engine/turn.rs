@@ -26,15 +26,13 @@ pub fn next(state: &RunState, turn: &Turn, now: Now) -> Option<EventKind> {
     if state.paused.is_some() {
         return None;
     }
-    match back().find_map(take_back) {
-        Some(kind) => kind,
-        None => Some(EventKind::WentBack { back_to: turn.back_to.clone(), plan_digest: turn.next.digest.clone() }),
-    }
+    let went_back = || EventKind::WentBack { back_to: turn.back_to.clone(), plan_digest: turn.next.digest.clone() };
+    back().find_map(take_back).or_else(|| Some(went_back()))
 }
 
 /// What a step still needs to be taken back; `None` where nothing of it is there.
-fn take_back(at: At<'_>) -> Option<Option<EventKind>> {
-    Some(match at.record.state {
+fn take_back(at: At<'_>) -> Option<EventKind> {
+    let next = match at.record.state {
         StepState::Compensating if at.record.notes.undo_cut_off => at.intend(Purpose::ReconcileUndo),
         StepState::Compensating => at.intend(Purpose::Undo),
         _ if at.record.notes.unseen => at.look_after_takeover(),
@@ -43,11 +41,12 @@ fn take_back(at: At<'_>) -> Option<Option<EventKind>> {
         StepState::Unknown if at.changes() && !at.record.notes.looked => at.intend(Purpose::Reconcile),
         StepState::Unknown if at.changes() => Some(ask::unknown(at)),
         _ if !at.took_effect() => return None,
-        StepState::Failed | StepState::TimedOut | StepState::CompensationFailed => Some(ask::not_taken_back(at)),
+        StepState::Failed | StepState::TimedOut | StepState::CompensationFailed => None,
         _ if !at.state.is_armed(at.now.at) => Some(ask::arm(at)),
-        // A plan has an undo here; where it has not, a person takes it back and says so.
-        _ => at.intend(Purpose::Undo).or_else(|| Some(ask::not_taken_back(at))),
-    })
+        _ => at.intend(Purpose::Undo),
+    };
+    // What no task takes back, a person does, and says so.
+    next.or_else(|| Some(ask::not_taken_back(at)))
 }
 
 /// A look on the way back: what is not there need not be taken back.

@@ -51,9 +51,8 @@ fn another(fields: &mut Fields<'_>, scope: &Scope<'_>, seen: &[Located<String>])
 
 /// What only the whole runbook tells: one commit point, and a way back to where it leads.
 pub fn check(steps: &[Step], seen: &[Located<String>], params: &[Param], mut report: impl FnMut(Problem)) {
-    let place = |step: &Step| {
-        seen.iter().find(|seen| seen.value == step.id.as_str()).map_or(Place::WHOLE, |seen| seen.place.clone())
-    };
+    let place =
+        |step: &Step| seen.iter().find(|seen| seen.value == step.id.as_str()).map_or(Place::WHOLE, |seen| seen.place);
     let mut commits = steps.iter().enumerate().filter(|(_, step)| step.commit.is_some());
     let Some((at, step)) = commits.next() else { return };
     if let Some((_, second)) = commits.next() {

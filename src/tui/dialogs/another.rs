@@ -176,13 +176,11 @@ impl Screen for AnotherDialog {
         let places = self.fields.len();
         match act {
             Act::Confirm => return self.confirm(),
-            Act::NextButton => self.focus = frame::step(self.focus, places, true),
-            Act::PreviousButton => self.focus = frame::step(self.focus, places, false),
             Act::DialogUp | Act::DialogDown if self.next.is_some() => {
                 self.pane.act(act);
             }
-            Act::DialogUp => self.focus = frame::step(self.focus, places, false),
-            Act::DialogDown => self.focus = frame::step(self.focus, places, true),
+            Act::PreviousButton | Act::DialogUp => self.focus = frame::step(self.focus, places, false),
+            Act::NextButton | Act::DialogDown => self.focus = frame::step(self.focus, places, true),
             Act::Press => return self.refuse("Enter confirms nothing: press ctrl-y, or esc to cancel."),
             _ => return Reaction::Ignored,
         }
