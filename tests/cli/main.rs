@@ -12,6 +12,7 @@ mod modules;
 mod probes;
 mod program;
 mod reading;
+mod retention;
 #[path = "../support/runners.rs"]
 mod runners;
 mod runs;

@@ -27,12 +27,12 @@ async fn refused(damage: impl FnOnce(&mut Vec<u8>), step: &str, word: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_was_cut() {
-    refused(|bytes| bytes.truncate(bytes.len() / 2), "load", "damaged").await;
+    Box::pin(refused(|bytes| bytes.truncate(bytes.len() / 2), "load", "damaged")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_with_a_wrong_sum() {
-    refused(|bytes| *bytes.last_mut().unwrap() ^= 1, "prove", "checksum").await;
+    Box::pin(refused(|bytes| *bytes.last_mut().unwrap() ^= 1, "prove", "checksum")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +43,7 @@ async fn one_of_a_newer_version() {
         let from = bytes.len() - 8;
         bytes[from..].fill(0);
     };
-    refused(newer, "load", "RDB format version").await;
+    Box::pin(refused(newer, "load", "RDB format version")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,5 +56,5 @@ async fn one_that_would_fill_the_memory_of_the_live_server() {
         let from = bytes.len() - 8;
         bytes[from..].fill(0);
     };
-    refused(huge, "load", "the memory of host").await;
+    Box::pin(refused(huge, "load", "the memory of host")).await;
 }

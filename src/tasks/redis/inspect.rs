@@ -179,13 +179,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .into());
     };
     home.run(home.program("redis-server", &["--version"])).await?.success("redis-server --version", home.host)?;
-    let (above, device) = (folder_id(&home, parent(folder)).await?, |id: &str| id.split(':').next().map(str::to_owned));
-    if above.as_deref().and_then(device) != device(&live_id) {
-        let next = "let its `dir` be a folder inside it, say so in data_dir, and make a new plan";
-        return Err(refused(format!("the data folder {} is a disk of its own", escaped(folder)), next)
-            .means("it cannot change names with a folder beside it; nothing was done")
-            .into());
-    }
+    on_its_parents_disk(&home, &live_id).await?;
     let mut warnings = Vec::new();
     let (info, names) = match look(cx, home.server).await? {
         Seen::Up(info) => {
@@ -223,6 +217,19 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "health_url": asset.health_url,
         "warnings": warnings,
     })))
+}
+
+/// A folder that something is mounted on keeps its name.
+async fn on_its_parents_disk(home: &Home<'_>, live_id: &str) -> Result<(), Stop> {
+    let folder = &home.place.data_dir;
+    let (above, device) = (folder_id(&home, parent(folder)).await?, |id: &str| id.split(':').next().map(str::to_owned));
+    if above.as_deref().and_then(device) != device(live_id) {
+        let next = "let its `dir` be a folder inside it, say so in data_dir, and make a new plan";
+        return Err(refused(format!("the data folder {} is a disk of its own", escaped(folder)), next)
+            .means("it cannot change names with a folder beside it; nothing was done")
+            .into());
+    }
+    Ok(())
 }
 
 fn parent(folder: &str) -> &str {
