@@ -5,6 +5,8 @@ use crate::home::Home;
 use crate::postgres::Cluster;
 use crate::s3::{BUCKET, KEY, S3Fixture};
 use chrono::{DateTime, Duration, Utc};
+use relight::model::time::Clock as _;
+use relight::wiring::SystemClock;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt as _;
@@ -43,8 +45,9 @@ impl CrudApp {
     /// The system, its live configuration and its nightly backups.
     pub async fn build() -> Self {
         let mut lab = Self::bare().await;
-        let today = Utc::now().date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
-        let last = if today > Utc::now() { today - Duration::days(1) } else { today };
+        let now = SystemClock.now();
+        let today = now.date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
+        let last = if today > now { today - Duration::days(1) } else { today };
         lab.nights = (0..3).rev().map(|days| last - Duration::days(days)).collect();
         for night in lab.nights.clone() {
             lab.nightly_dump(night);
