@@ -7,6 +7,9 @@ use relight::model::id::StepId;
 use relight::runbook::commit::successor;
 use relight::runbook::{Intent, Mode, RunStatus};
 
+/// A change of a plan that nobody may make.
+type Alter = fn(&mut relight::runbook::Plan);
+
 const STEPS: [&str; 4] = ["plain", "make", "keep", "tell"];
 /// Up to the question of the commit.
 const UP_TO_COMMIT: &str = "steps plain make keep tell
@@ -163,8 +166,7 @@ fn only_a_plan_that_differs_where_the_runbook_says_takes_the_place_of_another() 
     let mut forged = other.clone();
     forged.steps[1].title.push('!');
     assert!(refused(&forged).contains("digest"));
-    type Change = fn(&mut relight::runbook::Plan);
-    let altered: [(Change, &str); 7] = [
+    let altered: [(Alter, &str); 7] = [
         (|plan| plan.steps[0].title.push('!'), "done in another way"),
         (|plan| plan.lock_scope.push("more".into()), "another lock"),
         (|plan| plan.mode = Mode::Drill, "another mode"),
