@@ -222,7 +222,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 /// A folder that something is mounted on keeps its name.
 async fn on_its_parents_disk(home: &Home<'_>, live_id: &str) -> Result<(), Stop> {
     let folder = &home.place.data_dir;
-    let (above, device) = (folder_id(&home, parent(folder)).await?, |id: &str| id.split(':').next().map(str::to_owned));
+    let (above, device) = (folder_id(home, parent(folder)).await?, |id: &str| id.split(':').next().map(str::to_owned));
     if above.as_deref().and_then(device) != device(live_id) {
         let next = "let its `dir` be a folder inside it, say so in data_dir, and make a new plan";
         return Err(refused(format!("the data folder {} is a disk of its own", escaped(folder)), next)
