@@ -77,7 +77,7 @@ async fn a_recovered_cluster_that_does_not_start_gives_its_place_back() {
     let lab = Lab::build().await;
     let all = lab.count();
     let mut line = provisional(&lab, "packed", lab.commits[lab.base_at + 9]);
-    let side = lab.beside().into_iter().find(|name| !name.ends_with(".d")).unwrap();
+    let side = lab.beside().into_iter().find(|name| name.ends_with(|c: char| c.is_ascii_digit())).unwrap();
     std::fs::write(lab.path(&side).join("PG_VERSION"), "99\n").unwrap();
     let phrase = line.text.rsplit_once("  phrase:").unwrap().1.lines().next().unwrap().trim().to_owned();
     line.say(&phrase);

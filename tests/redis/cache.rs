@@ -66,10 +66,11 @@ impl Cache {
         };
         let ping = format!("redis-cli -p {} PING >/dev/null 2>&1", self.port);
         let as_nobody = format!("setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups");
+        // The server must not inherit the lock, nor a copy of it that the shell keeps for itself.
         let lock = format!("exec 9>{}\nflock 9\n", self.path("service.lock").display());
         let (started, stopped) = (hold("start"), hold("stop"));
         let start = format!(
-            "{started}{lock}{ping} && exit 0\nexec setsid --wait {as_nobody} redis-server {} 9>&-\n",
+            "{started}{lock}{ping} && exit 0\nsetsid --wait {as_nobody} redis-server {} 9>&-\n",
             conf.display()
         );
         let stop = format!("{stopped}{lock}{ping} || exit 0\nredis-cli -p {} SHUTDOWN\nexit 0\n", self.port);
