@@ -15,6 +15,9 @@ pub struct Scene {
     pub name: String,
     pub columns: u16,
     pub rows: u16,
+    /// It is played once more on each of these sizes (columns, rows); their pictures are named after them.
+    #[serde(default)]
+    pub also: Vec<(u16, u16)>,
     /// `{lab}` stands for the folder of the lab.
     pub args: Vec<String>,
     /// What must be there before the program starts.

@@ -10,13 +10,22 @@ use std::time::Duration;
 /// A scene that does not show what it waits for has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Each picture's name and screen.
+/// Each picture's name and screen, in every size of the scene.
 pub fn play(binary: &Path, scene: &Scene) -> Result<Vec<(String, vt100::Screen)>> {
+    let mut shots = act(binary, scene, (scene.columns, scene.rows))?;
+    for (columns, rows) in &scene.also {
+        let named = |(name, screen)| (format!("{name}-{columns}x{rows}"), screen);
+        shots.extend(act(binary, scene, (*columns, *rows))?.into_iter().map(named));
+    }
+    Ok(shots)
+}
+
+fn act(binary: &Path, scene: &Scene, size: (u16, u16)) -> Result<Vec<(String, vt100::Screen)>> {
     let said = |error: String| eyre!(error);
     let lab = scene.lab.map(Built::build).transpose()?;
     let folder = lab.as_ref().map(|lab| lab.folder().display().to_string()).unwrap_or_default();
     let args: Vec<String> = scene.args.iter().map(|word| word.replace("{lab}", &folder)).collect();
-    let mut terminal = Terminal::start(binary, &args, &scene.env, (scene.columns, scene.rows)).map_err(said)?;
+    let mut terminal = Terminal::start(binary, &args, &scene.env, size).map_err(said)?;
     let mut shots = Vec::new();
     for act in &scene.act {
         match act {
