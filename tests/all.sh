@@ -26,5 +26,6 @@ fi
 
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --quiet -- --deny warnings
-# The simulation of runs plays its full number of seeds here, which takes two to three minutes on two cores.
-RELIGHT_SIM_SEEDS="${RELIGHT_SIM_SEEDS:-100000}" cargo test --no-fail-fast
+cargo test --doc
+# The simulation of runs plays its full number of seeds here, which takes three to four minutes on two cores.
+RELIGHT_SIM_SEEDS="${RELIGHT_SIM_SEEDS:-100000}" cargo test --lib --bins --tests --no-fail-fast
