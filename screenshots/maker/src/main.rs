@@ -21,7 +21,6 @@ mod pair;
 mod postgres;
 #[path = "../../../tests/support/pty.rs"]
 mod pty;
-#[path = "../../../tests/support/runners.rs"]
 mod runners;
 mod scene;
 mod stage;
