@@ -42,6 +42,8 @@ pub enum Act {
     Wait(String),
     /// Type text, and wherever `{phrase}` stands what a dialog wants typed; `<enter>`, `<esc>`, `<tab>`, `<up>`, `<down>`, `<left>`, `<right>`, `<c-x>` are keys.
     Type(String),
+    /// Press a key until the screen shows a text: the way through a list that grows.
+    Seek { key: String, until: String },
     /// Take the picture, under this name.
     Shot(String),
 }

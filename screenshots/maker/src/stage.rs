@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A scene that does not show what it waits for has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// As often as a key is pressed on the way through a list.
+const LONGEST_LIST: usize = 100;
+
 /// Each picture's name and screen, in every size of the scene.
 pub fn play(binary: &Path, scene: &Scene) -> Result<Vec<(String, vt100::Screen)>> {
     let mut shots = act(binary, scene, (scene.columns, scene.rows))?;
@@ -35,6 +38,7 @@ fn act(binary: &Path, scene: &Scene, size: (u16, u16)) -> Result<Vec<(String, vt
                 let phrase = phrase(&terminal.text()).unwrap_or_default();
                 terminal.type_keys(&text.replace("{phrase}", &phrase)).map_err(said)?;
             }
+            Act::Seek { key, until } => seek(&mut terminal, key, until).map_err(said)?,
             Act::Shot(name) => {
                 terminal.settle();
                 shots.push((name.clone(), terminal.screen().clone()));
@@ -42,6 +46,17 @@ fn act(binary: &Path, scene: &Scene, size: (u16, u16)) -> Result<Vec<(String, vt
         }
     }
     Ok(shots)
+}
+
+fn seek(terminal: &mut Terminal, key: &str, until: &str) -> Result<(), String> {
+    for _ in 0..LONGEST_LIST {
+        if terminal.text().contains(until) {
+            return Ok(());
+        }
+        terminal.type_keys(key)?;
+        terminal.settle();
+    }
+    terminal.wait_for(until, PATIENCE)
 }
 
 /// What the dialog on the screen wants typed.
