@@ -3,8 +3,8 @@
 use super::args::{Cli, Command};
 use super::commands::{
     amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo,
-    doctor, handover, health, journal, lesson, man, metrics, modules, plan, report, resume, retention, run, runner,
-    runs, show, verify, watch, window,
+    doctor, handover, health, journal, leftovers, lesson, man, metrics, modules, plan, report, resume, retention, run,
+    runner, runs, show, verify, watch, window,
 };
 use super::log;
 use super::output::Output;
@@ -62,6 +62,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
         Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
         Some(Command::Retention(args)) => retention::run(globals, args, &mut out).await?,
+        Some(Command::Leftovers(args)) => leftovers::run(globals, args, &mut out).await?,
         Some(Command::Verify(args)) => verify::run(globals, args, &mut out).await?,
         Some(Command::Plan(args)) => plan::run(globals, args, &mut out).await?,
         Some(Command::Run(args)) => run::run(globals, args, &mut out).await?,

@@ -2,6 +2,7 @@
 
 use super::names::{Line, Names, path_below};
 use super::secret_ref::secret_ref;
+use super::source::pattern;
 use super::traffic::traffic;
 use crate::located::{Fields, Item, Located};
 use crate::model::estate::{AssetKind, Host, Server, ServerHome, Ssh, TlsMode, Via};
@@ -25,6 +26,11 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
     let bin_dir = fields.take("bin_dir").and_then(|item| path_below(base, &item));
     let home = fields.table("home", |fields| home(fields, around.hosts, kind));
     let standby = fields.optional::<Located<String>>("standby");
+    if kind == Some(AssetKind::Redis) {
+        fields.forbid(&["leftovers"], "a Redis server has no databases with names");
+    }
+    let leftovers = fields.take("leftovers").and_then(|item| item.list()).unwrap_or_default();
+    let leftovers = leftovers.iter().filter_map(pattern).collect();
     let vantage = fields.take("vantage").and_then(|item| item.list()).unwrap_or_default();
     let vantage = vantage.iter().filter_map(|item| around.hosts.refer(item)).map(HostId::new).collect();
     let traffic = fields.table("traffic", |fields| traffic(fields, around));
@@ -45,6 +51,7 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
         bin_dir,
         home,
         standby: standby.map(|name| ServerId::new(name.value)),
+        leftovers,
         vantage,
         traffic,
     })

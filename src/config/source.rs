@@ -43,7 +43,7 @@ pub(super) fn source(fields: &mut Fields<'_>, stores: &Names) -> Option<Source> 
     })
 }
 
-fn pattern(item: &Item<'_>) -> Option<String> {
+pub(super) fn pattern(item: &Item<'_>) -> Option<String> {
     let text = item.read::<String>()?;
     match Pattern::parse(&text) {
         Ok(_) => Some(text),

@@ -218,6 +218,9 @@ pub struct Server {
     /// The other half of a pair: the server that follows this one, or that this one follows after a failover.
     #[serde(default)]
     pub standby: Option<ServerId>,
+    /// Name patterns of scratch databases that nobody lives in, for example `orders_test_{time}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
     /// Hosts from which it is looked at too, when it may be lost.
     #[serde(default)]
     pub vantage: Vec<HostId>,

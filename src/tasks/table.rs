@@ -95,6 +95,7 @@ fn folders(table: &mut Table) {
 
 fn postgres(table: &mut Table) {
     table.add(pg::inspect::Inspect);
+    table.add(pg::leftovers::Leftovers);
     table.add(pg::identity::Identity);
     table.add(pg::preflight::Preflight);
     table.add(pg::room::Room);

@@ -12,6 +12,7 @@ mod home;
 mod keyboard;
 mod lease;
 mod leaving;
+mod leftovers;
 mod line;
 mod loading;
 mod lost;

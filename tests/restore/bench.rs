@@ -68,6 +68,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         bin_dir: Some(crate::postgres::BIN.into()),
         home: None,
         standby: None,
+        leftovers: Vec::new(),
         vantage: Vec::new(),
         traffic: None,
     };

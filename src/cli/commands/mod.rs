@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod handover;
 pub mod health;
 pub mod journal;
+pub mod leftovers;
 pub mod lesson;
 pub mod man;
 pub mod metrics;

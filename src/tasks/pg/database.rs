@@ -89,6 +89,14 @@ pub async fn find_oid(session: &Session, oid: u32) -> Result<Option<Database>, S
     row.map(|row| parse(&row.get::<_, Value>(0))).transpose().map_err(Stop::from)
 }
 
+/// All databases but templates, by name.
+pub async fn all(session: &Session) -> Result<Vec<Database>, Stop> {
+    let all = format!("{SELECT} NOT d.datistemplate ORDER BY d.datname");
+    let rows = session.rows("reading the list of databases", &all, &[]).await?;
+    let all: Result<Vec<Database>, Failure> = rows.iter().map(|row| parse(&row.get::<_, Value>(0))).collect();
+    Ok(all?)
+}
+
 /// Every database that carries the mark of this run as its maker, whatever it is called now.
 pub async fn made_by(session: &Session, run: &str) -> Result<Vec<Database>, Stop> {
     let marked = format!("{SELECT} shobj_description(d.oid, 'pg_database') LIKE 'relight run=%'");

@@ -166,7 +166,7 @@ async fn about_server(session: &Session) -> Result<Value, Stop> {
 }
 
 /// Size in bytes; `None` where it cannot be read (a damaged database, a missing right).
-async fn size_of(session: &Session, oid: u32) -> Result<Option<u64>, Stop> {
+pub(super) async fn size_of(session: &Session, oid: u32) -> Result<Option<u64>, Stop> {
     match session.row("reading the database's size", "SELECT pg_database_size($1::oid)", &[&oid]).await {
         Ok(row) => Ok(u64::try_from(row.get::<_, i64>(0)).ok()),
         Err(Stop::Failed(_)) => Ok(None),

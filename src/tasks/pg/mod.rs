@@ -10,6 +10,7 @@ pub mod health;
 pub mod identity;
 pub mod inspect;
 pub mod inventory;
+pub mod leftovers;
 pub mod made_gone;
 pub mod names;
 pub mod pair;
