@@ -124,6 +124,7 @@ fn estate() -> Estate {
         assets: vec![asset()],
         servers: Vec::new(),
         hosts: Vec::new(),
+        services: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
         quorum: 0,

@@ -4,6 +4,7 @@ use super::approver::approver;
 use super::asset::{Scope, asset, proof};
 use super::names::{Line, Names, Zone, path_below};
 use super::server::{Around, host, server};
+use super::service::service;
 use super::shared::{Shared, shared};
 use super::store::store;
 use super::ui::{UiSettings, ui};
@@ -68,8 +69,10 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
 
     let stores = root.tables("stores", |fields| store(fields, &mut store_names, base));
     let hosts = root.tables("hosts", |fields| host(fields, &mut host_names, base));
+    let mut service_names = Names::new("service");
+    let services = root.tables("services", |fields| service(fields, &mut service_names, &host_names));
     let mut standbys = Vec::new();
-    let mut around = Around { base, hosts: &host_names, standbys: &mut standbys };
+    let mut around = Around { base, hosts: &host_names, services: &service_names, standbys: &mut standbys };
     let servers = root.tables("servers", |fields| server(fields, &mut server_names, &mut around));
     for standby in &standbys {
         if let Some(problem) = server_names.missing(standby) {
@@ -103,8 +106,19 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     if quorum as usize > approvers.len() {
         root.report(too_few(quorum, approvers.len(), quorum_at));
     }
-    let estate =
-        Estate { name, environment, time_zone, stores, assets, servers, hosts, runbook_dirs, approvers, quorum };
+    let estate = Estate {
+        name,
+        environment,
+        time_zone,
+        stores,
+        assets,
+        servers,
+        hosts,
+        services,
+        runbook_dirs,
+        approvers,
+        quorum,
+    };
     Some(Read { estate, ui, checklist_dirs, shared, watch })
 }
 

@@ -9,6 +9,7 @@ mod paths;
 mod secret_ref;
 mod secrets;
 mod server;
+mod service;
 mod shared;
 mod source;
 mod store;

@@ -6,7 +6,7 @@ use super::source::pattern;
 use super::traffic::traffic;
 use crate::located::{Fields, Item, Located};
 use crate::model::estate::{AssetKind, Host, Server, ServerHome, Ssh, TlsMode, Via};
-use crate::model::id::{HostId, ServerId};
+use crate::model::id::{HostId, ServerId, ServiceId};
 use std::path::Path;
 
 const KINDS: [(&str, AssetKind); 2] = [("postgresql", AssetKind::PostgreSql), ("redis", AssetKind::Redis)];
@@ -24,7 +24,7 @@ pub(super) fn server(fields: &mut Fields<'_>, names: &mut Names, around: &mut Ar
         .map_or(Some(TlsMode::Off), |item| item.choice(&[("off", TlsMode::Off), ("verify", TlsMode::Verify)]));
     let maintenance_db = fields.optional::<Line>("maintenance_db");
     let bin_dir = fields.take("bin_dir").and_then(|item| path_below(base, &item));
-    let home = fields.table("home", |fields| home(fields, around.hosts, kind));
+    let home = fields.table("home", |fields| home(fields, around, kind));
     let standby = fields.optional::<Located<String>>("standby");
     if kind == Some(AssetKind::Redis) {
         fields.forbid(&["leftovers"], "a Redis server has no databases with names");
@@ -68,18 +68,21 @@ pub(super) fn port(item: &Item<'_>) -> Option<u16> {
 pub(super) struct Around<'a> {
     pub base: &'a Path,
     pub hosts: &'a Names,
+    pub services: &'a Names,
     /// Standbys that servers name; they may come later in the file.
     pub standbys: &'a mut Vec<Located<String>>,
 }
 
-fn home(fields: &mut Fields<'_>, hosts: &Names, kind: Option<AssetKind>) -> Option<ServerHome> {
+fn home(fields: &mut Fields<'_>, around: &Around<'_>, kind: Option<AssetKind>) -> Option<ServerHome> {
     if kind == Some(AssetKind::Redis) {
-        fields
-            .forbid(&["log", "start_options", "replication_user"], "a Redis server is started by its command `start`");
+        fields.forbid(
+            &["log", "start_options", "replication_user", "service"],
+            "a Redis server is started by its command `start`",
+        );
     } else {
         fields.forbid(&["start", "stop"], "a PostgreSQL server is started by pg_ctl, with `start_options`");
     }
-    let host = fields.need("host").and_then(|item| hosts.refer(&item));
+    let host = fields.need("host").and_then(|item| around.hosts.refer(&item));
     let data_dir = fields.need("data_dir").and_then(|item| path_there(&item));
     let bin_dir = fields.take("bin_dir").and_then(|item| path_there(&item));
     let log = fields.take("log").and_then(|item| path_there(&item));
@@ -87,8 +90,9 @@ fn home(fields: &mut Fields<'_>, hosts: &Names, kind: Option<AssetKind>) -> Opti
     let replication_user = fields.optional::<Line>("replication_user").map(|line| line.0);
     let start = fields.optional::<Vec<String>>("start").unwrap_or_default();
     let stop = fields.optional::<Vec<String>>("stop").unwrap_or_default();
+    let service = fields.take("service").and_then(|item| around.services.refer(&item)).map(ServiceId::new);
     let (host, data_dir) = (HostId::new(host?), data_dir?);
-    Some(ServerHome { host, data_dir, bin_dir, log, start_options, replication_user, start, stop })
+    Some(ServerHome { host, data_dir, bin_dir, log, start_options, replication_user, start, stop, service })
 }
 
 /// A path on another machine: absolute, because nothing here is its beginning.

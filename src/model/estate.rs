@@ -1,7 +1,7 @@
 //! The estate: everything that one configuration file covers, as domain words.
 
 use super::backup::BackupKind;
-use super::id::{AssetId, HostId, ServerId, StoreId};
+use super::id::{AssetId, HostId, ServerId, ServiceId, StoreId};
 use super::objective::{Objectives, Retention};
 use super::secret::SecretRef;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct Estate {
     pub assets: Vec<Asset>,
     pub servers: Vec<Server>,
     pub hosts: Vec<Host>,
+    /// Units of systemd on these hosts.
+    pub services: Vec<Service>,
     /// Folders with runbooks besides the built-in ones.
     pub runbook_dirs: Vec<PathBuf>,
     /// Who may approve what the operator does.
@@ -44,6 +46,9 @@ impl Estate {
     }
     pub fn server(&self, id: &ServerId) -> Option<&Server> {
         self.servers.iter().find(|s| &s.id == id)
+    }
+    pub fn service(&self, id: &ServiceId) -> Option<&Service> {
+        self.services.iter().find(|s| &s.id == id)
     }
     pub fn host(&self, id: &HostId) -> Option<&Host> {
         self.hosts.iter().find(|h| &h.id == id)
@@ -249,6 +254,33 @@ pub struct ServerHome {
     /// Command that stops it, and keeps it from being started again by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// The service under which its host runs it: then it is started, stopped and fenced through systemd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceId>,
+}
+
+/// A unit of systemd on one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    pub id: ServiceId,
+    pub host: HostId,
+    /// Its full name, `postgresql@15-main.service`.
+    pub unit: String,
+    pub scope: UnitScope,
+    /// Where it takes connections, `host:port`.
+    pub addresses: Vec<String>,
+    /// Hosts from which these are looked at too.
+    pub vantage: Vec<HostId>,
+}
+
+/// Whose manager runs a unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitScope {
+    #[default]
+    System,
+    /// Of the user as whom commands on the host run.
+    User,
 }
 
 /// How clients learn which half of a pair is writable.

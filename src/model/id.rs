@@ -48,6 +48,8 @@ id!(/// A protected thing as named in the configuration.
     AssetId);
 id!(/// A database or cache server as named in the configuration.
     ServerId);
+id!(/// A service as named in the configuration.
+    ServiceId);
 id!(/// A host on which commands run.
     HostId);
 id!(/// One backup: `<asset>-<kind>-<instant>`, the same on every machine and in every scan.

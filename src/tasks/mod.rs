@@ -18,6 +18,7 @@ pub mod progress;
 pub mod reach;
 pub mod redis;
 pub mod restored;
+pub mod services;
 pub mod source;
 pub mod staging;
 pub mod supervisor;

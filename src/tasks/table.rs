@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, files, pg, redis, traffic, wal};
+use super::{backup, checks, files, pg, redis, services, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -16,6 +16,7 @@ pub fn all() -> Table {
     logs(&mut table);
     folders(&mut table);
     caches(&mut table);
+    units(&mut table);
     table
 }
 
@@ -79,6 +80,15 @@ fn caches(table: &mut Table) {
     table.add(redis::here_gone::HereGone);
     table.add(redis::swap::Swap);
     table.add(redis::swap_back::SwapBack);
+}
+
+fn units(table: &mut Table) {
+    table.add(services::inspect::Inspect);
+    table.add(services::identity::Identity);
+    table.add(services::stop::Stop);
+    table.add(services::start::Start);
+    table.add(services::fence::Fence);
+    table.add(services::unfence::Unfence);
 }
 
 fn folders(table: &mut Table) {

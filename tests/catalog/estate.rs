@@ -49,6 +49,7 @@ impl World {
                 assets: Vec::new(),
                 servers: Vec::new(),
                 hosts: Vec::new(),
+                services: Vec::new(),
                 runbook_dirs: Vec::new(),
                 approvers: vec![],
                 quorum: 0,

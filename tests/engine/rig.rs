@@ -236,6 +236,7 @@ pub fn estate() -> relight::model::estate::Estate {
         assets: vec![],
         servers: vec![],
         hosts: vec![],
+        services: Vec::new(),
         runbook_dirs: vec![],
         approvers: ["grace", "linus", "ada", "bob"].map(|name| key(name).public()).to_vec(),
         quorum: 0,

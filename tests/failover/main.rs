@@ -14,6 +14,7 @@ mod pair;
 mod pooler;
 mod roles;
 mod sshd;
+mod unit;
 mod watch;
 
 #[allow(dead_code, reason = "each test binary uses its own part")]
@@ -23,5 +24,7 @@ mod line;
 mod postgres;
 #[path = "../support/runners.rs"]
 mod runners;
+#[path = "../support/systemd.rs"]
+mod systemd;
 
 const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");

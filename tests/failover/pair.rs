@@ -138,6 +138,15 @@ impl Pair {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    pub fn account(&self) -> &[String] {
+        &self.account
+    }
+
+    /// Stops a server in order.
+    pub fn end(&self, which: usize) {
+        self.must("pg_ctl", &["stop", "-D", &self.data(which), "-m", "fast", "-w", "-s"]);
+    }
+
     fn begin(&self, which: usize) {
         let (data, port, log) =
             (self.data(which), format!("-p {}", self.ports[which]), format!("{}.log", self.data(which)));

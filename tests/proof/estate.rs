@@ -134,6 +134,7 @@ impl Bench {
             assets: vec![asset],
             servers: Vec::new(),
             hosts: Vec::new(),
+            services: Vec::new(),
             runbook_dirs: Vec::new(),
             approvers: vec![],
             quorum: 0,

@@ -92,6 +92,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         assets: vec![asset],
         servers: vec![server],
         hosts: Vec::new(),
+        services: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
         quorum: 0,

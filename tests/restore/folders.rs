@@ -45,6 +45,7 @@ impl Shelf {
             assets: vec![asset],
             servers: Vec::new(),
             hosts: Vec::new(),
+            services: Vec::new(),
             runbook_dirs: Vec::new(),
             approvers: vec![],
             quorum: 0,

@@ -65,7 +65,7 @@ impl<'a> Side<'a> {
     fn of(cx: &'a TaskContext, server: &ServerId, folder: &str) -> Result<Self, Failure> {
         let server = wire::server(cx, server)?;
         let home = Home::of(cx, server)?;
-        let place = ServerHome { data_dir: folder.to_owned(), ..home.place.clone() };
+        let place = ServerHome { data_dir: folder.to_owned(), service: None, ..home.place.clone() };
         Self { cx, server, host: Cow::Borrowed(home.host), place }.with_a_socket()
     }
 
@@ -87,6 +87,7 @@ impl<'a> Side<'a> {
             replication_user: None,
             start: Vec::new(),
             stop: Vec::new(),
+            service: None,
         };
         Self { cx, server, host: Cow::Owned(host), place }.with_a_socket()
     }

@@ -107,6 +107,14 @@ async fn fence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     // The mark first: whatever restarts servers on that host must find it in place.
     home.mark().await?;
+    if let Some(unit) = home.unit()? {
+        unit.mask().await?;
+        cx.feed.line(format!("masked {}", unit.title()));
+        // One that waits to be started again has no process, and is no fence.
+        if processes.is_empty() && !unit.look().await?.is_still() {
+            unit.stop(within).await?;
+        }
+    }
     if !processes.is_empty() {
         cx.feed.line(format!("stopping `{}`: {}", server.id, listed(&processes)));
         home.stop("fast", within).await?;

@@ -9,6 +9,7 @@ use crate::tasks::host::{self, Command, Said, quote};
 use crate::tasks::input::Stop;
 use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect::address;
+use crate::tasks::services::Unit;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -61,6 +62,11 @@ impl<'a> Home<'a> {
                 .next("say it in the configuration: [servers.home] with host and data_dir")
         })?;
         Ok(Self { cx, server, host: host::find(cx, &place.host)?, place })
+    }
+
+    /// The unit under which its host runs it.
+    pub fn unit(&self) -> Result<Option<Unit<'a>>, Failure> {
+        self.place.service.as_ref().map(|id| Unit::of(self.cx, id)).transpose()
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -226,14 +232,25 @@ impl<'a> Home<'a> {
         Ok(())
     }
 
-    /// `pg_ctl stop`; whether it worked is for [`Home::processes`] to say.
+    /// Orders a stop; whether it worked is for [`Home::processes`] to say. A server that its host runs as a service
+    /// is stopped as one, which would start it again otherwise; only at once is at once.
     pub async fn stop(&self, mode: &str, within: Duration) -> Result<Said, Stop> {
+        if mode != "immediate"
+            && let Some(unit) = self.unit()?
+            && unit.known().await?.runs()
+        {
+            return unit.stop(within).await;
+        }
         let seconds = within.as_secs().max(1).to_string();
         let args = ["stop", "-D", &self.place.data_dir, "-m", mode, "-w", "-t", &seconds];
         self.run(self.program("pg_ctl", &args).within(within + Duration::from_secs(15))).await
     }
 
     pub async fn start(&self, within: Duration) -> Result<(), Stop> {
+        if let Some(unit) = self.unit()? {
+            unit.unmask().await?;
+            return unit.start(within).await;
+        }
         let seconds = within.as_secs().max(1).to_string();
         let log = self.log();
         let options = quote::line(&self.place.start_options)?;
@@ -274,12 +291,16 @@ impl<'a> Home<'a> {
                 self.server.id
             )));
         }
+        let unit = match self.unit()? {
+            Some(unit) => Some(unit.prove_fenced().await?),
+            None => None,
+        };
         let seen = look::look(self.cx, self.server).await?;
         if matches!(seen, Seen::Up(_) | Seen::Closed(_)) {
             let what = format!("its host sees no process, and yet {} {}", address(self.server), seen.words());
             return Err(open(what));
         }
-        Ok(json!({
+        let mut receipt = json!({
             "server": self.server.id.as_str(),
             "address": address(self.server),
             "system_identifier": system_identifier,
@@ -291,7 +312,11 @@ impl<'a> Home<'a> {
             "timeline": control.timeline,
             "seen_on_host": self.host.id.as_str(),
             "seen_at": self.cx.clock.now().to_rfc3339(),
-        }))
+        });
+        if let Some(unit) = unit {
+            receipt["service"] = unit;
+        }
+        Ok(receipt)
     }
 }
 

@@ -86,6 +86,9 @@ async fn unfence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .next("settle what the other half is; the runbook failback-postgres brings this one back")
     })?;
     home.unmark().await?;
+    if let Some(unit) = home.unit()? {
+        unit.unmask().await?;
+    }
     if home.processes().await?.is_empty() {
         home.start(START).await?;
     }

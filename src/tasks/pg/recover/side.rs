@@ -58,7 +58,7 @@ impl<'a> Side<'a> {
         if aux.len() > AUX_BYTES {
             return refused("its path is too long for a socket", "give the server a data folder with a shorter path");
         }
-        let place = ServerHome { data_dir: side.to_owned(), ..live.place.clone() };
+        let place = ServerHome { data_dir: side.to_owned(), service: None, ..live.place.clone() };
         Ok(Self { live, path: side.to_owned(), aux, place })
     }
 
