@@ -1,6 +1,7 @@
 //! Events: facts, in the past tense, with who and when.
 
 use crate::model::actor::Actor;
+use crate::model::amount::Amount;
 use crate::model::id::{RunId, StepId};
 use crate::model::lease::TakenFrom;
 use crate::model::task::{Reality, TargetIdentity, TaskOutcome, TaskSpec};
@@ -36,6 +37,8 @@ pub enum Purpose {
     ReconcileUndo,
     /// To look whether what the step did holds.
     Verify,
+    /// To count what the step would touch, before it may begin.
+    Count,
     /// To read the target's identity before asking.
     IdentifyToAsk,
     /// To read it again after the answer, in the same second as the act.
@@ -160,6 +163,11 @@ pub enum EventKind {
         identity: TargetIdentity,
         drift: Vec<(String, String, String)>,
     },
+    /// What the step would touch was counted.
+    AmountCounted {
+        step: StepId,
+        counted: Amount,
+    },
     /// A question was put; `question` is `runbook::Question` as data.
     QuestionAsked {
         step: StepId,
@@ -283,6 +291,13 @@ pub enum EventKind {
         step: StepId,
         before: u64,
         after: u64,
+        reason: String,
+    },
+    /// From here on the step may touch another amount than the plan allows it.
+    LimitAmended {
+        step: StepId,
+        before: Amount,
+        after: Amount,
         reason: String,
     },
     /// In place of committing: what was done from `back_to` on is taken back, and then done anew by this plan.

@@ -1,6 +1,7 @@
 //! Domain words shared by every layer. No I/O, no async, no clock reads.
 
 pub mod actor;
+pub mod amount;
 pub mod backup;
 pub mod content;
 pub mod estate;

@@ -1,5 +1,6 @@
 //! A plan in the making: a runbook, its parameters, and what the looks at the world have answered so far.
 
+mod limit;
 mod probe;
 
 use super::approval::Approver;
@@ -363,6 +364,7 @@ impl<'a> Binding<'a> {
         let (declare, post) = (self.declared(step, &place, &mut problems), self.post(step, &place, &mut problems));
         let approve = self.approved(step.approve.as_ref(), &place, &mut problems);
         let stop_if = self.stop_if(step, &place, &mut problems);
+        let limit = self.limit(step, &place, &mut problems);
         let Some(action) = action.filter(|_| problems.is_empty()) else { return Err(problems) };
         let (takes_proofs, idempotent) = (self.takes_proofs(step, &action), self.may_run_twice(&action));
         let makes = if omitted.is_none() { self.makes(&action)? } else { None };
@@ -393,6 +395,7 @@ impl<'a> Binding<'a> {
             post,
             loss_from: step.loss_from.clone(),
             stop_if,
+            limit,
             commit: step.commit.clone(),
         })
     }

@@ -6,6 +6,7 @@ use crate::model::task::{Effect, Values};
 use crate::runbook::commit::CommitPoint;
 use crate::runbook::probe::Condition;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,8 +142,17 @@ pub struct Step {
     pub post: Option<PostTemplate>,
     /// What stops its work.
     pub stop_if: Option<WatchTemplate>,
+    /// The most that it may touch.
+    pub limit: Option<LimitTemplate>,
     /// It makes the recovery final.
     pub commit: Option<CommitPoint>,
+}
+
+/// The most that a step may touch: numbers, sizes, or templates that become such.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitTemplate {
+    pub objects: Option<Value>,
+    pub bytes: Option<Value>,
 }
 
 /// Conditions on which a step's work stops, with templates.

@@ -80,6 +80,7 @@ fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedSte
         post: None,
         loss_from: None,
         stop_if: None,
+        limit: None,
         commit: None,
         omitted: None,
         makes: None,

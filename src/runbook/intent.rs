@@ -1,6 +1,7 @@
 //! What an operator may ask of a run.
 
 use super::plan::Plan;
+use crate::model::amount::Amount;
 use crate::model::id::StepId;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,12 @@ pub enum Intent {
         step: StepId,
         #[serde(with = "crate::model::objective::seconds")]
         limit: Duration,
+        reason: String,
+    },
+    /// Another amount that the step may touch; a figure that is absent stays as it is.
+    LimitAmount {
+        step: StepId,
+        limit: Amount,
         reason: String,
     },
     /// A remark for the journal.

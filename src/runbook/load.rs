@@ -1,6 +1,7 @@
 //! Runbook files into runbooks: every problem at once, with its place.
 
 mod commit;
+mod limit;
 mod params;
 mod probe;
 mod proof;
@@ -12,6 +13,7 @@ use super::modules::Modules;
 use crate::located::{self, Fields, Item, Located, Problem, Problems, folder};
 use crate::model::id::{RunbookId, StepId};
 use crate::model::task::Effect;
+pub use limit::{bytes_in, objects_in};
 use scope::Scope;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

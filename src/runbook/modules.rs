@@ -1,6 +1,7 @@
 //! What runbooks need to know of the task modules: names, effects, inputs. Handed in as data, because
 //! the modules themselves live in a later layer.
 
+use crate::model::amount::Counts;
 use crate::model::task::{Effect, Values};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub struct ModuleRow {
     pub inputs: Vec<InputRow>,
     pub outputs: Vec<String>,
     pub makes: Option<MakesRow>,
+    pub counts: Counts,
 }
 
 /// What a module makes, and how a drill gets rid of it again. `remove` and `probe` take the inputs that they

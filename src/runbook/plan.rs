@@ -7,6 +7,7 @@ use super::digest;
 use super::drill::Made;
 use super::estimate::Estimate;
 use super::probe::{Post, Watch};
+use crate::model::amount::Amount;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::objective::optional_seconds;
 use crate::model::task::{Effect, TargetIdentity, TaskSpec, Values};
@@ -123,6 +124,9 @@ pub struct PlannedStep {
     /// What stops its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_if: Option<Watch>,
+    /// The most that it may touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Amount>,
     /// It makes the recovery final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<CommitPoint>,

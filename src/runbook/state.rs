@@ -9,6 +9,7 @@ use super::intent::Answer;
 use super::plan::Plan;
 use crate::event::Purpose;
 use crate::model::actor::Actor;
+use crate::model::amount::Amount;
 use crate::model::id::{RunId, StepId};
 use crate::model::lease::TakenFrom;
 use crate::model::task::{Reality, TargetIdentity, TaskOutcome};
@@ -196,6 +197,8 @@ pub struct StepRecord {
     pub ended_at: Option<Timestamp>,
     /// Its time limit, where that was amended.
     pub limit: Option<Duration>,
+    /// How much it may touch, where that was amended.
+    pub allowed: Option<Amount>,
     /// Outcome of the last attempt.
     pub outcome: Option<TaskOutcome>,
     /// Why it stands as it does, for blocked, skipped, unknown…
@@ -225,6 +228,7 @@ impl StepRecord {
             started_at: None,
             ended_at: None,
             limit: None,
+            allowed: None,
             outcome: None,
             why: None,
             identity: None,
@@ -294,12 +298,20 @@ pub struct StepNotes {
     pub looked: bool,
     /// How the probes ended that were looked at after the last attempt.
     pub probed: Option<TaskOutcome>,
+    /// What it would touch, as its module counted it.
+    pub counted: Option<Counted>,
     /// Why the last attempt was told to stop, until what that left is known.
     pub stopped: Option<String>,
     /// An undo was cut off by the end of a runner.
     pub undo_cut_off: bool,
     /// The run was taken over: its old holder may have begun or done the step without the new one's knowledge.
     pub unseen: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub amount: Amount,
+    pub at: Now,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -433,6 +445,11 @@ pub enum QuestionKind {
         code: String,
         /// What two people compare by voice.
         short: String,
+    },
+    /// It would touch more than its limit: amend that with a reason, count again, skip with a reason, abort.
+    Limit {
+        counted: Amount,
+        limit: Amount,
     },
     /// The target is not what the plan saw.
     Drift,

@@ -76,6 +76,7 @@ pub fn module_rows(table: &Table) -> Modules {
             .map(|input| InputRow { name: input.name.to_owned(), kind: kind(input.kind), required: input.required })
             .collect(),
         outputs: spec.outputs.iter().map(|output| (*output).to_owned()).collect(),
+        counts: module.counts(),
         makes: module.makes().map(|makes| MakesRow {
             what: makes.what.to_owned(),
             named_by: makes.named_by.to_owned(),

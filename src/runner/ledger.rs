@@ -108,9 +108,11 @@ impl<J: Journal> Ledger<J> {
     }
 }
 
-/// What an identity was while nothing could be written says nothing about the target as it is now.
+/// What an identity, or an amount, was while nothing could be written says nothing about the world as it is now.
 fn aged(mut input: Input) -> Input {
-    if let Input::TaskEnded { purpose: Purpose::IdentifyToAsk | Purpose::IdentifyToAct, end, .. } = &mut input {
+    if let Input::TaskEnded { purpose: Purpose::Count | Purpose::IdentifyToAsk | Purpose::IdentifyToAct, end, .. } =
+        &mut input
+    {
         let failure = Failure::new("it was read while the journal could not be written, and may have changed since");
         *end = End::Task(TaskOutcome::Unknown { failure });
     }

@@ -10,6 +10,7 @@ use crate::model::task::{CancelReason, Progress, Reality, TaskOutcome, TaskSpec,
 use crate::runbook::Mode;
 use crate::runbook::probe::Watch;
 use crate::runbook::state::End;
+use crate::tasks::input::{settle, values};
 use crate::tasks::{Cancel, Module, Table, TaskContext, TaskFeed, probes, production, watching};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -59,6 +60,7 @@ impl Work {
                 }
                 match modules.get(&task.module) {
                     None => flight::no_module(&task.module, purpose),
+                    Some(module) if purpose == Purpose::Count => End::Task(count(&cx, &**module, &task.input).await),
                     Some(module) if flight::looks(purpose) => End::Look(look(&cx, &**module, &task.input, mode).await),
                     Some(module) => {
                         let work = act(&cx, &**module, &task.input, mode);
@@ -114,6 +116,11 @@ impl Work {
         }
         taken
     }
+}
+
+/// What the work would touch, as an output.
+async fn count(cx: &TaskContext, module: &dyn Module, input: &Values) -> TaskOutcome {
+    settle(module.count(cx, input).await.map(|amount| values(serde_json::to_value(amount).unwrap_or_default())))
 }
 
 /// In a drill the wall is looked at in the same second as the act: addresses and links may lead elsewhere by now.

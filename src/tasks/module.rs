@@ -1,9 +1,11 @@
 //! What a task module is, and the table of them.
 
 use super::context::TaskContext;
+use super::input::Stop;
 use super::reach::{Makes, Reach};
+pub use crate::model::amount::{Amount, Counts};
 pub use crate::model::task::Reality;
-use crate::model::task::{Effect, TaskOutcome, Values};
+use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -59,6 +61,16 @@ pub trait Module: Send + Sync + 'static {
     /// What is there afterwards that was not before.
     fn makes(&self) -> Option<Makes> {
         None
+    }
+
+    /// What [`Module::count`] tells; a runbook may limit that, and nothing else.
+    fn counts(&self) -> Counts {
+        Counts::default()
+    }
+
+    /// Looks how much a run with this input would touch. Nothing is changed by it.
+    async fn count(&self, _cx: &TaskContext, _input: &Values) -> Result<Amount, Stop> {
+        Err(Failure::new(format!("`{}` does not count what it touches", self.spec().name)).into())
     }
 
     /// Looks at the world to learn what became of an earlier attempt with this input. Observing modules

@@ -183,7 +183,7 @@ actions! {
     RunNote "run.note" Run ["n"] 6 RunAlive "note" "Put a remark into the journal.";
     RunResume "run.revive" Run ["u"] 2 RunLost "bring back" "Start the lost runner of this run again.";
     RunAnother "run.another-point" Run ["o"] 4 Provisional "another point" "At a commit point: take the recovery back, and do it anew with another value.";
-    RunAmend "run.amend" Run ["e"] 0 RunLive "amend" "Give a step another time limit, or put a decision off, with a reason.";
+    RunAmend "run.amend" Run ["e"] 0 RunLive "amend" "Give a step another limit, or put a decision off, with a reason.";
     RunHandover "run.handover" Run ["H"] 6 RunAlive "hand over" "Give the run to another operator, take it from one who offers it, or relieve one who is gone.";
     RunTakeOver "run.take-over" Run ["t"] 2 Away "take over" "Bring a run here that another machine holds, with a reason.";
     RunClose "run.close" Run ["c"] 7 Nothing "list of runs" "Stop following this run; it goes on.";
@@ -219,6 +219,7 @@ actions! {
     LookAgain "outcome.look-again" Outcome ["l"] 0 Nothing "look again" "Look at the world again to learn what happened.";
     TakeBack "outcome.take-back" Outcome ["u"] 0 Nothing "take back" "Undo the failed step, so that it can be tried again.";
     AcceptDrift "outcome.accept" Outcome ["c"] 0 Nothing "accept change" "Go on with the changed target; asks for a reason.";
+    RaiseLimit "outcome.raise-limit" Outcome ["m"] 0 Nothing "raise limit" "Let the step touch more than its limit; asks for the figure and a reason.";
     CopyCode "approval.copy-code" Outcome ["d"] 0 Nothing "copy code" "Copy the code of an approval, for a device without a network.";
     EnterSignature "approval.signature" Outcome ["e"] 0 Nothing "enter signature" "Type or paste the name and signature that an approver's device printed.";
     OutcomeAbort "outcome.abort" Outcome ["X"] 0 Nothing "abort run" "Stop the run; asks for a reason.";

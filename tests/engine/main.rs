@@ -9,6 +9,7 @@ mod handover;
 mod held_up;
 mod journal;
 mod lease;
+mod limits;
 mod loading;
 mod probes;
 mod promises;

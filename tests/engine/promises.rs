@@ -36,6 +36,7 @@ pub fn hold(events: &[Event]) {
             } else {
                 was_approved(plan.step(step).unwrap(), &events[..index], event.at);
             }
+            was_counted(plan.step(step).unwrap(), &events[..index], event.at);
             was_proven(&plan, plan.step(step).unwrap(), &events[..index]);
         }
     }
@@ -143,6 +144,26 @@ fn was_approved(step: &PlannedStep, before: &[Event], at: Timestamp) {
         step.id
     );
     assert!(at < expires, "{} ran after its approval had run out", step.id);
+}
+
+/// What it touches was counted a moment ago, and keeps to the limit that was in force then.
+fn was_counted(step: &PlannedStep, before: &[Event], at: Timestamp) {
+    let Some(planned) = step.limit else { return };
+    let amended = before.iter().rev().find_map(|e| match &e.kind {
+        EventKind::LimitAmended { step: s, after, .. } if s == &step.id => Some(*after),
+        _ => None,
+    });
+    let began = before.iter().rposition(
+        |e| matches!(&e.kind, EventKind::TaskIntended { step: s, purpose: Purpose::Run, .. } if s == &step.id),
+    );
+    let counted = before[began.unwrap_or(0)..].iter().rev().find_map(|e| match &e.kind {
+        EventKind::AmountCounted { step: s, counted } if s == &step.id => Some((*counted, e.at)),
+        _ => None,
+    });
+    let (counted, then) = counted.expect("it started, and nobody had counted what it touches");
+    assert!((at - then).num_seconds() <= 120, "{} started on a count of long ago", step.id);
+    assert!(counted.over(&amended.unwrap_or(planned)).is_empty(), "{} started on {counted}", step.id);
+    assert_ne!(counted.objects, Some(0), "{} started on nothing", step.id);
 }
 
 /// Every proof that the step needs was given by a step that stands, or its absence declared.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use relight::event::{EventKind, Purpose};
 use relight::runbook::{Mode, Order, StepState};
 
-const WORDS: [(&str, &str); 46] = [
+const WORDS: [(&str, &str); 50] = [
     ("start", ""),
     ("arm", ""),
     ("arm", "5"),
@@ -40,6 +40,10 @@ const WORDS: [(&str, &str); 46] = [
     ("identity", "orders"),
     ("identity", "orders"),
     ("identity", "other"),
+    ("count", "50"),
+    ("count", "200"),
+    ("raise", "wipe 300objects"),
+    ("raise", "sweep 300objects"),
     ("fail", ""),
     ("unknown", ""),
     ("cancelled", "deadline"),
@@ -65,6 +69,7 @@ fn fits(rig: &Rig, word: &str) -> bool {
     match word {
         "look" => looks,
         "stop" => purpose.is_some(),
+        "count" => purpose == Some(Purpose::Count),
         "done" | "proof" | "identity" | "fail" | "unknown" | "cancelled" => purpose.is_some() && !looks,
         "phrase" => state.question.is_some(),
         _ => true,
@@ -75,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_order_of_inputs_keeps_the_promises(words in prop::collection::vec(0..WORDS.len(), 1..50)) {
-        let mut rig = Rig::new(&plan(&["plain", "make", "keep", "fence", "swap", "fill", "steady", "guarded", "promote", "said", "risky", "tell"], Mode::Real));
+        let mut rig = Rig::new(&plan(&["plain", "make", "keep", "fence", "swap", "fill", "steady", "guarded", "wipe", "sweep", "promote", "said", "risky", "tell"], Mode::Real));
         rig.play("start", "");
         for index in words {
             let (word, rest) = WORDS[index];

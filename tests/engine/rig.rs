@@ -2,6 +2,7 @@
 
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::actor::Actor;
+use relight::model::amount::Counts;
 use relight::model::id::{RunId, StepId};
 use relight::model::task::{CancelReason, Effect, Failure, Reality, TargetIdentity, TaskOutcome, Values};
 use relight::model::time::Timestamp;
@@ -144,6 +145,21 @@ title = "Too little room"
 use = "test.look"
 when = { seen = { below = "{{ resolve.seen.seen }}" } }
 [[steps]]
+id = "wipe"
+title = "Remove what is old"
+use = "test.wipe"
+effect = "irreversible"
+phrase = "wipe {{ target.database }}"
+target = { use = "test.identity" }
+limit = { objects = "{{ 10 * 10 }}", bytes = "1GB" }
+skip = "with-reason"
+[[steps]]
+id = "sweep"
+title = "Sweep without asking"
+use = "test.wipe"
+confirm = "none"
+limit = { objects = 100 }
+[[steps]]
 id = "said"
 title = "Do it by hand"
 attest = "Do it by hand"
@@ -159,7 +175,8 @@ fn row(name: &str, effect: Effect, idempotent: bool, inputs: &[&str]) -> ModuleR
     if name == "test.promote" {
         inputs.push(InputRow { name: "proofs".to_owned(), kind: InputType::Table, required: false });
     }
-    ModuleRow { name: name.to_owned(), effect, idempotent, inputs, outputs, makes: None }
+    let counts = if name == "test.wipe" { Counts::BOTH } else { Counts::default() };
+    ModuleRow { name: name.to_owned(), effect, idempotent, inputs, outputs, makes: None, counts }
 }
 
 pub fn modules() -> Modules {
@@ -170,6 +187,7 @@ pub fn modules() -> Modules {
         row("test.unmake", Effect::Reversible, true, &["name"]),
         row("test.fill", Effect::Costly, true, &[]),
         row("test.swap", Effect::Irreversible, false, &[]),
+        row("test.wipe", Effect::Reversible, true, &[]),
         row("test.fence", Effect::Fence, true, &[]),
         row("test.promote", Effect::Irreversible, false, &[]),
         row("test.swap-back", Effect::Irreversible, false, &[]),
@@ -404,6 +422,16 @@ impl Rig {
             "done" => self.end(End::Task(TaskOutcome::Done { output: Values::new() })),
             "proof" => self.end(End::Task(TaskOutcome::Done { output: receipt(rest) })),
             "identity" => self.end(End::Task(TaskOutcome::Done { output: identity_output(rest) })),
+            "count" => {
+                let figures: Vec<u64> = rest.split_whitespace().map(|word| word.parse().unwrap()).collect();
+                let output = json!({ "objects": figures[0], "bytes": figures.get(1).copied().unwrap_or(1000) });
+                self.end(End::Task(TaskOutcome::Done { output: output.as_object().unwrap().clone() }));
+            }
+            "raise" => {
+                let (step, limit) = rest.split_once(' ').unwrap();
+                let (step, limit) = (StepId::from(step), limit.parse().unwrap());
+                self.wish(Intent::LimitAmount { step, limit, reason: "it is right".to_owned() });
+            }
             "fail" => self.end(End::Task(TaskOutcome::Failed { failure: failure() })),
             "unknown" => self.end(End::Task(TaskOutcome::Unknown { failure: failure() })),
             "cancelled" => {

@@ -161,6 +161,7 @@ pub fn one_step(rig: &mut Rig) {
         match working.purpose {
             Purpose::Reconcile if working.step.as_str() == "fence" => ("look", "proof"),
             Purpose::Reconcile | Purpose::ReconcileUndo => ("look", "done"),
+            Purpose::Count => ("count", "50"),
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => ("identity", "orders"),
             Purpose::Run if working.step.as_str() == "fence" => ("proof", ""),
             Purpose::Run | Purpose::Undo | Purpose::Verify => ("done", ""),
@@ -176,6 +177,7 @@ pub fn one_step(rig: &mut Rig) {
             QuestionKind::Proof { from: Some(_), .. } => ("retry", ""),
             QuestionKind::Approval { .. } if approved => ("approve", "linus"),
             QuestionKind::Approval { .. } => ("approve", "grace"),
+            QuestionKind::Limit { .. } => ("again", ""),
             QuestionKind::Drift => ("accept", "known"),
             QuestionKind::Arm => ("arm", ""),
         }
@@ -213,8 +215,10 @@ pub fn cut(rig: &Rig, count: usize) -> Rig {
 
 #[test]
 fn a_crash_after_any_event_starts_nothing_twice_and_the_run_still_completes() {
-    let mut whole =
-        Rig::new(&plan(&["check", "make", "plain", "swap", "steady", "fill", "said", "tell", "ask"], Mode::Real));
+    let mut whole = Rig::new(&plan(
+        &["check", "make", "plain", "swap", "steady", "fill", "wipe", "sweep", "said", "tell", "ask"],
+        Mode::Real,
+    ));
     lead_to_the_end(&mut whole);
     assert_eq!(whole.engine.state().status, RunStatus::Completed);
     for count in 1..whole.events.len() {
@@ -226,7 +230,7 @@ fn a_crash_after_any_event_starts_nothing_twice_and_the_run_still_completes() {
             EventKind::TaskIntended { step, purpose: Purpose::Run, .. } => Some(step.clone()),
             _ => None,
         };
-        let confirmed = ["make", "swap", "fill", "steady"].map(StepId::from);
+        let confirmed = ["make", "swap", "fill", "wipe", "steady"].map(StepId::from);
         assert!(
             next.iter().filter_map(runs).all(|step| !confirmed.contains(&step)),
             "after entry {count} a confirmed step started by itself: {next:?}"

@@ -64,6 +64,7 @@ pub fn runbooks() -> Vec<Runbook> {
         post: None,
         loss_from: None,
         stop_if: None,
+        limit: None,
         commit: None,
     });
     let postgres = Runbook {
@@ -181,6 +182,7 @@ pub fn plan() -> Plan {
                 approve: None,
                 post: None,
                 stop_if: None,
+                limit: None,
                 commit: None,
             })
             .to_vec(),

@@ -33,6 +33,8 @@ struct Row {
     undo: &'static str,
     drills: String,
     programs: &'static [&'static str],
+    /// What it counts before it begins, so that a `limit` can hold it to that.
+    counts: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,7 +101,16 @@ fn row(module: &dyn Module) -> Row {
         undo: spec.undo,
         drills: drills(module),
         programs: spec.programs,
+        counts: counts(module),
     }
+}
+
+fn counts(module: &dyn Module) -> Vec<&'static str> {
+    let counts = module.counts();
+    [(counts.objects, "objects"), (counts.bytes, "bytes")]
+        .into_iter()
+        .filter_map(|(may, word)| may.then_some(word))
+        .collect()
 }
 
 const fn kind(kind: InputKind) -> &'static str {
@@ -138,6 +149,7 @@ fn details(row: &Row, out: &mut Output) -> eyre::Result<()> {
         ("again", format!("running it twice {again}")),
         ("undo", row.undo.to_owned()),
         ("drills", row.drills.clone()),
+        ("counts", row.counts.join(", ")),
         ("programs", row.programs.join(", ")),
         ("outputs", row.outputs.join(", ")),
     ] {
@@ -158,6 +170,9 @@ const PREFACE: &str = "# Task modules\n\n\
     What a step's `use` can name. This page is what `relight modules --markdown` prints; a test holds it to that.\n\
     *Again* says whether running a module twice with the same input does no harm. *Drills* says where a drill lets it\n\
     work: a module that changes something and has no place there never runs in one. Inputs in *italics* may be left out.\n";
+
+const LIMITS: &str = "\n## Limits\n\n\
+    What these modules would touch they count before they begin; a step's `limit` holds them to it:\n\n";
 
 fn markdown(rows: &[Row]) -> String {
     let mut text = PREFACE.to_owned();
@@ -185,6 +200,10 @@ fn markdown(rows: &[Row]) -> String {
         ];
         let cells = cells.map(|cell| cell.replace('|', "\\|"));
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    text.push_str(LIMITS);
+    for row in rows.iter().filter(|row| !row.counts.is_empty()) {
+        text.push_str(&format!("- `{}`: {}\n", row.name, row.counts.join(", ")));
     }
     text
 }

@@ -334,6 +334,10 @@ fn steps(state: &RunState, out: &mut Output) -> io::Result<()> {
                 out.line(&format!("   - {}: {}", code(&name), code(&value)))?;
             }
         }
+        if let Some(limit) = planned.limit.filter(|_| planned.omitted.is_none()) {
+            let allowed = record.allowed.map(|allowed| format!(", amended to {allowed}")).unwrap_or_default();
+            out.line(&format!("   - may touch at most {limit}{allowed}"))?;
+        }
         if let Some(watch) = planned.stop_if.as_ref().filter(|_| planned.omitted.is_none()) {
             out.line(&format!("   - stops on this: {}", code(&watch.wanted())))?;
         }

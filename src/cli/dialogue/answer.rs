@@ -1,6 +1,7 @@
 //! A typed line as what the operator means by it.
 
 use super::talk::Options;
+use crate::model::amount::Amount;
 use crate::model::time::Timestamp;
 use crate::runbook::{Answer, AnswerKind, Intent, Question, QuestionKind, RunState, RunStatus};
 use serde_json::Value;
@@ -58,13 +59,14 @@ fn answer(question: u64, answer: Answer) -> Said {
 }
 
 fn to_question(question: &Question, line: &str, word: &str, rest: String) -> Said {
-    use QuestionKind::{Approval, Arm, Attest, Drift, Failed, Key, Phrase, Proof, Unknown};
+    use QuestionKind::{Approval, Arm, Attest, Drift, Failed, Key, Limit, Phrase, Proof, Unknown};
     let said = match (word, &question.kind) {
         ("skip", _) => Answer::Skip { reason: rest },
         ("by-hand", Failed { .. } | Unknown | Attest { .. }) => Answer::DoneByHand { evidence: rest },
         ("retry", Failed { .. } | Unknown | Proof { .. }) if rest.is_empty() => Answer::Retry,
         ("undo", Failed { .. }) if rest.is_empty() => Answer::Undo,
-        ("look", Failed { .. } | Unknown | Drift) if rest.is_empty() => Answer::LookAgain,
+        ("raise", Limit { .. }) => return raise(question, &rest),
+        ("look", Failed { .. } | Unknown | Drift | Limit { .. }) if rest.is_empty() => Answer::LookAgain,
         ("approve", Approval { .. }) => {
             let (name, signature) = rest.split_once(char::is_whitespace).unwrap_or((rest.as_str(), ""));
             Answer::Approve { approver: name.to_owned(), signature: signature.trim().to_owned() }
@@ -83,11 +85,23 @@ fn to_question(question: &Question, line: &str, word: &str, rest: String) -> Sai
         // What was typed at such a question is evidence, so the runner refuses it and keeps it.
         (_, Phrase { .. } | Proof { phrase: Some(_), .. }) => Answer::Phrase { text: line.to_owned() },
         (_, Attest { .. }) => Answer::Value { value: Value::String(line.to_owned()) },
-        (_, Key | Failed { .. } | Unknown | Drift | Arm | Proof { .. } | Approval { .. }) => {
+        (_, Key | Failed { .. } | Unknown | Drift | Limit { .. } | Arm | Proof { .. } | Approval { .. }) => {
             return Said::Unclear("that is none of the answers: nothing was sent".to_owned());
         }
     };
     answer(question.number, said)
+}
+
+/// `2000objects WHY`: another limit of the step that the question is about.
+fn raise(question: &Question, rest: &str) -> Said {
+    let (amount, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    match amount.parse::<Amount>() {
+        Ok(limit) => {
+            let (step, reason) = (question.step.clone(), reason.trim().to_owned());
+            Said::Intent(Intent::LimitAmount { step, limit, reason })
+        }
+        Err(error) => Said::Unclear(format!("{error}: nothing was sent")),
+    }
 }
 
 fn value(kind: AnswerKind, text: &str) -> Answer {

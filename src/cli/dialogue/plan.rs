@@ -66,6 +66,9 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
             let (id, wanted) = (escaped(step.id.as_str()), watch.wanted());
             out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
         }
+        if let Some(limit) = step.limit.filter(|_| step.omitted.is_none()) {
+            out.line(&format!("{} touches at most {limit}, counted before it starts", escaped(step.id.as_str())))?;
+        }
         watched(step, out)?;
         commits(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());

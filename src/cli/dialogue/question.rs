@@ -135,6 +135,7 @@ fn answers(kind: &QuestionKind, skip: SkipRule) -> Vec<&'static str> {
             ways.iter().filter_map(|(may, word)| may.then_some(*word)).collect()
         }
         QuestionKind::Approval { .. } => vec!["approve NAME SIGNATURE", "no"],
+        QuestionKind::Limit { .. } => vec!["raise AMOUNT REASON (2000objects, 30GiB)", "look", "no"],
         QuestionKind::Drift => vec!["accept REASON", "look", "no"],
         QuestionKind::Arm => vec![],
     };

@@ -142,6 +142,10 @@ fn step_sentence(event: &Event, plan: &Plan) -> Option<(Tone, String)> {
             let text = format!("its target, {}, changed since the plan: {}", identity.title, facts.join(", "));
             (Tone::Warning, step, text)
         }
+        EventKind::AmountCounted { step, counted } => (Tone::Plain, step, format!("would touch {counted}")),
+        EventKind::LimitAmended { step, before, after, reason } => {
+            (Tone::Warning, step, format!("it may touch {after}, not {before}: {reason}"))
+        }
         EventKind::StepConfirmed { step } => (Tone::Quiet, step, "confirmed".to_owned()),
         EventKind::StepBlocked { step, why } => (Tone::Warning, step, format!("blocked: {why}")),
         EventKind::StepDone { step } => (Tone::Good, step, "done".to_owned()),
@@ -187,6 +191,7 @@ fn begins(purpose: Purpose, attempt: u32) -> Option<String> {
         Purpose::Run if attempt > 1 => format!("starts, attempt {attempt}"),
         Purpose::Run => "starts".to_owned(),
         Purpose::Reconcile => "looking at the world for what became of it".to_owned(),
+        Purpose::Count => "counting what it would touch".to_owned(),
         Purpose::Verify => "looking whether what it did holds".to_owned(),
         Purpose::Undo => "its undo starts".to_owned(),
         Purpose::ReconcileUndo => "looking at the world for what became of its undo".to_owned(),

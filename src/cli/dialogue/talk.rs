@@ -272,6 +272,7 @@ fn records(event: &EventKind, intent: &Intent) -> bool {
         | (Intent::AnotherPoint { .. }, EventKind::AnotherPointChosen { .. })
         | (Intent::Postpone { .. }, EventKind::DecisionPostponed { .. })
         | (Intent::LimitTime { .. }, EventKind::TimeLimitAmended { .. })
+        | (Intent::LimitAmount { .. }, EventKind::LimitAmended { .. })
         | (Intent::Note { .. }, EventKind::NoteAdded { .. })
         | (Intent::OfferHandover { .. }, EventKind::HandoverOffered { .. })
         | (Intent::WithdrawHandover, EventKind::HandoverWithdrawn)

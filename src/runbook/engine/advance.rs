@@ -45,6 +45,8 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
             "the run is armed now".to_owned()
         } else if state.turns_from(&question.step) {
             "another point was chosen".to_owned()
+        } else if state.asks_for_old_limit() {
+            "its limit is another one now".to_owned()
         } else if state.asks_for_what_was() {
             "the run was amended since".to_owned()
         } else if state.asks_for_another() {

@@ -21,11 +21,13 @@ pub fn check(question: &Question, skip: SkipRule, answer: &Answer) -> Result<(),
             QuestionKind::Phrase { .. }
             | QuestionKind::Attest { .. }
             | QuestionKind::Drift
+            | QuestionKind::Limit { .. }
             | QuestionKind::Proof { .. }
             | QuestionKind::Approval { .. },
             Answer::No,
         )
         | (QuestionKind::Drift, Answer::AcceptDrift { .. } | Answer::LookAgain)
+        | (QuestionKind::Limit { .. }, Answer::LookAgain)
         | (QuestionKind::Attest { .. }, Answer::DoneByHand { .. })
         | (QuestionKind::Failed { may_retry: true, .. } | QuestionKind::Proof { from: Some(_), .. }, Answer::Retry)
         | (QuestionKind::Failed { may_undo: true, .. }, Answer::Undo)
@@ -100,6 +102,7 @@ fn wanted(kind: &QuestionKind) -> &'static str {
         QuestionKind::Unknown => "look again, done by hand with evidence, or abort",
         QuestionKind::Proof { .. } => "get the proof, type the declaration where there is one, no, or abort",
         QuestionKind::Approval { .. } => "an approver's signature, no, or abort",
+        QuestionKind::Limit { .. } => "amend its limit with a reason, count again, no, or abort",
         QuestionKind::Drift => "accept with a reason, look again, no, or abort",
         QuestionKind::Arm => "arm the run with a reason, or abort",
     }

@@ -3,6 +3,7 @@
 use super::advance::At;
 use super::{proof, words};
 use crate::event::EventKind;
+use crate::model::amount::Amount;
 use crate::model::task::{Effect, Reality};
 use crate::runbook::approval::{ApprovalRequest, short_code};
 use crate::runbook::definition::{AnswerKind, SkipRule};
@@ -85,8 +86,12 @@ pub fn confirm(at: At<'_>, kind: QuestionKind) -> EventKind {
         _ => "It starts now.",
     };
     let rests = proof::rests_on(at);
-    let if_yes =
-        if at.changes() { format!("{first} {nature} {undo}{rests}") } else { format!("{first} {nature}{rests}") };
+    let size = at.touches();
+    let if_yes = if at.changes() {
+        format!("{first} {nature} {undo}{size}{rests}")
+    } else {
+        format!("{first} {nature}{size}{rests}")
+    };
     let instead = at.instead_of_commit();
     let if_no = format!("Nothing starts; the run pauses before this step.{}{instead}", way_out(at));
     put(at, kind, at.planned.title.clone(), if_yes, if_no)
@@ -121,6 +126,18 @@ pub fn drift(at: At<'_>, drift: &[(String, String, String)]) -> EventKind {
     let EventKind::QuestionAsked { step, number, mut question } = asked else { return asked };
     question["drift"] = words::data(&drift);
     EventKind::QuestionAsked { step, number, question }
+}
+
+/// It would touch more than its limit. A yes there is none: another limit is an amendment, with its reason.
+pub fn limit(at: At<'_>, counted: Amount, limit: Amount) -> EventKind {
+    let over = counted.over(&limit).join("; ");
+    let title = format!("“{}” would touch more than its limit: {over}", at.planned.title);
+    let if_yes = "Nothing was started. Look at what it is about to work on: it may be another place than meant. If it is \
+                  right, amend the limit with a reason, which ends the run with an exception, and the step goes on to its \
+                  own confirmation. Looking again counts once more."
+        .to_owned();
+    let if_no = format!("Nothing starts; the run pauses before this step, or is aborted.{}", way_out(at));
+    put(at, QuestionKind::Limit { counted, limit }, title, if_yes, if_no)
 }
 
 /// People other than the operator must say yes.

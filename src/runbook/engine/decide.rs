@@ -2,7 +2,7 @@
 
 use super::machine::Input;
 use super::words;
-use super::{amend, answer, approval, commit, handover, lease};
+use super::{amend, answer, approval, commit, handover, lease, limit};
 use crate::event::{EventKind, Purpose};
 use crate::model::actor::Actor;
 use crate::model::id::StepId;
@@ -131,6 +131,7 @@ fn wish(state: &RunState, actor: &Actor, intent: &Intent, now: Timestamp) -> Fir
         Intent::AnotherPoint { plan, reason } => First::of(commit::another(state, plan, reason, now)),
         Intent::Postpone { until, reason } => First::of(amend::postponed(state, *until, reason, now)),
         Intent::LimitTime { step, limit, reason } => First::of(amend::time_limit(state, step, *limit, reason)),
+        Intent::LimitAmount { step, limit: wanted, reason } => First::of(limit::amended(state, step, *wanted, reason)),
         Intent::Disarm if state.armed.is_none() => First::refused("the run is read-only already"),
         Intent::Disarm => First::one(EventKind::Disarmed { why: "the operator disarmed it".to_owned() }),
         Intent::Pause { .. } if state.started_at.is_none() => First::refused("the run has not begun"),

@@ -126,6 +126,7 @@ impl RunState {
                 self.debt_event(event);
                 self.commit_event(event);
                 self.amend_event(event);
+                self.limit_event(event);
                 self.question_event(event);
                 self.step_event(event);
                 vec![]
@@ -197,13 +198,14 @@ impl RunState {
                     record.notes.undo_cut_off = false;
                 }
                 Purpose::ReconcileUndo => record.state = StepState::Compensating,
+                Purpose::Count => record.notes.counted = None,
                 Purpose::IdentifyToAsk => record.notes.fresh = false,
                 Purpose::IdentifyToAct => record.notes.verified = false,
             }
         }
         let timeout = match purpose {
             Purpose::Run | Purpose::Undo => limit,
-            Purpose::Reconcile | Purpose::ReconcileUndo => LOOK_LIMIT,
+            Purpose::Reconcile | Purpose::ReconcileUndo | Purpose::Count => LOOK_LIMIT,
             Purpose::Verify => probing + SLACK,
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => IDENTIFY_LIMIT,
         };
@@ -234,7 +236,7 @@ impl RunState {
         self.abort = Some(Abort { by: by.clone(), reason: reason.to_owned(), undo });
         self.paused = None;
         match self.working.as_ref().map(|working| working.purpose) {
-            Some(Purpose::Run | Purpose::Verify | Purpose::IdentifyToAsk | Purpose::IdentifyToAct) => {
+            Some(Purpose::Run | Purpose::Verify | Purpose::Count | Purpose::IdentifyToAsk | Purpose::IdentifyToAct) => {
                 vec![Order::CancelTask { reason: CancelReason::Operator }]
             }
             _ => vec![],
@@ -339,6 +341,7 @@ impl RunState {
         }
         for record in &mut self.steps {
             record.notes.fresh = false;
+            record.notes.counted = None;
             if let Some(ended) = &mut record.notes.ended {
                 ended.earlier = true;
             }

@@ -19,6 +19,7 @@ mod evolve;
 mod handover;
 mod identity;
 mod lease;
+mod limit;
 mod loss;
 mod machine;
 mod prepare;

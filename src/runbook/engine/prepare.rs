@@ -1,7 +1,7 @@
 //! What a step needs next so that it can run, or be decided about.
 
 use super::advance::At;
-use super::{approval, ask, identity, proof};
+use super::{approval, ask, identity, limit, proof};
 use crate::event::{EventKind, Purpose};
 use crate::runbook::definition::Confirm;
 use crate::runbook::plan::{Mode, PlannedAction};
@@ -82,7 +82,9 @@ fn prepare(at: At<'_>) -> Option<EventKind> {
     if let Some(kind) = read_only(at) {
         return Some(kind);
     }
-    if let Some(kind) = proof::missing(at).or_else(|| approval::missing(at)) {
+    // Before others approve: whoever raises a limit asks them anew.
+    let limited = || limit::exceeded(at);
+    if let Some(kind) = proof::missing(at).or_else(limited).or_else(|| approval::missing(at)) {
         return Some(kind);
     }
     match &at.planned.action {
@@ -123,6 +125,9 @@ fn act(at: At<'_>) -> Option<EventKind> {
     }
     if at.yes_is_late() || !at.is_approved() {
         return Some(EventKind::StepReady { step: at.step() });
+    }
+    if let Some(kind) = limit::exceeded(at) {
+        return Some(kind);
     }
     at.intend(if at.record.notes.verified && !at.is_stale() { Purpose::Run } else { Purpose::IdentifyToAct })
 }

@@ -74,7 +74,7 @@ impl StepRecord {
                 self.to(StepState::Compensating, Some(WHY));
                 self.notes.undo_cut_off = true;
             }
-            Purpose::IdentifyToAsk | Purpose::IdentifyToAct => {
+            Purpose::Count | Purpose::IdentifyToAsk | Purpose::IdentifyToAct => {
                 self.to(StepState::Ready, None);
                 self.notes.clear();
             }

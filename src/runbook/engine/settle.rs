@@ -1,7 +1,7 @@
 //! What follows from the end of a task, and from an answer.
 
 use super::advance::At;
-use super::{identity, probe, stop, turn};
+use super::{identity, limit, probe, stop, turn};
 use crate::event::{EventKind, Purpose};
 use crate::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome};
 use crate::model::time::Timestamp;
@@ -27,6 +27,7 @@ pub fn ended(at: At<'_>) -> Option<EventKind> {
         (Purpose::IdentifyToAsk | Purpose::IdentifyToAct, End::Task(outcome)) => {
             Some(identified(at, outcome, ended.at.at))
         }
+        (Purpose::Count, End::Task(outcome)) => Some(limit::ended(at, outcome)),
         (Purpose::Verify, End::Task(outcome)) => Some(probe::ended(at, outcome)),
         (Purpose::ReconcileUndo, End::Task(_)) => Some(undo_failed(at, "nobody knows whether the undo took effect")),
         (_, End::Look(_)) => Some(at.unknown("a task ended in a way that its purpose does not have")),
@@ -37,8 +38,9 @@ pub fn ended(at: At<'_>) -> Option<EventKind> {
 fn run_ended(at: At<'_>, outcome: &TaskOutcome, now: bool) -> Option<EventKind> {
     let again = now
         && at.planned.idempotent
-        // A target is identified before every act; only asking anew does that.
+        // A target is identified, and what a limit is about counted, before every act; only asking anew does that.
         && at.planned.target.is_none()
+        && at.planned.limit.is_none()
         && at.record.attempt <= at.planned.retry
         && at.planned.confirm < Confirm::Phrase
         && at.approval().is_none()
@@ -161,7 +163,9 @@ pub fn answered(at: At<'_>) -> Option<EventKind> {
         (QuestionKind::Proof { from: Some(from), .. }, Answer::Retry) => {
             EventKind::StepReopened { step: from.clone(), wanted_by: step }
         }
-        (QuestionKind::Drift, Answer::LookAgain) | (_, Answer::Retry) => EventKind::StepReady { step },
+        (QuestionKind::Drift | QuestionKind::Limit { .. }, Answer::LookAgain) | (_, Answer::Retry) => {
+            EventKind::StepReady { step }
+        }
         (_, Answer::LookAgain) => return at.look_again(),
         // The answer was taken while the run was armed; the runner may have gone before it could act on it.
         (_, Answer::Undo) if at.state.abort.is_none() && !at.state.is_armed(at.now.at) => {

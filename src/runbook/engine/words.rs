@@ -76,7 +76,7 @@ impl At<'_> {
     pub fn intend(&self, purpose: Purpose) -> Option<EventKind> {
         let probes = self.planned.post.as_ref().filter(|_| purpose == Purpose::Verify).map(Post::task);
         let task = match purpose {
-            Purpose::Run | Purpose::Reconcile => self.task(),
+            Purpose::Run | Purpose::Reconcile | Purpose::Count => self.task(),
             Purpose::Undo | Purpose::ReconcileUndo => self.planned.undo.as_ref(),
             Purpose::IdentifyToAsk | Purpose::IdentifyToAct => self.planned.target.as_ref(),
             Purpose::Verify => probes.as_ref(),

@@ -1,7 +1,7 @@
 //! The `[[steps]]` tables.
 
 use super::scope::Scope;
-use super::{commit, filled, probe, proof};
+use super::{commit, filled, limit, probe, proof};
 use crate::located::{Fields, Item, Located, Problem, nearest};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
@@ -77,13 +77,14 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
                 post,
                 loss_from,
                 stop_if: None,
+                limit: None,
                 commit,
             })
         }
         _ => {
             fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
             fields.forbid(&["proof_out", "proof_in", "declare", "approve"], "see above");
-            fields.forbid(&["post", "stable_for", "holds_within", "stop_if", "watch_every"], "see above");
+            fields.forbid(&["post", "stable_for", "holds_within", "stop_if", "watch_every", "limit"], "see above");
             let message = "a step has exactly one of `use` (a module), `ask` (a question), `attest` (work by hand)";
             fields.report(Problem::at(&fields.place, message));
             None
@@ -127,7 +128,19 @@ fn human(
 ) -> Option<Action> {
     let answer = fields.take("answer");
     fields.forbid(
-        &["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "proof_out", "stop_if", "watch_every"],
+        &[
+            "with",
+            "confirm",
+            "phrase",
+            "target",
+            "timeout",
+            "retry",
+            "undo",
+            "proof_out",
+            "stop_if",
+            "watch_every",
+            "limit",
+        ],
         "a person does this step; it belongs to steps with `use`",
     );
     if let Some(prompt) = attest {
@@ -173,6 +186,7 @@ fn task_step(
     let approve = proof::approve(fields, scope, true);
     let post = probe::post(fields, scope);
     let stop_if = probe::stop_if(fields, scope);
+    let limit = limit::read(fields, scope, row, retry);
     if retry > 0 && approve.is_some() {
         let message = "a step that others approve is not repeated without asking";
         fields.report(Problem::at(&fields.place, message).help("leave `retry` out"));
@@ -200,6 +214,7 @@ fn task_step(
         post,
         loss_from: parts.loss_from,
         stop_if,
+        limit,
         commit: parts.commit,
     }
 }

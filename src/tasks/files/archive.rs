@@ -1,6 +1,6 @@
 //! `files.archive`: the live folder as a tar archive in the run's folder, read back to its end and counted.
 
-use super::folder::{FolderId, Place, failed};
+use super::folder::{FolderId, Place, amount_of, failed};
 use crate::catalog::decompress;
 use crate::model::content::Wrapping;
 use crate::model::size::ByteCount;
@@ -9,7 +9,7 @@ use crate::model::text::escaped;
 use crate::tasks::artefact::{self, Artefact};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
-use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::module::{Amount, Counts, InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::process::{self, Output, Program};
 use crate::tasks::progress::telling;
 use crate::tasks::reach::Reach;
@@ -90,6 +90,17 @@ impl Module for Archive {
 
     fn reach(&self) -> Option<Reach> {
         Some(Reach::RunFolder)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::BOTH
+    }
+
+    /// The folder as it is; what patterns leave out of the archive is counted, too.
+    async fn count(&self, cx: &TaskContext, input: &Values) -> Result<Amount, Stop> {
+        let input: Input = read(input)?;
+        let (place, [name]) = Place::open([&input.target])?;
+        amount_of(cx, place, vec![name]).await
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

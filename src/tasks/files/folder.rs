@@ -1,8 +1,10 @@
 //! The live folder's place: its parent, the names in it, which folder is which, and what this run made.
 
+use crate::model::amount::Amount;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
+use crate::tasks::input::Stop;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 use serde::{Deserialize, Serialize};
@@ -153,6 +155,32 @@ impl Note {
     pub fn owns(&self, found: &Found) -> bool {
         self.id.as_ref().is_some_and(|id| found.is(id))
     }
+}
+
+/// How much is in the folders of these names; a name that leads nowhere holds nothing.
+pub async fn amount_of(cx: &TaskContext, place: Place, names: Vec<OsString>) -> Result<Amount, Stop> {
+    let cancel = cx.cancel.clone();
+    let counting = tokio::task::spawn_blocking(move || {
+        let (mut objects, mut bytes) = (0, 0);
+        for name in names {
+            match place.find(&name)? {
+                Found::Nothing => continue,
+                Found::Other(what) => return Err(Failure::new(format!("{} is {what}", place.show(&name))).into()),
+                Found::Folder(_) => {}
+            }
+            let doing = format!("counting what {} holds", place.show(&name));
+            let dir = place.dir.open_dir(&name).map_err(|error| failed(&doing, &error))?;
+            let stop = || cancel.reason().is_some();
+            let (tally, _) = tally(&dir, &stop).map_err(|error| match cancel.reason() {
+                Some(reason) => Stop::Cancelled(reason),
+                None => failed(&doing, &error).into(),
+            })?;
+            objects += tally.files + tally.folders + tally.links;
+            bytes += tally.bytes;
+        }
+        Ok(Amount { objects: Some(objects), bytes: Some(bytes) })
+    });
+    counting.await.map_err(|error| Failure::new(format!("the count broke: {error}")))?
 }
 
 /// Counts everything below a folder without following links. `stop` is asked once per entry.

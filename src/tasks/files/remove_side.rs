@@ -1,10 +1,10 @@
 //! `files.remove-side`: removes a folder that this run made, and nothing else.
 
-use super::folder::{Found, Note, Place, failed};
+use super::folder::{Found, Note, Place, amount_of, failed};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
-use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::module::{Amount, Counts, InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::reach::Reach;
 use serde::Deserialize;
 use serde_json::json;
@@ -45,6 +45,16 @@ impl Module for RemoveSide {
 
     fn reach(&self) -> Option<Reach> {
         Some(Reach::Folders { paths: &["side"] })
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::BOTH
+    }
+
+    async fn count(&self, cx: &TaskContext, input: &Values) -> Result<Amount, Stop> {
+        let input: Input = read(input)?;
+        let (place, [name]) = Place::open([&input.side])?;
+        amount_of(cx, place, vec![name]).await
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

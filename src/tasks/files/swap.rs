@@ -1,10 +1,10 @@
 //! `files.swap`: the new folder takes the live name, the old one a dated name, by rename alone.
 
-use super::folder::{FolderId, Found, Note, Place, failed};
+use super::folder::{FolderId, Found, Note, Place, amount_of, failed};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
-use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::module::{Amount, Counts, InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::reach::Reach;
 use rustix::fs::RenameFlags;
 use serde::Deserialize;
@@ -169,6 +169,17 @@ impl Module for Swap {
 
     fn reach(&self) -> Option<Reach> {
         Some(Reach::Folders { paths: &["target", "side", "aside"] })
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::BOTH
+    }
+
+    /// What gets another name: both folders with all that is in them.
+    async fn count(&self, cx: &TaskContext, input: &Values) -> Result<Amount, Stop> {
+        let input: Input = read(input)?;
+        let (place, [target, side]) = Place::open([&input.target, &input.side])?;
+        amount_of(cx, place, vec![target, side]).await
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {

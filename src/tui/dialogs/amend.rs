@@ -1,8 +1,9 @@
-//! How long a run may take, changed on its way: the time limit of a step, or the time to decide.
+//! What may be changed about a run on its way: the time limit of a step, how much it may touch, the time to decide.
 
 use super::form::{Form, Look};
+use crate::model::amount::Amount;
 use crate::model::id::StepId;
-use crate::runbook::{Intent, RunState};
+use crate::runbook::{Intent, Question, QuestionKind, RunState};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit};
 use crate::tui::keys::Key;
@@ -13,12 +14,12 @@ use ratatui::layout::Rect;
 const DECIDE: &str = "decide";
 const LINES: [(&str, &str); 3] = [
     ("What", "id of a step, or `decide` for the commit point"),
-    ("Span", "30m, 2h: the step's new limit, or the time to decide from now on"),
+    ("Limit", "30m: its time, or the time to decide from now on; 2000objects, 30GiB: what it may touch"),
     ("Why", "kept in the journal; approvals are asked for anew"),
 ];
 const LOOK: Look<'_> = Look {
     title: "Amend the run",
-    about: "Only how long it may take. What it does is another plan.",
+    about: "Only how long it may take, and how much it may touch. What it does is another plan.",
     deed: "Amend",
     danger: false,
     width: 80,
@@ -38,14 +39,39 @@ impl AmendDialog {
         Self(Form::new(LINES, [what, "", ""]))
     }
 
+    /// For the question about a step's limit.
+    pub fn for_limit(question: &Question) -> Self {
+        let counted = match &question.kind {
+            // What was counted, in figures that are read back.
+            QuestionKind::Limit { counted, limit } => {
+                let figures = [
+                    counted.objects.filter(|_| limit.objects.is_some()).map(|count| format!("{count}objects")),
+                    counted.bytes.filter(|_| limit.bytes.is_some()).map(|count| format!("{count}B")),
+                ];
+                figures.into_iter().flatten().collect::<Vec<_>>().join(",")
+            }
+            _ => String::new(),
+        };
+        Self(Form::new(LINES, [question.step.as_str(), &counted, ""]))
+    }
+
     fn amend(&mut self, cx: &Cx) -> Reaction {
         let [what, span, reason] = self.0.texts();
-        let Ok(limit) = humantime::parse_duration(&span) else {
-            return self.0.refuse(1, format!("`{span}` is not a span such as 30m or 2h."));
-        };
+        let amount = span.parse::<Amount>().ok().filter(|_| what != DECIDE);
+        let time = humantime::parse_duration(&span).ok();
+        if amount.is_none() && time.is_none() {
+            let problem = format!("`{span}` is no span such as 30m, and no amount such as 2000objects or 30GiB.");
+            return self.0.refuse(1, problem);
+        }
         if reason.is_empty() {
             return self.0.refuse(2, "Say why: it is kept in the journal.".to_owned());
         }
+        let limit = match (amount, time) {
+            (Some(limit), _) => {
+                return self.0.ask(Ask::Intent(Intent::LimitAmount { step: StepId::from(what), limit, reason }));
+            }
+            (None, time) => time.unwrap_or_default(),
+        };
         if what != DECIDE {
             return self.0.ask(Ask::Intent(Intent::LimitTime { step: StepId::from(what), limit, reason }));
         }

@@ -1,7 +1,7 @@
 //! The open question of a run: the live target, what yes, no and nothing mean, and the ways to answer.
 
 use super::frame::{self, Button, button, danger};
-use super::{ApprovalDialog, ArmDialog, ReasonDialog, ReasonKind, approval, typing};
+use super::{AmendDialog, ApprovalDialog, ArmDialog, ReasonDialog, ReasonKind, approval, typing};
 use crate::runbook::{Answer, AnswerKind, Intent, Question, QuestionKind};
 use crate::tui::action::{Act, Scope};
 use crate::tui::canvas::{Canvas, Hit, Line, span};
@@ -46,6 +46,7 @@ impl QuestionDialog {
                     QuestionKind::Failed { .. }
                     | QuestionKind::Unknown
                     | QuestionKind::Drift
+                    | QuestionKind::Limit { .. }
                     | QuestionKind::Proof { phrase: None, .. } => Scope::Outcome,
                     _ => Scope::Dialog,
                 },
@@ -112,6 +113,11 @@ impl QuestionDialog {
                     out.push((Act::OutcomeAbort, "Abort run", true));
                 }
             }
+            Some(QuestionKind::Limit { .. }) => {
+                out.push((Act::LookAgain, "Count again", false));
+                out.push((Act::RaiseLimit, "Raise the limit", true));
+                out.push((Act::OutcomeAbort, "Abort run", true));
+            }
             Some(QuestionKind::Drift) => {
                 out.push((Act::LookAgain, "Look again", false));
                 out.push((Act::AcceptDrift, "Accept change", true));
@@ -157,6 +163,7 @@ impl QuestionDialog {
             Act::TakeBack => self.answer(Answer::Undo),
             Act::Skip => reason(ReasonKind::Skip(self.number)),
             Act::ByHand => reason(ReasonKind::ByHand(self.number)),
+            Act::RaiseLimit => Reaction::Replace(Box::new(AmendDialog::for_limit(question))),
             Act::AcceptDrift => reason(ReasonKind::AcceptDrift(self.number)),
             Act::OutcomeAbort => reason(ReasonKind::Abort),
             _ => Reaction::Handled,
@@ -229,6 +236,7 @@ impl Screen for QuestionDialog {
                     | QuestionKind::Failed { .. }
                     | QuestionKind::Unknown
                     | QuestionKind::Drift
+                    | QuestionKind::Limit { .. }
                     | QuestionKind::Proof { .. }
             )
         );

@@ -217,6 +217,9 @@ pub fn sentence(kind: &EventKind) -> (String, Role) {
         K::RunProvisional { .. } => ("recovered, not committed".to_owned(), Role::Strong),
         K::DecisionOverdue { .. } => ("the decision is overdue; the run holds".to_owned(), Role::Critical),
         K::DecisionPostponed { reason, .. } => (format!("the decision is put off: {reason}"), Role::Warning),
+        K::LimitAmended { step, after, reason, .. } => {
+            (format!("{step}: may touch {after} from now on: {reason}"), Role::Warning)
+        }
         K::TimeLimitAmended { step, after, reason, .. } => {
             (format!("{step}: time limit {after} s from now on: {reason}"), Role::Warning)
         }
@@ -276,6 +279,7 @@ fn step_sentence(kind: &EventKind) -> (String, Role) {
             TaskOutcome::Unknown { failure } => (format!("{step}: nobody knows: {}", failure.what), Role::Unknown),
             TaskOutcome::Cancelled { reason } => (format!("{step}: cancelled ({reason:?})").to_lowercase(), Role::Dim),
         },
+        K::AmountCounted { step, counted } => (format!("{step}: would touch {counted}"), Role::Dim),
         K::IdentityRead { step, identity, drift } if drift.is_empty() => {
             (format!("{step}: target is {}", identity.title), Role::Base)
         }

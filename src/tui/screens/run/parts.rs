@@ -273,6 +273,13 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
     if let Some(limit) = record.limit {
         doc.fact("time limit", format!("{}, amended", humantime::format_duration(limit)), Role::Warning);
     }
+    if let Some(limit) = step.limit {
+        let (text, role) = match record.allowed {
+            Some(allowed) => (format!("{allowed}, amended from {limit}"), Role::Warning),
+            None => (limit.to_string(), Role::Base),
+        };
+        doc.fact("at most", text, role);
+    }
     if let Some(why) = &record.why {
         doc.fact("because", why.clone(), role);
     }
