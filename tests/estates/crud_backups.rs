@@ -73,6 +73,33 @@ async fn the_configuration_is_packed_to_host_and_bucket_and_proven() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_limit_is_packed_only_once_somebody_said_why() {
+    let lab = CrudApp::build().await;
+    let mut line = lab.open(&["backup-files", "--set", "asset=configuration", "--set", "max_files=2"]);
+    line.until("Start this plan?");
+    assert!(
+        line.text.contains("archive touches at most 2 objects, 2.00 TB, counted before it starts"),
+        "{}",
+        line.text
+    );
+    line.say("yes");
+    let asked = line.asked().expect("the limit asks");
+    assert!(asked.text.contains("would touch more than its limit"), "{}", asked.text);
+    assert!(asked.text.contains("raise AMOUNT REASON"), "{}", asked.text);
+    line.say("raise 2 I counted them");
+    line.until("is not an amount");
+    line.say("raise 500objects it has grown since");
+    let asked = line.asked().expect("the step asks for itself");
+    assert!(asked.text.contains("its limit is 500 objects, 2.00 TB"), "{}", asked.text);
+    line.say("yes");
+    let (text, code) = line.finish();
+    assert!(text.contains(": COMPLETED WITH EXCEPTIONS"), "{code:?} {text}");
+    assert!(text.contains("limit raised from 2 objects") && text.contains("it has grown since"), "{text}");
+    let report = String::from_utf8(lab.relight(&["report", "latest"]).stdout).unwrap();
+    assert!(report.contains("may touch at most 2 objects, 2.00 TB, amended to 500 objects, 2.00 TB"), "{report}");
+}
+
 /// Goes on until a step has failed, and aborts there. Everything that was printed.
 fn refused(lab: &CrudApp, arguments: &[&str], step: &str) -> String {
     let mut line = lab.open(arguments);

@@ -151,7 +151,15 @@ async fn archives_come_back_whole_and_swap_in_and_back() {
         std::fs::write(shelf.live().join("secret"), "overwritten").unwrap();
         let damaged = picture(&shelf.live());
 
+        let table = table::all();
+        let count = |module: &'static str| table.get(module).unwrap().count(&shelf.cx, input.as_object().unwrap());
+        let live = count("files.swap").await.unwrap();
+        assert_eq!(count("files.remove-side").await.unwrap().objects, Some(0), "there is nothing yet");
         shelf.done("files.extract", &input).await;
+        let side = count("files.remove-side").await.unwrap();
+        assert!(side.objects > Some(6) && side.bytes > Some(0), "{side}");
+        let both = count("files.swap").await.unwrap();
+        assert_eq!(both.objects.zip(live.objects).map(|(both, live)| both - live), side.objects);
         assert!(matches!(shelf.reconcile("files.extract", &input).await, Reality::Done(_)));
         let seen = shelf.done("files.compare", &input).await;
         assert_eq!((&seen["files"], &seen["links"]), (&json!(6), &json!(1)));

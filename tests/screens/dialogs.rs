@@ -9,7 +9,7 @@ use relight::tui::screen::Reply;
 
 #[test]
 fn dialogs_look_right() {
-    for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm", "approval", "proof"] {
+    for kind in ["key", "phrase", "failed", "unknown", "drift", "attest", "arm", "approval", "proof", "limit"] {
         snap(&format!("dialog-{kind}"), "5 a", &|| with_run(runs::asking(kind)));
     }
     snap("dialog-phrase-typed", "5 a 's 'w 'a 'x", &|| with_run(runs::asking("phrase")));
@@ -34,6 +34,21 @@ fn intent(console: &mut Console) -> Option<Intent> {
         Request::Intent { intent, .. } => Some(intent),
         other => panic!("unexpected {other:?}"),
     }
+}
+
+#[test]
+fn a_limit_is_raised_with_a_reason_to_what_was_counted() {
+    let mut console = asking("limit");
+    console.press("y ctrl-y tab enter");
+    assert_eq!(intent(&mut console), None);
+    console.press("m");
+    let shown = console.text();
+    assert!(shown.contains("Amend the run") && shown.contains("1204311objects"), "{shown}");
+    console.press("ctrl-y");
+    assert!(console.text().contains("Say why"), "{}", console.text());
+    console.press("'p 'r 'u 'n 'e 'd ctrl-y");
+    let Some(Intent::LimitAmount { step, limit, reason }) = intent(&mut console) else { panic!("nothing was sent") };
+    assert_eq!((step.as_str(), limit.objects, reason.as_str()), ("swap", Some(1_204_311), "pruned"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::estate::{actor, before, now};
 use chrono::Duration;
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::actor::Actor;
+use relight::model::amount::Amount;
 use relight::model::estate::AssetKind;
 use relight::model::task::{Effect, Failure, Progress, TargetIdentity, TaskOutcome, TaskSpec, Unit, Values};
 use relight::runbook::approval::{ApprovalRequest, Approver, short_code};
@@ -344,6 +345,14 @@ pub fn asking(kind: &str) -> RunView {
             run
         }
         "approval" => approving(),
+        "limit" => {
+            let mut run = waiting(6, StepState::Blocked);
+            let counted = Amount { objects: Some(1_204_311), bytes: None };
+            let limit = Amount { objects: Some(50_000), bytes: None };
+            let title = "“Swap in” would touch more than its limit: 1204311 objects, and at most 50000 may be";
+            run.state.question = Some(question(6, QuestionKind::Limit { counted, limit }, title));
+            run
+        }
         "proof" => {
             let mut run = waiting(6, StepState::Blocked);
             let kind = QuestionKind::Proof {

@@ -5,6 +5,7 @@ use crate::disk::Shared;
 use crate::plans::key;
 use crate::world::{Amount, Flight, World};
 use relight::event::{Event, EventKind, Purpose};
+use relight::model::amount;
 use relight::model::id::StepId;
 use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome, TaskSpec};
 use relight::model::time::Timestamp;
@@ -73,6 +74,10 @@ pub struct Hands {
     shown: Option<(StepId, Option<TargetIdentity>)>,
     yes: Option<(StepId, u64)>,
     read: Option<(StepId, TargetIdentity, u64)>,
+    /// What was counted last, and when.
+    counted: Option<(StepId, amount::Amount, u64)>,
+    /// How much a step may touch, where that was amended.
+    allowed: BTreeMap<StepId, amount::Amount>,
     at: Timestamp,
     /// When the last identity was read in the world, which may be long before anyone could write it down.
     pub answered: u64,
@@ -107,6 +112,8 @@ impl Hands {
             shown: None,
             yes: None,
             read: None,
+            counted: None,
+            allowed: BTreeMap::new(),
             at,
             answered: 0,
         }
@@ -165,6 +172,13 @@ impl Hands {
             }
             EventKind::IdentityRead { step, identity, .. } => {
                 self.read = Some((step.clone(), identity.clone(), self.answered));
+            }
+            EventKind::AmountCounted { step, counted } => {
+                self.counted = Some((step.clone(), *counted, self.answered));
+            }
+            EventKind::LimitAmended { step, after, .. } => {
+                self.approval = None;
+                self.allowed.insert(step.clone(), *after);
             }
             EventKind::TaskIntended { .. } => self.held = None,
             EventKind::TaskEnded { step, purpose: Purpose::Verify, outcome: TaskOutcome::Done { .. }, .. } => {
@@ -231,6 +245,8 @@ impl Hands {
 
     /// What was done by the plan before is gone; from here on the next one is in force.
     fn went_back(&mut self, back_to: &StepId) {
+        // The next plan has its own limits.
+        self.allowed.clear();
         let Some(next) = self.next.take() else { return self.wrong("it went back to no plan".to_owned()) };
         let plan = Arc::clone(&self.plan);
         let anew = plan.steps.iter().skip_while(|step| &step.id != back_to).take_while(|step| step.commit.is_none());
@@ -299,6 +315,22 @@ impl Hands {
         }
     }
 
+    /// What it touches was counted a moment ago, and keeps to its limit; one count is good for one start.
+    fn was_counted(&mut self, planned: &PlannedStep) {
+        let Some(limit) = planned.limit else { return };
+        let limit = self.allowed.get(&planned.id).copied().unwrap_or(limit);
+        match self.counted.take().filter(|(step, _, _)| step == &planned.id) {
+            None => self.wrong(format!("{} starts, and nobody counted what it touches", planned.id)),
+            Some((_, counted, _)) if !counted.over(&limit).is_empty() || counted.objects == Some(0) => {
+                self.wrong(format!("{} starts on {counted}, and its limit is {limit}", planned.id));
+            }
+            Some((_, _, at)) if self.mono - at > YES_HOLDS => {
+                self.wrong(format!("{} starts on a count of {} s ago", planned.id, (self.mono - at) / 1000));
+            }
+            Some(_) => {}
+        }
+    }
+
     fn is_done(&mut self, step: &StepId) {
         let place = self.place(step);
         if self.plan.steps[place].post.is_some() && self.held.as_ref() != Some(step) {
@@ -363,6 +395,7 @@ impl Hands {
             return;
         }
         self.was_approved(planned);
+        self.was_counted(planned);
         if !planned.proof_in.is_empty() && self.proof.is_none() && !self.declared.contains(id) {
             self.wrong(format!("{id} starts without the proof that it needs"));
         }

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::plans::{APPROVERS, another, key};
+use relight::model::amount::Amount;
 use relight::model::task::Reality;
 use relight::model::time::Timestamp;
 use relight::runbook::approval::{ApprovalRequest, signature_text};
@@ -37,6 +38,10 @@ pub fn random(dice: &mut Dice, state: &RunState, now: Timestamp) -> Intent {
     }
     if dice.percent(3) {
         let step = state.plan.steps[dice.below(state.plan.steps.len())].id.clone();
+        if dice.percent(40) {
+            let limit = Amount { objects: Some(dice.pick(&[1, 10, 100])), bytes: None };
+            return Intent::LimitAmount { step, limit, reason: text };
+        }
         let limit = std::time::Duration::from_secs(dice.pick(&[1, 60, 6000]));
         return Intent::LimitTime { step, limit, reason: text };
     }
@@ -147,6 +152,9 @@ pub fn willing(state: &RunState, armed_until: Timestamp) -> Option<Intent> {
         QuestionKind::Failed { may_skip: true, .. } => Answer::Skip { reason: text },
         QuestionKind::Failed { .. } => Answer::DoneByHand { evidence: text },
         QuestionKind::Unknown => Answer::LookAgain,
+        QuestionKind::Limit { counted, .. } => {
+            return Some(Intent::LimitAmount { step: question.step.clone(), limit: *counted, reason: text });
+        }
         QuestionKind::Drift => Answer::AcceptDrift { reason: text },
         QuestionKind::Proof { phrase: Some(phrase), .. } => Answer::Phrase { text: phrase.clone() },
         // Where half of it is there, sending for it again leads back here.

@@ -209,6 +209,8 @@ fn step(dice: &mut Dice, id: &str) -> Value {
         "stop_if": (!human && dice.percent(20)).then(|| json!({
             "probes": [{ "title": "No room", "task": task("look") }], "every": 5,
         })),
+        // What is counted anew is not repeated by itself.
+        "limit": (!human && retry == 0 && dice.percent(25)).then(|| json!({ "objects": 10 })),
         "post": dice.percent(20).then(|| json!({
             "probes": [{ "title": "It stands", "task": task("look") }], "stable_for": 5, "within": 60,
         })),

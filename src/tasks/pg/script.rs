@@ -187,7 +187,9 @@ impl Scanner {
                 self.inventory.tables.entry(name).or_insert(Some(0));
             }
         } else if let Some(rest) = line.strip_prefix("INSERT INTO ") {
-            if let Some((name, _)) = qualified(rest)
+            // A line of a function may read like this, too.
+            if expects("DATA")
+                && let Some((name, _)) = qualified(rest)
                 && let Some(rows) = self.inventory.tables.get_mut(&name)
             {
                 *rows = None;
@@ -361,6 +363,18 @@ mod tests {
         }
         scanner.finish(&mut out)?;
         Ok((String::from_utf8(out).unwrap(), scanner.inventory))
+    }
+
+    #[test]
+    fn only_data_counts_as_inserted_rows() {
+        let dump = "-- PostgreSQL database dump\n--\n-- Name: t; Type: TABLE; Schema: public; Owner: bob\n--\n\n\
+            CREATE TABLE public.t (\n    a text\n);\n\n--\n-- Name: f(); Type: FUNCTION; Schema: public; Owner: bob\n--\n\n\
+            CREATE FUNCTION public.f() AS $$\nINSERT INTO public.t VALUES ('no');\n$$;\n\n";
+        let data = "--\n-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: bob\n--\n\n\
+            INSERT INTO public.t VALUES ('x');\nINSERT INTO public.t VALUES ('y');\n";
+        let of = |text: &str| passed(text, text.len(), Without::default()).unwrap().1.tables["\"public\".\"t\""];
+        assert_eq!(of(dump), Some(0));
+        assert_eq!(of(&format!("{dump}{data}")), None);
     }
 
     #[test]

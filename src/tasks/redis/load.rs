@@ -137,7 +137,7 @@ async fn load(cx: &TaskContext, input: &Values, here: bool) -> Result<Values, St
     room::on_disk(&side, &input.source).await?;
     let rdb = side.file(&input.names.rdb_name);
     let (snapshot, sha256) = copy(cx, &side, &input.source, &rdb).await?;
-    if snapshot.keys == 0 && snapshot.unknown_type.is_none() {
+    if expected(&snapshot).max(snapshot.keys) == 0 {
         return Err(Failure::new("the snapshot holds no keys")
             .means("restoring it would empty the live server; nothing of that was touched")
             .next("choose an older backup; to empty a server on purpose, do it by hand")

@@ -101,6 +101,12 @@ fn output(note: &str) -> Values {
 
 async fn fetch(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
+    if input.first > input.last {
+        return Err(Failure::new("the plan names no segment of the log to fetch")
+            .means("without any log the base backup cannot even become consistent; nothing was stopped")
+            .next("make a new plan, whose look at the window names the segments")
+            .into());
+    }
     let side = Side::of(cx, &input.server, &input.side)?;
     side.must_be_mine().await?;
     if let Some(note) = side.noted(FETCHED).await? {

@@ -345,6 +345,10 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
     }
     doc.blank();
     approval::facts(&mut doc, question, cx);
+    if let QuestionKind::Limit { counted, limit } = &question.kind {
+        doc.fact("would touch", counted.to_string(), Role::Critical);
+        doc.fact("at most", limit.to_string(), Role::Warning);
+    }
     if let QuestionKind::Proof { missing, loss, .. } = &question.kind {
         doc.fact("missing", missing.join(", "), Role::Critical);
         if let Some(loss) = loss {

@@ -78,6 +78,12 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     let (not_valid, invalid) = (number(0), number(1));
     let tables = count(&side, &input.database).await?;
+    if tables.is_empty() {
+        return Err(Failure::new(format!("database `{}` has no table at the target", escaped(&input.database)))
+            .means("taken live, it would be an empty database; the live cluster was not touched")
+            .next("choose another point, and make a new plan")
+            .into());
+    }
     let rows: u64 = tables.iter().map(|(_, rows)| rows).sum();
     let last = fields.get(2).filter(|at| !at.is_empty()).map(|at| format!("{at}+00"));
     let ended = last.as_deref().unwrap_or("none since the base backup");
@@ -108,7 +114,11 @@ async fn count(side: &Side<'_>, database: &str) -> Result<Vec<(String, u64)>, St
         .filter_map(|line| line.split_once('\t'))
         .filter_map(|(schema, table)| Some((plain(schema)?, plain(table)?)))
         .collect();
-    let mut counted = Vec::with_capacity(names.len());
+    let listed = text.lines().count();
+    if names.len() != listed {
+        return Err(Failure::new(format!("of {listed} tables only {} can be named", names.len())).into());
+    }
+    let mut counted = Vec::with_capacity(listed);
     for (part, names) in names.chunks(AT_ONCE).enumerate() {
         let one = |(at, (schema, table)): (usize, &(String, String))| {
             format!("SELECT {}, count(*) FROM {}.{}", literal(&at.to_string()), ident(schema), ident(table))
@@ -118,6 +128,13 @@ async fn count(side: &Side<'_>, database: &str) -> Result<Vec<(String, u64)>, St
         for (at, rows) in pairs(&text) {
             let name = at.parse::<usize>().ok().and_then(|at| names.get(at));
             counted.extend(name.map(|(schema, table)| (escaped(&format!("{schema}.{table}")).into_owned(), rows)));
+        }
+        // One that is left out of the count would look like one that was never there.
+        if counted.len() < (part * AT_ONCE + names.len()).min(listed) {
+            return Err(Failure::new("the server's counts cannot be told apart by their tables")
+                .means("whether all tables came back is not known; the live cluster was not touched")
+                .next("look again")
+                .into());
         }
         side.live.cx.feed.line(format!("{} tables counted", part * AT_ONCE + names.len()));
     }
