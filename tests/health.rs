@@ -40,6 +40,7 @@ fn source(store: &str, kind: BackupKind) -> Source {
         retention: None,
         min_size: Some(500),
         encrypted: false,
+        key: None,
         time_zone: None,
         required: Vec::new(),
     }

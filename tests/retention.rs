@@ -91,6 +91,7 @@ fn asset() -> Asset {
         retention: Some(POLICY),
         min_size: None,
         encrypted: false,
+        key: None,
         time_zone: None,
         required: Vec::new(),
     };

@@ -26,6 +26,9 @@ pub fn decoder<'a>(wrapping: Wrapping, reader: Box<dyn BufRead + 'a>) -> io::Res
         Wrapping::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(reader)),
         Wrapping::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(reader, true, XZ_MEMORY)),
         Wrapping::Lz4 => Box::new(Lz4 { at: Lz4Place::Between(reader) }),
+        Wrapping::OpenPgp | Wrapping::Age => {
+            return Err(io::Error::new(ErrorKind::Unsupported, "it is encrypted, and no compression"));
+        }
     })
 }
 
@@ -189,7 +192,7 @@ fn lz4_error(error: io::Error) -> io::Error {
 pub fn first_block(wrapping: Wrapping, head: &[u8]) -> usize {
     const SLACK: usize = 64 << 10;
     match wrapping {
-        Wrapping::Gzip => SLACK,
+        Wrapping::Gzip | Wrapping::OpenPgp | Wrapping::Age => SLACK,
         // One block of the largest size that the format knows.
         Wrapping::Zstd => (128 << 10) + SLACK,
         // One chunk, after the headers.

@@ -65,12 +65,11 @@ pub fn layer(head: &[u8]) -> Layer {
 /// Whether the bytes are encrypted, where they tell: OpenPGP messages, age and `openssl enc` files say so,
 /// every other known form denies it.
 pub fn sealed(head: &[u8]) -> Option<bool> {
-    const OTHER_SEALS: [&[u8]; 3] = [b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----", b"Salted__"];
-    if OTHER_SEALS.iter().any(|magic| head.starts_with(magic)) {
+    if head.starts_with(b"Salted__") {
         return Some(true);
     }
     match sniff(head) {
-        Content { form: Form::OpenPgp, .. } => Some(true),
+        Content { form: Form::OpenPgp | Form::Age, .. } => Some(true),
         Content { form: Form::Unknown | Form::Empty, wrapped } if wrapped.is_empty() => None,
         _ => Some(false),
     }
@@ -129,6 +128,8 @@ fn form(bytes: &[u8]) -> Form {
         if has_aof_preamble(bytes) { Form::Aof } else { Form::Rdb }
     } else if is_openpgp(bytes) {
         Form::OpenPgp
+    } else if AGE.iter().any(|magic| bytes.starts_with(magic)) {
+        Form::Age
     } else if is_tar(bytes) {
         Form::Tar
     } else if is_wal(bytes) {
@@ -139,6 +140,9 @@ fn form(bytes: &[u8]) -> Form {
         text(bytes).map_or(Form::Unknown, text_form)
     }
 }
+
+/// Beginnings of age files, plain and armoured.
+const AGE: [&[u8]; 2] = [b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----"];
 
 fn is_rdb(bytes: &[u8]) -> bool {
     bytes.starts_with(b"REDIS") && bytes.get(5..9).is_some_and(|v| v.iter().all(u8::is_ascii_digit))
@@ -343,6 +347,9 @@ mod tests {
             assert_eq!(sealed(head), Some(true));
         }
         assert_eq!(sealed(b"Salted__abc"), Some(true));
+        for head in [&b"age-encryption.org/v1\n-> X25519 "[..], b"-----BEGIN AGE ENCRYPTED FILE-----\n"] {
+            assert_eq!((sniff(head).form, sealed(head)), (Form::Age, Some(true)));
+        }
         assert_eq!(sealed(&gzip(&tar())), Some(false));
         assert_eq!(sealed(&[0x00, 0x01, 0x02]), None);
         // A compressed or signed message that needs no key is no sealed one.

@@ -5,6 +5,7 @@ use super::source::source;
 use crate::located::{Fields, Item, Problem};
 use crate::model::estate::{Asset, AssetKind, DrillPlace, Server, Tier};
 use crate::model::id::{AssetId, ServerId};
+use crate::model::key::Key;
 use crate::model::objective::{CopyRule, Objectives, ProofRule};
 use crate::model::proof::Level;
 use std::path::Path;
@@ -20,6 +21,8 @@ pub(super) struct Scope<'a> {
     pub servers: &'a Names,
     /// Those that could be read, to compare kinds.
     pub known_servers: &'a [Server],
+    pub keys: &'a Names,
+    pub known_keys: &'a [Key],
     /// Proof rule for assets without an own one.
     pub proof: Option<ProofRule>,
 }
@@ -34,7 +37,7 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
         copies: fields.table("copies", copies),
         proof: fields.table("proof", proof).or(scope.proof),
     };
-    let sources = fields.tables("sources", |fields| source(fields, scope.stores));
+    let sources = fields.tables("sources", |fields| source(fields, scope));
     let (server, database) = live_database(fields, kind, scope);
     let path = fields.take("path").and_then(|item| path_below(scope.base, &item));
     let drill = drill_place(fields, kind, scope, (server.as_ref(), database.as_deref()));

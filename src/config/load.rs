@@ -2,6 +2,7 @@
 
 use super::approver::approver;
 use super::asset::{Scope, asset, proof};
+use super::key::key;
 use super::names::{Line, Names, Zone, path_below};
 use super::server::{Around, host, server};
 use super::service::service;
@@ -82,9 +83,18 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     if let Some(own) = servers.iter().find(|server| server.standby.as_ref() == Some(&server.id)) {
         root.report(Problem::at(&Place::WHOLE, format!("server `{}` names itself as its standby", own.id)));
     }
+    let mut key_names = Names::new("key");
+    let known_keys = root.tables("keys", |fields| key(fields, &mut key_names, base));
     let default_proof = root.table("proof", proof);
-    let scope =
-        Scope { base, stores: &store_names, servers: &server_names, known_servers: &servers, proof: default_proof };
+    let scope = Scope {
+        base,
+        stores: &store_names,
+        servers: &server_names,
+        known_servers: &servers,
+        keys: &key_names,
+        known_keys: &known_keys,
+        proof: default_proof,
+    };
     let assets = root.tables("assets", |fields| asset(fields, &mut asset_names, &scope));
     let runbook_dirs = root.table("runbooks", |fields| dirs(fields, base)).unwrap_or_default();
     let checklist_dirs = root.table("checklists", |fields| dirs(fields, base)).unwrap_or_default();

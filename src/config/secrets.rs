@@ -25,8 +25,16 @@ impl SecretSource for SystemSecrets {
     fn read(&self, from: &SecretRef) -> Result<Secret, String> {
         match from {
             SecretRef::Env(name) => from_env(name),
-            SecretRef::File(path) => from_file(path),
-            SecretRef::Command(argv) => from_command(argv, DEADLINE),
+            SecretRef::File(path) => from_file(path, first_line),
+            SecretRef::Command(argv) => from_command(argv, DEADLINE, first_line),
+        }
+    }
+
+    fn read_whole(&self, from: &SecretRef) -> Result<Secret, String> {
+        match from {
+            SecretRef::Env(name) => from_env(name),
+            SecretRef::File(path) => from_file(path, all_lines),
+            SecretRef::Command(argv) => from_command(argv, DEADLINE, all_lines),
         }
     }
 }
@@ -40,7 +48,10 @@ fn from_env(name: &str) -> Result<Secret, String> {
     }
 }
 
-fn from_file(path: &Path) -> Result<Secret, String> {
+/// What becomes of the bytes of a file or a command.
+type Part = fn(Vec<u8>) -> Result<Secret, &'static str>;
+
+fn from_file(path: &Path, part: Part) -> Result<Secret, String> {
     let shown = path.display().to_string();
     let name = escaped(&shown);
     let failed = |error: std::io::Error| format!("secret file {name} cannot be read: {error}");
@@ -52,7 +63,15 @@ fn from_file(path: &Path) -> Result<Secret, String> {
     }
     let mut bytes = Vec::new();
     file.take(LARGEST as u64).read_to_end(&mut bytes).map_err(failed)?;
-    first_line(bytes).map_err(|why| format!("secret file {name} {why}"))
+    part(bytes).map_err(|why| format!("secret file {name} {why}"))
+}
+
+fn all_lines(bytes: Vec<u8>) -> Result<Secret, &'static str> {
+    match String::from_utf8(bytes) {
+        Ok(text) if text.trim().is_empty() => Err("is empty"),
+        Ok(text) => Ok(Secret::new(text)),
+        Err(_) => Err("is not UTF-8 text"),
+    }
 }
 
 fn first_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
@@ -63,7 +82,7 @@ fn first_line(bytes: Vec<u8>) -> Result<Secret, &'static str> {
     }
 }
 
-fn from_command(argv: &[String], deadline: Duration) -> Result<Secret, String> {
+fn from_command(argv: &[String], deadline: Duration, part: Part) -> Result<Secret, String> {
     let (program, arguments) = argv.split_first().ok_or("the secret's command is empty")?;
     let name = escaped(program).into_owned();
     let mut child = Command::new(program)
@@ -91,7 +110,7 @@ fn from_command(argv: &[String], deadline: Duration) -> Result<Secret, String> {
         let said = if said.is_empty() { "it said nothing on standard error".to_owned() } else { said };
         return Err(format!("secret command {name} failed ({status}): {said}"));
     }
-    first_line(printed).map_err(|why| format!("secret command {name}: its output {why}"))
+    part(printed).map_err(|why| format!("secret command {name}: its output {why}"))
 }
 
 type Collected = (Vec<u8>, Vec<u8>, std::process::ExitStatus);
@@ -184,18 +203,18 @@ mod tests {
 
     #[test]
     fn a_command_prints_the_secret_or_says_why_not() {
-        let secret = from_command(&argv(&["printf", "s3cret\\nmore"]), DEADLINE).unwrap();
+        let secret = from_command(&argv(&["printf", "s3cret\\nmore"]), DEADLINE, first_line).unwrap();
         assert_eq!(secret.expose(), "s3cret");
-        let failed = from_command(&argv(&["ls", "/no/such/place"]), DEADLINE).unwrap_err();
+        let failed = from_command(&argv(&["ls", "/no/such/place"]), DEADLINE, first_line).unwrap_err();
         assert!(failed.contains("/no/such/place"), "{failed}");
-        let absent = from_command(&argv(&["/no/such/program"]), DEADLINE).unwrap_err();
+        let absent = from_command(&argv(&["/no/such/program"]), DEADLINE, first_line).unwrap_err();
         assert!(absent.contains("cannot be started"), "{absent}");
     }
 
     #[test]
     fn a_command_that_hangs_is_ended() {
         let before = Instant::now();
-        let late = from_command(&argv(&["sleep", "60"]), Duration::from_millis(50)).unwrap_err();
+        let late = from_command(&argv(&["sleep", "60"]), Duration::from_millis(50), first_line).unwrap_err();
         assert!(late.contains("did not answer"), "{late}");
         assert!(before.elapsed() < Duration::from_secs(30));
     }

@@ -1,11 +1,13 @@
 //! `[[assets.sources]]`: one place and naming scheme of an asset's backups.
 
-use super::names::{Names, Zone};
+use super::asset::Scope;
+use super::names::Zone;
 use crate::catalog::{Pattern, PatternError};
 use crate::located::{Fields, Item, Problem};
 use crate::model::backup::BackupKind;
 use crate::model::estate::{Schedule, Source};
-use crate::model::id::StoreId;
+use crate::model::id::{KeyId, StoreId};
+use crate::model::key::Key;
 use crate::model::objective::Retention;
 use crate::model::size::ByteCount;
 use std::str::FromStr;
@@ -20,14 +22,21 @@ const KINDS: [(&str, BackupKind); 6] = [
     ("archive", BackupKind::Archive),
 ];
 
-pub(super) fn source(fields: &mut Fields<'_>, stores: &Names) -> Option<Source> {
-    let store = fields.need("store").and_then(|item| stores.refer(&item));
+pub(super) fn source(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<Source> {
+    let store = fields.need("store").and_then(|item| scope.stores.refer(&item));
     let pattern = fields.need("match").and_then(|item| pattern(&item));
     let kind = fields.need("kind").and_then(|item| item.choice(&KINDS));
     let schedule = schedule(fields);
     let retention = fields.table("retention", retention);
     let min_size = fields.optional::<ByteCount>("min_size").map(|size| size.0);
-    let encrypted = fields.optional::<bool>("encrypted").unwrap_or(false);
+    let encrypted = fields.optional::<bool>("encrypted");
+    let key = fields.take("key").and_then(|item| key(&item, scope));
+    if let (Some(false), Some(key)) = (encrypted, &key) {
+        let message = format!("`encrypted = false` and key `{}` contradict each other", key.id);
+        fields.report(
+            Problem::at(&fields.place, message).help("a source with a `key` is encrypted; leave `encrypted` out"),
+        );
+    }
     let time_zone = fields.optional::<Zone>("time_zone").map(|zone| zone.0);
     let required = fields.optional::<Vec<String>>("required").unwrap_or_default();
     Some(Source {
@@ -37,10 +46,16 @@ pub(super) fn source(fields: &mut Fields<'_>, stores: &Names) -> Option<Source> 
         schedule,
         retention,
         min_size,
-        encrypted,
+        encrypted: encrypted.unwrap_or(key.is_some()),
+        key,
         time_zone,
         required,
     })
+}
+
+fn key(item: &Item<'_>, scope: &Scope<'_>) -> Option<Key> {
+    let id = KeyId::new(scope.keys.refer(item)?);
+    scope.known_keys.iter().find(|key| key.id == id).cloned()
 }
 
 pub(super) fn pattern(item: &Item<'_>) -> Option<String> {

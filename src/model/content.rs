@@ -19,6 +19,8 @@ pub enum Form {
     Aof,
     /// OpenPGP message: sealed, its content cannot be read without the key.
     OpenPgp,
+    /// age file: sealed, likewise.
+    Age,
     /// PostgreSQL WAL segment.
     WalSegment,
     Json,
@@ -31,7 +33,7 @@ pub enum Form {
     Unknown,
 }
 
-/// A compression around the form.
+/// A compression around the form, or an encryption that was opened with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wrapping {
@@ -40,6 +42,26 @@ pub enum Wrapping {
     Bzip2,
     Xz,
     Lz4,
+    OpenPgp,
+    Age,
+}
+
+impl Wrapping {
+    /// It is an encryption and needs a key.
+    pub const fn is_seal(self) -> bool {
+        matches!(self, Wrapping::OpenPgp | Wrapping::Age)
+    }
+}
+
+impl Form {
+    /// The encryption that hides everything else.
+    pub const fn seal(self) -> Option<Wrapping> {
+        match self {
+            Form::OpenPgp => Some(Wrapping::OpenPgp),
+            Form::Age => Some(Wrapping::Age),
+            _ => None,
+        }
+    }
 }
 
 /// A form with its compressions, outermost first: a custom dump gzipped again is `[Gzip] PgCustom`.
@@ -58,6 +80,7 @@ impl fmt::Display for Form {
             Form::Rdb => "RDB",
             Form::Aof => "AOF",
             Form::OpenPgp => "OpenPGP",
+            Form::Age => "age",
             Form::WalSegment => "WAL",
             Form::Json => "JSON",
             Form::Csv => "CSV",
@@ -77,6 +100,8 @@ impl fmt::Display for Wrapping {
             Wrapping::Bzip2 => "bzip2",
             Wrapping::Xz => "xz",
             Wrapping::Lz4 => "lz4",
+            Wrapping::OpenPgp => "OpenPGP",
+            Wrapping::Age => "age",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::backup::BackupKind;
 use super::id::{AssetId, HostId, ServerId, ServiceId, StoreId};
+use super::key::Key;
 use super::objective::{Objectives, Retention};
 use super::secret::SecretRef;
 use serde::{Deserialize, Serialize};
@@ -188,6 +189,9 @@ pub struct Source {
     pub min_size: Option<u64>,
     /// The archive must be encrypted; a plaintext beside it is a leak.
     pub encrypted: bool,
+    /// What new backups are encrypted with, and all of its backups are opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// Zone of the time in names, where it is not the store's.
     pub time_zone: Option<chrono_tz::Tz>,
     /// Names of members without which a folder backup is incomplete.

@@ -50,6 +50,8 @@ id!(/// A database or cache server as named in the configuration.
     ServerId);
 id!(/// A service as named in the configuration.
     ServiceId);
+id!(/// A key that backups are encrypted with.
+    KeyId);
 id!(/// A host on which commands run.
     HostId);
 id!(/// One backup: `<asset>-<kind>-<instant>`, the same on every machine and in every scan.

@@ -32,4 +32,9 @@ pub enum SecretRef {
 /// Reads secrets when they are needed. The error says which reference failed and why, never a value.
 pub trait SecretSource: Send + Sync + std::fmt::Debug {
     fn read(&self, from: &SecretRef) -> Result<Secret, String>;
+
+    /// All lines of it, for keys that have several.
+    fn read_whole(&self, from: &SecretRef) -> Result<Secret, String> {
+        self.read(from)
+    }
 }

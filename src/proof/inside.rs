@@ -41,6 +41,7 @@ pub fn read(content: &Content, reader: &mut dyn BufRead, now_at: &dyn Fn(&str)) 
         Form::Rdb => rdb::read(reader).map(|found| snapshot(&found)),
         Form::Json => json::read(reader).map(|found| json_documents(&found)),
         Form::OpenPgp => openpgp::read(reader).map(|sealed| sealed_message(&sealed)),
+        Form::Age => count(reader).map(|bytes| sealed_file(bytes)),
         Form::WalSegment => wal_segment(reader),
         Form::Text | Form::Csv | Form::Aof => text::read(reader).map(|lines| plain_text(&lines, wrapped)),
         Form::Empty => Err(Fault::bad("there is nothing in it: the program that wrote it gave no output")),
@@ -203,9 +204,18 @@ fn json_documents(found: &json::Documents) -> Inside {
     inside
 }
 
+/// What holds of everything that is encrypted.
+const CLOSED: &str = "it is encrypted: without its key nothing in it can be checked, L2 is the most";
+
+fn sealed_file(bytes: u64) -> Inside {
+    let mut inside = Inside { summary: "an age file".to_owned(), notes: vec![CLOSED.to_owned()], ..Inside::default() };
+    inside.fact("sealed_bytes", &bytes);
+    inside
+}
+
 fn sealed_message(sealed: &openpgp::Sealed) -> Inside {
     let mut inside = Inside { summary: "an OpenPGP message, whole by its packets".to_owned(), ..Inside::default() };
-    inside.notes.push("it is sealed: without its key nothing in it can be checked, L2 is the most".to_owned());
+    inside.notes.push(CLOSED.to_owned());
     if !sealed.armored {
         inside.fact("recipients", &sealed.recipients);
     }

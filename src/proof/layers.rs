@@ -1,7 +1,9 @@
-//! Opens compressions one inside the other, within limits, and finds the form inside.
+//! Opens compressions and encryptions one inside the other, within limits, and finds the form inside.
 
 use super::fault::Fault;
+use super::forms::openpgp;
 use super::source::Watch;
+use super::unseal::{Keyless, Unseal};
 use crate::catalog::decompress;
 use crate::catalog::sniff::{self, HEAD, Layer};
 use crate::model::content::{Content, Form, Wrapping};
@@ -37,10 +39,11 @@ impl Limits {
 pub struct Opened<'a> {
     pub reader: Box<dyn BufRead + 'a>,
     pub form: Form,
+    /// What deserves a look although nothing is wrong.
+    pub notes: Vec<String>,
 }
 
-/// Opens all layers of `source`. `found` tells what was recognised, also when this fails. `stored` is
-/// the object's size, which the limits are measured by.
+/// Opens the compressions of `source`; what is encrypted stays closed. See [`open_with`].
 pub fn open<'a>(
     source: Box<dyn BufRead + 'a>,
     stored: u64,
@@ -48,6 +51,20 @@ pub fn open<'a>(
     watch: &'a dyn Watch,
     found: &mut Content,
 ) -> Result<Opened<'a>, Fault> {
+    open_with(source, stored, limits, watch, found, &Keyless)
+}
+
+/// Opens all layers of `source` for which there is a key. `found` tells what was recognised, also when this fails. `stored` is
+/// the object's size, which the limits are measured by.
+pub fn open_with<'a>(
+    source: Box<dyn BufRead + 'a>,
+    stored: u64,
+    limits: Limits,
+    watch: &'a dyn Watch,
+    found: &mut Content,
+    keys: &dyn Unseal,
+) -> Result<Opened<'a>, Fault> {
+    let mut notes = Vec::new();
     let most = limits.allows(stored);
     let mut reader = source;
     loop {
@@ -57,12 +74,18 @@ pub fn open<'a>(
             return Err(Fault::from_io(&error, &doing(found), Some(head.len() as u64)));
         }
         let layer = sniff::layer(&head);
+        if layer == Layer::Form(Form::OpenPgp) {
+            notes.extend(openpgp::weakness(&head));
+        }
         reader = Box::new(Cursor::new(head).chain(reader));
         let wrapping = match layer {
-            Layer::Form(form) => {
-                found.form = form;
-                return Ok(Opened { reader, form });
-            }
+            Layer::Form(form) => match form.seal().filter(|seal| keys.opens(*seal)) {
+                Some(seal) => seal,
+                None => {
+                    found.form = form;
+                    return Ok(Opened { reader, form, notes });
+                }
+            },
             Layer::Wrapping(wrapping) => wrapping,
         };
         found.wrapped.push(wrapping);
@@ -70,7 +93,9 @@ pub fn open<'a>(
             return Err(Fault::Limit(format!("more than {DEEPEST} compressions lie around one another")));
         }
         let doing = format!("the {wrapping} stream");
-        let inner = decompress::decoder(wrapping, reader).map_err(|e| Fault::from_io(&e, &doing, None))?;
+        let inner =
+            if wrapping.is_seal() { keys.open(wrapping, reader) } else { decompress::decoder(wrapping, reader) };
+        let inner = inner.map_err(|e| Fault::from_io(&e, &doing, None))?;
         let bounded = Bounded { inner, most, out: 0, watch, wrapping, stopped: None };
         reader = Box::new(BufReader::with_capacity(64 * 1024, bounded));
     }

@@ -11,7 +11,9 @@ pub mod pass;
 pub mod pgdump;
 pub mod source;
 pub mod tree;
+pub mod unseal;
 
 pub use fault::Fault;
 pub use ledger::{Ledger, LedgerError, Problem, Proofs};
-pub use pass::{Examined, Job, Recorded, examine};
+pub use pass::{Examined, Job, Recorded, examine, examine_with};
+pub use unseal::{Keyless, Unseal};

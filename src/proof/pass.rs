@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::inside::{self, Inside};
 use super::layers::{self, Limits};
 use super::source::{Digests, Source, Watch};
+use super::unseal::{Keyless, Unseal};
 use crate::model::content::{Content, Form};
 use crate::model::proof::{Level, ProofOutcome};
 use crate::model::size::ByteCount;
@@ -64,15 +65,21 @@ pub struct Examined {
     pub inside: Inside,
 }
 
-/// Reads an object once and says how far it is proven. Never proves more than `job.wanted`.
+/// Reads an object once and says how far it is proven, without any key. See [`examine_with`].
 pub fn examine(reader: impl Read, job: &Job<'_>) -> Examined {
+    examine_with(reader, job, &Keyless)
+}
+
+/// Reads an object once, through its encryption where `keys` open it, and says how far it is proven. Never
+/// proves more than `job.wanted`.
+pub fn examine_with(reader: impl Read, job: &Job<'_>, keys: &dyn Unseal) -> Examined {
     let kept: Vec<SumKind> = job.recorded.kept().map(|(kind, _)| kind).collect();
     let with_md5 = job.recorded.sha256.is_empty() && kept.is_empty() && job.recorded.md5.is_some();
     let mut source = Source::new(reader, with_md5, job.watch).with_sums(kept);
     let mut content = Content { wrapped: Vec::new(), form: Form::Unknown };
     let mut container_held = false;
     let looked = if job.wanted >= Level::L3 {
-        look_inside(&mut source, job, &mut content, &mut container_held)
+        look_inside(&mut source, job, keys, &mut content, &mut container_held)
     } else {
         Ok(Inside::default())
     };
@@ -86,10 +93,12 @@ pub fn examine(reader: impl Read, job: &Job<'_>) -> Examined {
 fn look_inside<R: Read>(
     source: &mut Source<'_, R>,
     job: &Job<'_>,
+    keys: &dyn Unseal,
     content: &mut Content,
     container_held: &mut bool,
 ) -> Result<Inside, Fault> {
-    let mut opened = layers::open(Box::new(source), job.size, job.limits, job.watch, content)?;
+    let mut opened = layers::open_with(Box::new(source), job.size, job.limits, job.watch, content, keys)?;
+    let notes = std::mem::take(&mut opened.notes);
     let found = inside::read(content, &mut opened.reader, &job.now_at);
     if matches!(found, Err(Fault::Bad { .. })) && !content.wrapped.is_empty() {
         // The rest tells whether the damage is in the container or was already packed into it.
@@ -97,7 +106,10 @@ fn look_inside<R: Read>(
     } else if found.is_ok() {
         ends_here(&mut opened.reader)?;
     }
-    found
+    found.map(|mut inside| {
+        inside.notes.extend(notes);
+        inside
+    })
 }
 
 /// A form's reader stopped at its own end; so must the content.

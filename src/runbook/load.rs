@@ -21,7 +21,9 @@ use std::path::{Path, PathBuf};
 /// The runbooks that come with the program: file name without extension, and text.
 const BUILT_IN: &[(&str, &str)] = &[
     ("backup-files", include_str!("../../config/runbooks/backup-files.toml")),
+    ("backup-files-encrypted", include_str!("../../config/runbooks/backup-files-encrypted.toml")),
     ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
+    ("backup-postgres-encrypted", include_str!("../../config/runbooks/backup-postgres-encrypted.toml")),
     ("backup-redis", include_str!("../../config/runbooks/backup-redis.toml")),
     ("failback-postgres", include_str!("../../config/runbooks/failback-postgres.toml")),
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),

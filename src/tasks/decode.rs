@@ -1,12 +1,14 @@
-//! A backup's stored bytes as its plain content: compressions unwrapped while they stream.
+//! A backup's stored bytes as its plain content: compressions unwrapped and encryptions opened while they stream.
 
 use super::context::TaskContext;
+use super::crypt::keyring::Keyring;
 use super::process::Feed;
 use super::source::{Source, store_failure};
 use crate::catalog::decompress;
 use crate::model::content::Wrapping;
 use crate::model::size::ByteCount;
 use crate::model::task::Failure;
+use crate::proof::Unseal;
 use crate::proof::layers::Limits;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -49,7 +51,7 @@ pub async fn open(cx: &TaskContext, source: &Source) -> Result<(Feed, Meter), Fa
     let mut feed = raw;
     let most = Limits::default().allows(source.size_bytes);
     for wrapping in &source.content.wrapped {
-        feed = unwrap(feed, *wrapping, most);
+        feed = unwrap(feed, *wrapping, most, Keyring::of_source(cx, source));
     }
     Ok((feed, meter))
 }
@@ -83,11 +85,13 @@ async fn checked(cx: &TaskContext, source: &Source, meter: Meter) -> Result<Feed
 }
 
 /// The stream with one wrapping taken off, decoded on a thread of its own; it fails after `most` decoded bytes.
-fn unwrap(inner: Feed, wrapping: Wrapping, most: u64) -> Feed {
+fn unwrap(inner: Feed, wrapping: Wrapping, most: u64, keys: Keyring) -> Feed {
     let reader = blocking_reader(inner);
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
-        let decoder = decompress::decoder(wrapping, Box::new(reader));
+        let reader = Box::new(reader);
+        let decoder =
+            if wrapping.is_seal() { keys.open(wrapping, reader) } else { decompress::decoder(wrapping, reader) };
         let result = decoder.and_then(|mut decoder| pump(&mut *decoder, most, &sender));
         if let Err(error) = result {
             let _ = sender.blocking_send(Err(broken(error, wrapping)));
@@ -133,6 +137,11 @@ fn bomb(most: u64) -> Failure {
 fn broken(error: io::Error, wrapping: Wrapping) -> Failure {
     match carried(error) {
         Ok(failure) => failure,
+        Err(error) if wrapping.is_seal() && error.kind() == io::ErrorKind::Unsupported => {
+            Failure::new(format!("the {wrapping} data stays closed: {error}"))
+                .means("the backup was not touched, and nothing speaks against it")
+                .next("set right the `key` of the asset's source, or choose another backup")
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::Unsupported) => {
             Failure::new(format!("the {wrapping} data cannot be unwrapped by this program: {error}"))
                 .means("the backup was not touched")

@@ -4,6 +4,7 @@ pub mod artefact;
 pub mod backup;
 pub mod checks;
 pub mod context;
+pub mod crypt;
 pub mod decode;
 pub mod files;
 pub mod host;

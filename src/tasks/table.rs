@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, files, pg, redis, services, traffic, wal};
+use super::{backup, checks, crypt, files, pg, redis, services, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -24,6 +24,9 @@ fn backups(table: &mut Table) {
     table.add(backup::destination::Destination);
     table.add(pg::dump::Dump);
     table.add(files::archive::Archive);
+    table.add(crypt::encrypt::Encrypt);
+    table.add(crypt::test_decrypt::TestDecrypt);
+    table.add(crypt::remove_plain::RemovePlain);
     table.add(backup::publish::Publish);
     table.add(backup::confirm::Confirm);
     table.add(backup::discard::Discard);

@@ -116,6 +116,7 @@ impl Sources for Asset {
             retention: None,
             min_size: None,
             encrypted: false,
+            key: None,
             time_zone: None,
             required: Vec::new(),
         });

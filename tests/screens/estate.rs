@@ -57,6 +57,7 @@ fn asset(id: &str, kind: AssetKind, tier: Tier, rpo_hours: u64, stores: &[&str])
                 retention: None,
                 min_size: None,
                 encrypted: false,
+                key: None,
                 time_zone: None,
                 required: Vec::new(),
             })

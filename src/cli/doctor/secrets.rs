@@ -3,6 +3,7 @@
 use super::check::Check;
 use crate::health::Severity;
 use crate::model::estate::{S3Credentials, StorePlace};
+use crate::model::key::Key;
 use crate::model::secret::SecretRef;
 use crate::wiring::Setup;
 
@@ -21,9 +22,18 @@ pub async fn all(setup: &Setup) -> Vec<Check> {
     for server in &estate.servers {
         wanted.extend(server.password.as_ref().map(|from| (format!("password of server {}", server.id), from)));
     }
-    let check = |(name, from): (String, &SecretRef)| match setup.secrets.read(from) {
+    let mut keys: Vec<&Key> =
+        estate.assets.iter().flat_map(|asset| asset.sources.iter().filter_map(|source| source.key.as_ref())).collect();
+    keys.sort_by_key(|key| &key.id);
+    keys.dedup();
+    for key in keys {
+        wanted.extend(key.secrets().into_iter().map(|(what, from)| (format!("{what} of key {}", key.id), from)));
+    }
+    let check = |(name, from): (String, &SecretRef)| match setup.secrets.read_whole(from) {
         Ok(_) => Check::good("secret", name, format!("readable from {}", origin(from))),
-        Err(why) => Check::new("secret", name, Severity::Critical, why).next("without it this store or server is lost"),
+        Err(why) => {
+            Check::new("secret", name, Severity::Critical, why).next("without it this store, server or backup is lost")
+        }
     };
     wanted.into_iter().map(check).collect()
 }

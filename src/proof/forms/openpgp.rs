@@ -37,6 +37,30 @@ pub fn read(mut reader: impl BufRead) -> Result<Sealed, Fault> {
     if sealed { Ok(found) } else { Err(Fault::bad_at("the message ends before its sealed data", frames.at)) }
 }
 
+/// Why a passphrase of the message at the beginning of `head` could be guessed sooner than it should.
+pub fn weakness(head: &[u8]) -> Option<String> {
+    const FEWEST: u64 = 65_536;
+    let mut frames = Frames { reader: head, at: 0 };
+    let (tag, _) = frames.packet().ok().flatten()?;
+    let from = usize::try_from(frames.at).ok()?;
+    let &[version, cipher, stretching, hash, ref rest @ ..] = head.get(from..)? else { return None };
+    if tag != 3 || version != 4 {
+        return None;
+    }
+    let why = match (cipher, stretching, hash) {
+        (0..=4, ..) => "its cipher is one with short blocks".to_owned(),
+        (_, 0 | 1, _) => "its passphrase is hashed only once".to_owned(),
+        (_, _, 1) => "its passphrase is hashed with MD5".to_owned(),
+        (_, 3, _) => {
+            let count = u64::from(*rest.get(8)?);
+            let count = (16 + (count & 15)) << ((count >> 4) + 6);
+            (count < FEWEST).then(|| format!("its passphrase is hashed over {count} bytes only"))?
+        }
+        _ => return None,
+    };
+    Some(format!("it is weakly protected: {why}; encrypt new backups anew"))
+}
+
 fn armored(reader: impl BufRead) -> Result<Sealed, Fault> {
     let mut found = Sealed { armored: true, ..Sealed::default() };
     let mut tail: Vec<u8> = Vec::new();
@@ -148,6 +172,25 @@ impl<R: BufRead> Frames<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_weak_protection_is_told() {
+        let message = |cipher, stretching, hash, count| {
+            let mut bytes = vec![0x8c, 13, 4, cipher, stretching, hash];
+            bytes.extend([7; 8]);
+            bytes.push(count);
+            bytes
+        };
+        assert_eq!(weakness(&message(9, 3, 10, 255)), None);
+        for (weak, word) in [
+            (message(3, 3, 10, 255), "short blocks"),
+            (message(9, 1, 10, 255), "only once"),
+            (message(9, 3, 1, 255), "MD5"),
+            (message(9, 3, 8, 0), "1024 bytes only"),
+        ] {
+            assert!(weakness(&weak).unwrap().contains(word));
+        }
+    }
 
     #[test]
     fn packets_fill_a_message_exactly() {

@@ -3,8 +3,10 @@
 use super::place::Place;
 use crate::catalog::{Catalog, Pattern, is_moving, is_restorable};
 use crate::model::backup::{Backup, BackupKind};
+use crate::model::content::Wrapping;
 use crate::model::estate::{Asset, Estate, Source};
 use crate::model::id::AssetId;
+use crate::model::key::Key;
 use crate::model::proof::ProofOutcome;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
@@ -33,7 +35,7 @@ static SPEC: ModuleSpec = ModuleSpec {
             help: "Take the sources whose backups are encrypted; default: the others",
         },
     ],
-    outputs: &["places", "file", "form", "title", "previous", "previous_bytes", "left_out"],
+    outputs: &["places", "file", "plain_file", "key", "form", "title", "previous", "previous_bytes", "left_out"],
     idempotent: true,
     undo: "nothing to take back",
     programs: &[],
@@ -69,10 +71,13 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         .ok_or_else(|| Failure::new(format!("asset `{}` is not configured", escaped(input.asset.as_str()))))?;
     let at = NaiveDateTime::parse_from_str(&input.stamp, "%Y%m%d_%H%M%S")
         .map_err(|error| Failure::new(format!("the plan's stamp `{}` is no time: {error}", escaped(&input.stamp))))?;
-    let (mut places, mut left_out) = (Vec::new(), Vec::new());
+    let (mut places, mut keys, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for source in &asset.sources {
         match place(&cx.estate, source, at, input.encrypted) {
-            Ok(place) => places.push(place),
+            Ok(place) => {
+                places.push(place);
+                keys.push(source.key.as_ref());
+            }
             Err(why) => left_out.push(format!("{} in `{}`: {why}", escaped(&source.pattern), source.store)),
         }
     }
@@ -88,9 +93,13 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let previous = previous(&cx.catalog, asset);
     let titles: Vec<String> =
         places.iter().map(|place| format!("{} in store {}", escaped(&place.path), place.store)).collect();
+    let key = if input.encrypted { Some(one_key(asset, &places, &keys)?) } else { None };
+    let file = places[0].path.rsplit('/').next().unwrap_or_default();
     Ok(values(json!({
         "form": form(asset, &places)?,
-        "file": places[0].path.rsplit('/').next(),
+        "file": file,
+        "plain_file": unsealed(file),
+        "key": key.map(|key| &key.id),
         "title": titles.join(", and "),
         "previous": previous.map(|backup| &backup.id),
         "previous_bytes": previous.and_then(|backup| backup.copies.first()).map(|copy| copy.size_bytes),
@@ -136,8 +145,33 @@ fn form(asset: &Asset, places: &[Place]) -> Result<&'static str, Failure> {
     }
 }
 
+/// The one key of all places, of the kind that their names promise.
+fn one_key<'a>(asset: &Asset, places: &[Place], keys: &[Option<&'a Key>]) -> Result<&'a Key, Failure> {
+    let refused = |what: String, next: &str| Failure::new(what).means("nothing was done").next(next);
+    let key = match keys {
+        [Some(first), rest @ ..] if rest.iter().all(|other| *other == Some(*first)) => *first,
+        _ => {
+            let what = format!("the encrypted sources of asset `{}` do not all name the same key", asset.id);
+            return Err(refused(what, "give each of them the same `key`, one of [[keys]], and make a new plan"));
+        }
+    };
+    let ending = if key.seal() == Wrapping::Age { ".age" } else { ".gpg" };
+    match places.iter().find(|place| !place.path.ends_with(ending)) {
+        Some(place) => Err(refused(
+            format!("`{}` does not end in {ending}, which {key} makes", escaped(&place.path)),
+            "let the `match` of the source say what its files are, or name another key",
+        )),
+        None => Ok(key),
+    }
+}
+
+/// The name of what is inside an encrypted file.
+fn unsealed(name: &str) -> &str {
+    name.strip_suffix(".gpg").or_else(|| name.strip_suffix(".age")).unwrap_or(name)
+}
+
 fn promised(name: &str) -> Option<&'static str> {
-    let name = name.strip_suffix(".gpg").or_else(|| name.strip_suffix(".age")).unwrap_or(name);
+    let name = unsealed(name);
     let forms = [
         (".sql", "plain"),
         (".sql.gz", "plain-gzip"),

@@ -10,6 +10,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::proof::Ledger;
 use crate::stores::Pin;
 use crate::tasks::context::TaskContext;
+use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::Source;
@@ -110,12 +111,14 @@ async fn resolve(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         choice::copies(chosen.backup, only.as_ref(), named, &catalog, &cx.estate, &proofs.records);
     let mut unseen = false;
     for copy in copies {
-        match pinned(cx, copy).await {
+        let keys = Keyring::of(cx, &chosen.backup.asset, &copy.store, &copy.path);
+        match pinned(cx, copy, &keys).await {
             Ok((pin, look)) => {
                 let mut warnings = chosen.warnings;
                 warnings.extend(reasons);
                 return Ok(output(cx, chosen.backup, copy, pin, &look, proof_of(&proofs.records, copy), &warnings));
             }
+            Err(Trouble::Closed(why)) => reasons.push(format!("the copy in `{}` cannot be opened: {why}", copy.store)),
             Err(Trouble::Bad(why)) => reasons.push(format!("the copy in `{}` is bad: {why}", copy.store)),
             Err(Trouble::Unseen(why)) => {
                 unseen = true;
@@ -133,13 +136,13 @@ fn nothing(backup: &Backup, only: Option<&StoreId>, reasons: Vec<String>, unseen
     };
     let failure = Failure::new(what)
         .means("the plan cannot be made from this backup")
-        .next("mend the store, scan again, or choose another backup or copy");
+        .next("mend the store or the key, scan again, or choose another backup or copy");
     let failure = reasons.into_iter().fold(failure, Failure::evidence);
     if unseen { Stop::Unknown(failure) } else { Stop::Failed(failure) }
 }
 
 /// The copy as it lies there now, if it is still the one that the catalog knows.
-async fn pinned(cx: &TaskContext, copy: &Copy) -> Result<(Option<Pin>, Look), Trouble> {
+async fn pinned(cx: &TaskContext, copy: &Copy, keys: &Keyring) -> Result<(Option<Pin>, Look), Trouble> {
     let Some(store) = cx.stores.get(&copy.store) else {
         return Err(Trouble::Unseen("the configuration no longer names the store".to_owned()));
     };
@@ -159,7 +162,7 @@ async fn pinned(cx: &TaskContext, copy: &Copy) -> Result<(Option<Pin>, Look), Tr
         return Err(Trouble::Unseen("the object was replaced since the last scan; scan again".to_owned()));
     }
     let pin = meta.pin();
-    let look = contents::look(cx, &**store, &copy.path, &pin).await?;
+    let look = contents::look(cx, &**store, &copy.path, &pin, keys).await?;
     Ok((Some(pin), look))
 }
 

@@ -5,15 +5,16 @@ use super::reading::{Meter, read_through};
 use super::verdict::settle_record;
 use crate::catalog::Catalog;
 use crate::model::backup::{Backup, Copy};
-use crate::model::id::{BackupId, StoreId};
+use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::proof::{Level, ProofOutcome, ProofRecord};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use crate::proof::layers::Limits;
-use crate::proof::{Examined, Fault, Job, Ledger, Recorded, examine};
+use crate::proof::{Examined, Fault, Job, Ledger, Recorded, examine_with};
 use crate::stores::{ObjectMeta, Pin, Store, StoreError, StoreErrorKind};
 use crate::tasks::context::TaskContext;
+use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::{Source, store_failure};
@@ -63,6 +64,7 @@ struct Input {
 /// The copy that is to be proven.
 pub(super) struct Subject {
     pub backup: BackupId,
+    pub asset: AssetId,
     pub store: StoreId,
     pub path: String,
     pub taken_at: Timestamp,
@@ -142,8 +144,8 @@ fn of_source(catalog: &Catalog, source: Source, records: &[ProofRecord]) -> Subj
     if let Some(sha256) = source.sha256.filter(|s| recorded.iter().all(|(_, known)| known != s)) {
         recorded.push(("the plan".to_owned(), sha256));
     }
-    let Source { backup, store, path, taken_at, .. } = source;
-    Subject { backup, store, path, taken_at, known, recorded }
+    let Source { backup, asset, store, path, taken_at, .. } = source;
+    Subject { backup, asset, store, path, taken_at, known, recorded }
 }
 
 fn of_backup(
@@ -171,6 +173,7 @@ fn of_backup(
 fn subject_of(backup: &Backup, copy: &Copy, records: &[ProofRecord]) -> Subject {
     Subject {
         backup: backup.id.clone(),
+        asset: backup.asset.clone(),
         store: copy.store.clone(),
         path: copy.path.clone(),
         taken_at: backup.taken_at,
@@ -218,7 +221,8 @@ async fn prove(cx: &TaskContext, store: &dyn Store, subject: &Subject, level: Le
         let md5 = Recorded::md5_of_etag(pin.etag.as_deref());
         let recorded = Recorded { sha256: subject.recorded.clone(), md5, stored };
         let object = Object { path: &subject.path, pin: &pin, recorded, before: 0, total: pin.size };
-        let examined = read_object(cx, store, object, level).await?;
+        let keys = Keyring::of(cx, &subject.asset, &subject.store, &subject.path);
+        let examined = read_object(cx, store, object, level, keys).await?;
         let mut examined = confirm(store, subject, &pin, examined).await;
         if let Some(why) = silent {
             examined
@@ -272,6 +276,7 @@ pub(super) async fn read_object(
     store: &dyn Store,
     object: Object<'_>,
     wanted: Level,
+    keys: Keyring,
 ) -> Result<Examined, Stop> {
     let stream =
         store.read(object.path, 0, Some(object.pin)).await.map_err(|error| Stop::Unknown(store_failure(&error)))?;
@@ -280,7 +285,7 @@ pub(super) async fn read_object(
     let examined = read_through(cx, stream, &meter, object.total, move |inlet| {
         let now_at = |part: &str| shared.part(part);
         let job = Job { wanted, size, recorded, limits: Limits::default(), watch: &*shared, now_at: &now_at };
-        examine(inlet, &job)
+        examine_with(inlet, &job, &keys)
     });
     examined.await.map_err(Stop::Unknown)
 }

@@ -12,6 +12,7 @@ use crate::proof::pgdump::{Toc, read_toc};
 use crate::proof::source::Unwatched;
 use crate::stores::{Pin, Store};
 use crate::tasks::context::TaskContext;
+use crate::tasks::crypt::keyring::Keyring;
 use serde_json::{Value, json};
 use std::io::BufReader;
 
@@ -23,13 +24,19 @@ const MOST_TABLES: usize = 2_000;
 pub enum Trouble {
     /// The copy is bad.
     Bad(String),
+    /// It is encrypted and stays closed here; nothing speaks against it.
+    Closed(String),
     /// Nobody knows: the store, or the line to it.
     Unseen(String),
 }
 
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
-        if fault.is_verdict() { Trouble::Bad(fault.to_string()) } else { Trouble::Unseen(fault.to_string()) }
+        match fault {
+            Fault::Bad { .. } => Trouble::Bad(fault.to_string()),
+            Fault::Closed(why) => Trouble::Closed(why),
+            other => Trouble::Unseen(other.to_string()),
+        }
     }
 }
 
@@ -38,30 +45,39 @@ pub struct Look {
     pub toc: Option<Toc>,
 }
 
-/// Reads the head of one object under its pin, and the table of contents where there is one.
-pub async fn look(cx: &TaskContext, store: &dyn Store, path: &str, pin: &Pin) -> Result<Look, Trouble> {
+/// Reads the head of one object under its pin, and the table of contents where there is one; through its encryption,
+/// if `keys` open it.
+pub async fn look(cx: &TaskContext, store: &dyn Store, path: &str, pin: &Pin, keys: &Keyring) -> Result<Look, Trouble> {
     let unseen = |error: crate::stores::StoreError| Trouble::Unseen(error.to_string());
     if pin.size == 0 {
         return Err(Trouble::Bad("the object is empty".to_owned()));
     }
     let (content, _) = sniff::look(store, path, pin.size, Some(pin)).await.map_err(unseen)?;
-    if content.form != Form::PgCustom {
+    if let Some(why) = content.form.seal().and_then(|seal| keys.refusal(seal)) {
+        return Err(Trouble::Closed(why));
+    }
+    if content.form != Form::PgCustom && content.form.seal().is_none() {
         return Ok(Look { content, toc: None });
     }
     let (meter, stored) = (Meter::new(cx, 0), pin.size);
     let stream = store.read(path, 0, Some(pin)).await.map_err(unseen)?;
-    let toc = read_through(cx, stream, &meter, stored, move |inlet| {
-        let mut found = Content { wrapped: Vec::new(), form: Form::Unknown };
+    let keys = keys.clone();
+    let looked = read_through(cx, stream, &meter, stored, move |inlet| {
+        let mut content = Content { wrapped: Vec::new(), form: Form::Unknown };
         let source = Box::new(BufReader::with_capacity(64 * 1024, inlet));
-        read_toc(layers::open(source, stored, Limits::default(), &Unwatched, &mut found)?.reader)
+        let opened = layers::open_with(source, stored, Limits::default(), &Unwatched, &mut content, &keys)?;
+        if opened.form != Form::PgCustom {
+            return Ok(Look { content, toc: None });
+        }
+        let toc = match read_toc(opened.reader) {
+            Ok(toc) => Some(toc),
+            // A version or compression that only PostgreSQL's own programs know.
+            Err(Fault::Closed(_)) => None,
+            Err(fault) => return Err(fault),
+        };
+        Ok(Look { content, toc })
     });
-    let toc = match toc.await.map_err(|failure| Trouble::Unseen(failure.what))? {
-        Ok(toc) => Some(toc),
-        // A version or compression that only PostgreSQL's own programs know.
-        Err(Fault::Closed(_)) => None,
-        Err(fault) => return Err(fault.into()),
-    };
-    Ok(Look { content, toc })
+    looked.await.map_err(|failure| Trouble::Unseen(failure.what))?.map_err(Trouble::from)
 }
 
 /// `plain-sql+gzip`: the form, then its compressions from the innermost outwards.

@@ -10,6 +10,7 @@ use crate::proof::tree::{Part, Sum, compare, part};
 use crate::proof::{Examined, Fault, Recorded};
 use crate::stores::{MAX_RANGE, ObjectMeta, Store, StoreError};
 use crate::tasks::context::TaskContext;
+use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::Stop;
 use crate::tasks::source::store_failure;
 use futures::StreamExt;
@@ -106,7 +107,8 @@ impl Walk<'_> {
                 let md5 = Recorded::md5_of_etag(pin.etag.as_deref());
                 let recorded = Recorded { md5, ..Recorded::default() };
                 let object = Object { path: &meta.name, pin: &pin, recorded, before: sum.bytes, total };
-                let examined = read_object(self.cx, self.store, object, self.wanted).await?;
+                let keys = Keyring::of(self.cx, &self.subject.asset, &self.subject.store, &self.subject.path);
+                let examined = read_object(self.cx, self.store, object, self.wanted, keys).await?;
                 sum.add(rest, &examined);
                 Ok(manifest)
             }
