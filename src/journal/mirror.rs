@@ -1,8 +1,8 @@
 //! A run's journal in a shared place: each line an entry of its own, created once and never changed.
 //!
 //! An entry is called `runs/<run>/journal/<number>-<epoch>`: the epoch is that of the lease under which the
-//! line was written. A fenced-off holder may still put lines there; a reader that has gone over to a higher
-//! epoch does not come back to a lower one, so they are never taken for the run's.
+//! line was written. A fenced-off holder may still put lines there, and late: the journal is the chain that leads
+//! to the last entry of the highest epoch, and what does not lie on it was never the run's.
 
 use super::line;
 use super::scan::{Head, scan};
@@ -12,7 +12,7 @@ use crate::stores::place::{MAX_ENTRY, SharedPlace};
 use crate::stores::{StoreError, StoreErrorKind};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
@@ -69,41 +69,81 @@ pub struct Seen(BTreeMap<String, Bytes>);
 impl Seen {
     /// Like [`copy`], reading only what was not read before.
     pub async fn copy(&mut self, place: &dyn SharedPlace, run: &RunId) -> Result<Copied, MirrorError> {
-        let chosen = choose(place, run).await?;
-        let known = std::mem::take(&mut self.0);
-        let read = |name: String| {
-            let known = known.get(&name).cloned();
-            async move {
-                let line = match known {
-                    Some(line) => line,
-                    None => place.read(&name).await?,
-                };
-                Ok::<_, StoreError>((name, line))
+        let folder = folder(run);
+        let mut known: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for (seq, epoch) in place.list(&folder).await?.iter().filter_map(|name| numbers(name, &folder)) {
+            known.entry(seq).or_default().insert(epoch);
+        }
+        let epochs: BTreeSet<u64> = known.values().flatten().copied().collect();
+        for top in epochs.into_iter().rev() {
+            let Some(likely) = likely(&known, top) else { continue };
+            self.read(place, likely.iter().map(|(seq, epoch)| entry(run, *seq, *epoch)).collect()).await?;
+            let mut chosen: Vec<(String, Bytes)> = Vec::new();
+            let mut at = top;
+            for (seq, _) in likely {
+                let next = chosen.last().map(|(_, line)| line.clone());
+                let (epoch, name, line) = self.before(place, (run, &known), (seq, at), next.as_ref()).await?;
+                chosen.push((name, line));
+                at = epoch;
             }
-        };
-        let read: Vec<(String, Bytes)> = stream::iter(chosen).map(read).buffered(AT_ONCE).try_collect().await?;
-        let lines: Vec<Bytes> = read.iter().map(|(_, line)| line.clone()).collect();
-        self.0 = read.into_iter().collect();
-        whole(run, lines)
+            chosen.reverse();
+            let lines = chosen.iter().map(|(_, line)| line.clone()).collect();
+            self.0 = chosen.into_iter().collect();
+            return whole(run, lines);
+        }
+        Err(MirrorError::Empty(run.clone()))
+    }
+
+    /// The entry with this number that `next` was written after: of several, a holder that was fenced off may
+    /// have put one there late. Where none fits, the likeliest is told as it is.
+    async fn before(
+        &mut self,
+        place: &dyn SharedPlace,
+        (run, known): (&RunId, &BTreeMap<u64, BTreeSet<u64>>),
+        (seq, at): (u64, u64),
+        next: Option<&Bytes>,
+    ) -> Result<(u64, String, Bytes), MirrorError> {
+        let mut likeliest = None;
+        for epoch in known.get(&seq).into_iter().flat_map(|epochs| epochs.range(..=at).rev()) {
+            let name = entry(run, seq, *epoch);
+            self.read(place, vec![name.clone()]).await?;
+            let Some(line) = self.0.get(&name).cloned() else { continue };
+            if next.is_none_or(|next| follows(&line, next)) {
+                return Ok((*epoch, name, line));
+            }
+            likeliest.get_or_insert((*epoch, name, line));
+        }
+        likeliest.ok_or_else(|| MirrorError::Empty(run.clone()))
+    }
+
+    async fn read(&mut self, place: &dyn SharedPlace, names: Vec<String>) -> Result<(), StoreError> {
+        let unknown = names.into_iter().filter(|name| !self.0.contains_key(name));
+        let read = |name: String| async move { place.read(&name).await.map(|line| (name, line)) };
+        let read: Vec<(String, Bytes)> =
+            stream::iter(unknown.collect::<Vec<_>>()).map(read).buffered(AT_ONCE).try_collect().await?;
+        self.0.extend(read);
+        Ok(())
     }
 }
 
-/// Names of the entries that make the journal, in order.
-async fn choose(place: &dyn SharedPlace, run: &RunId) -> Result<Vec<String>, MirrorError> {
-    let folder = folder(run);
-    let mut known: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    for (seq, epoch) in place.list(&folder).await?.iter().filter_map(|name| numbers(name, &folder)) {
-        known.entry(seq).or_default().push(epoch);
-    }
-    let mut chosen = Vec::new();
-    let mut at = 0;
-    for seq in 1.. {
-        let highest = known.get(&seq).and_then(|epochs| epochs.iter().max());
-        let Some(epoch) = highest.filter(|epoch| **epoch >= at) else { break };
-        at = *epoch;
-        chosen.push(entry(run, seq, at));
-    }
-    if chosen.is_empty() { Err(MirrorError::Empty(run.clone())) } else { Ok(chosen) }
+/// The entries that most likely make the journal of whoever wrote under `top`, the last one first. `None` where
+/// one is lacking that must be there.
+fn likely(known: &BTreeMap<u64, BTreeSet<u64>>, top: u64) -> Option<Vec<(u64, u64)>> {
+    let under = |seq: u64| known.get(&seq).is_some_and(|epochs| epochs.contains(&top));
+    let first = known.keys().copied().find(|seq| under(*seq))?;
+    let last = (first..).take_while(|seq| under(*seq)).last()?;
+    let mut at = top;
+    let down = (1..=last).rev().map(|seq| {
+        at = *known.get(&seq)?.range(..=at).next_back()?;
+        Some((seq, at))
+    });
+    down.collect()
+}
+
+/// Whether `line` is the one that `next` was chained to.
+fn follows(line: &Bytes, next: &Bytes) -> bool {
+    let parts = line::split(line.trim_ascii_end()).zip(line::split(next.trim_ascii_end()));
+    parts.is_some_and(|((hash, _), (wanted, body))| line::chained(hash, body) == wanted)
 }
 
 fn whole(run: &RunId, lines: Vec<Bytes>) -> Result<Copied, MirrorError> {
@@ -125,11 +165,18 @@ fn whole(run: &RunId, lines: Vec<Bytes>) -> Result<Copied, MirrorError> {
     Ok(Copied { lines, events: found.events, hash: found.hash })
 }
 
+/// A journal as its lines lie one after another.
+#[async_trait::async_trait]
+pub trait Tape: std::fmt::Debug + Send + Sync {
+    /// The whole line that begins there, with its line feed.
+    async fn line(&self, offset: u64) -> Result<Option<Bytes>, MirrorError>;
+}
+
 /// Follows a journal on disk and puts its lines into the place, in order.
 #[derive(Debug)]
 pub struct Mirror {
     run: RunId,
-    path: PathBuf,
+    tape: Box<dyn Tape>,
     /// Bytes that are mirrored.
     offset: u64,
     /// Number of the last mirrored line.
@@ -141,7 +188,11 @@ pub struct Mirror {
 
 impl Mirror {
     pub fn of(dir: &Path, run: &RunId) -> Self {
-        Self { run: run.clone(), path: dir.join(super::JOURNAL), offset: 0, seq: 0, epoch: 0, there: None }
+        Self::from(Box::new(TapeFile(dir.join(super::JOURNAL))), run)
+    }
+
+    pub fn from(tape: Box<dyn Tape>, run: &RunId) -> Self {
+        Self { run: run.clone(), tape, offset: 0, seq: 0, epoch: 0, there: None }
     }
 
     /// Puts all lines up to `seq` there that are not yet. What was put stays put when it fails half-way.
@@ -150,7 +201,7 @@ impl Mirror {
             self.there = Some(place.list(&folder(&self.run)).await?);
         }
         while self.seq < seq {
-            let Some(line) = self.next_line().await? else { return Ok(()) };
+            let Some(line) = self.tape.line(self.offset).await? else { return Ok(()) };
             let broken = |what: &str| MirrorError::Damaged { run: self.run.clone(), what: what.to_owned() };
             let (_, body) = line::split(line.trim_ascii_end()).ok_or_else(|| broken("a line is not one"))?;
             let event = wire::decode(body).map_err(|why| broken(&why))?;
@@ -184,12 +235,18 @@ impl Mirror {
             other => Ok(other?),
         }
     }
+}
 
-    /// The line after those that are mirrored, with its line feed.
-    async fn next_line(&self) -> Result<Option<Bytes>, MirrorError> {
-        let local = |source| MirrorError::Local { path: self.path.clone(), source };
-        let mut file = tokio::fs::File::open(&self.path).await.map_err(local)?;
-        file.seek(std::io::SeekFrom::Start(self.offset)).await.map_err(local)?;
+/// The journal's file.
+#[derive(Debug)]
+struct TapeFile(PathBuf);
+
+#[async_trait::async_trait]
+impl Tape for TapeFile {
+    async fn line(&self, offset: u64) -> Result<Option<Bytes>, MirrorError> {
+        let local = |source| MirrorError::Local { path: self.0.clone(), source };
+        let mut file = tokio::fs::File::open(&self.0).await.map_err(local)?;
+        file.seek(std::io::SeekFrom::Start(offset)).await.map_err(local)?;
         let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 << 10]);
         loop {
             let read = file.read(&mut piece).await.map_err(local)?;

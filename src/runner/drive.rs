@@ -1,10 +1,10 @@
 //! The runner's loop: inputs into the engine, events onto disk, orders into the world, in that order.
 
+use super::bond::{Bond, mirror_news};
 use super::flight::Alarm;
 use super::folder::RunFolder;
 use super::frontends::{Call, Frontends};
 use super::ground::Ground;
-use super::lease::{Bond, mirror_news};
 use super::ledger::{Heed, Ledger};
 use super::protocol::FromRunner;
 use super::work::Work;
@@ -133,6 +133,7 @@ impl Drive {
                 biased;
                 Some(why) = stop.recv() => return self.leave(why).await,
                 Some(news) = self.hands.bond.news.recv() => {
+                    let news = self.hands.bond.heard(news);
                     if let Some(why) = self.lease_news(news)? {
                         return self.leave(why).await;
                     }

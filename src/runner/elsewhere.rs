@@ -2,16 +2,17 @@
 
 use super::error::RunnerError;
 use super::folder::{RUNS, RunFolder};
+use super::inherit::{self, InheritError};
 use super::{lock, runs};
 use crate::journal::lease::{Claim, LeaseError, Leases};
 use crate::journal::mirror::{self, MirrorError, Seen};
 use crate::journal::{FileJournal, Journal as _};
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
-use crate::model::lease::{Lease, TakenFrom};
+use crate::model::lease::Lease;
 use crate::model::time::Timestamp;
-use crate::runbook::engine::{Now, ReplayError, replay};
-use crate::runbook::{Engine, Input, RunState};
+use crate::runbook::RunState;
+use crate::runbook::engine::{ReplayError, replay};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -37,6 +38,8 @@ pub enum TakeoverError {
     Runner(#[from] RunnerError),
     #[error("the mirror does not make a run: {0}")]
     Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     #[error(
         "there is no shared place, so no other machine can have taken this run: `relight resume {0}` goes on with it"
     )]
@@ -123,27 +126,16 @@ pub async fn take_over(
     }
     let claim = Claim { run: run.clone(), holder: wish.by.clone(), scopes, epoch: state.epoch() };
     let held = leases.take_over(&claim, wish.reason, wish.alive).await?;
-    // What the old holder wrote until now counts; what it writes from now on lies under a lower epoch.
-    let copied = mirror::copy(place, run).await?;
-    let state = replay(&copied.events)?;
+    let inherited = inherit::inherit(leases, run, &held, (wish.by, wish.reason), now).await?;
     set_aside(state_dir, &folder)?;
     folder.create()?;
     folder.keep_config(wish.config)?;
-    let seq = copied.lines.len() as u64;
-    let mut journal =
-        FileJournal::adopt(&folder.path, &copied.lines, seq, &copied.hash).map_err(RunnerError::from)?.journal;
-    let from = held.taken_from().cloned().unwrap_or_else(|| TakenFrom {
-        holder: state.operator.clone(),
-        epoch: state.epoch(),
-        reason: wish.reason.to_owned(),
-        renewed_at: now,
-    });
-    let mut engine = Engine::new(state, wish.by.clone());
-    engine.close();
-    let place = leases.location();
-    let input = Input::TakenOver { actor: wish.by.clone(), epoch: held.epoch(), scopes: held.scopes(), place, from };
-    for event in engine.handle(&input, Now { at: now, mono_ms: 0 }).events {
-        journal.append(&event).map_err(RunnerError::from)?;
+    let seq = inherited.copied.lines.len() as u64;
+    let mut journal = FileJournal::adopt(&folder.path, &inherited.copied.lines, seq, &inherited.copied.hash)
+        .map_err(RunnerError::from)?
+        .journal;
+    for event in &inherited.first {
+        journal.append(event).map_err(RunnerError::from)?;
     }
     Ok(folder)
 }

@@ -1,6 +1,5 @@
 //! Keeps the mirror of a run's journal up with it, beside the loop: slow or lost, it never holds the run up.
 
-use super::folder::RunFolder;
 use crate::journal::mirror::{Mirror, MirrorError};
 use crate::stores::SharedPlace;
 use serde::{Deserialize, Serialize};
@@ -30,11 +29,10 @@ pub struct Mirroring {
 }
 
 impl Mirroring {
-    pub fn start(folder: &RunFolder, place: Arc<dyn SharedPlace>, seq: u64) -> Self {
+    pub fn start(mut mirror: Mirror, place: Arc<dyn SharedPlace>, seq: u64) -> Self {
         let (written, mut asked) = watch::channel(seq);
         let (done, mirrored) = watch::channel(0);
         let (tell, behind) = watch::channel(None);
-        let mut mirror = Mirror::of(&folder.path, &folder.run);
         let task = tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {

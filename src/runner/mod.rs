@@ -1,6 +1,7 @@
 //! One process per run: engine, tasks, journal, control socket. Frontends come and go; the runner stays
 //! until the run is over.
 
+mod bond;
 pub mod clean;
 pub mod client;
 mod drive;
@@ -11,6 +12,7 @@ pub mod folder;
 mod frontends;
 mod ground;
 mod history;
+mod inherit;
 mod keeper;
 mod lease;
 pub mod ledger;

@@ -1,7 +1,7 @@
 //! An ending is true of the world: what is done is there, what remains is named, what a drill made is owed.
 
 use crate::sim::{Held, Sim};
-use crate::world::Amount;
+use crate::world::{Amount, World};
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::{RunState, RunStatus, StepState};
 
@@ -10,7 +10,17 @@ impl Sim<'_> {
         if self.refused || self.hands.misled {
             return Ok(());
         }
-        let state = &self.shadow;
+        Ending { world: &self.hands.world }.check(&self.shadow)
+    }
+}
+
+/// The world as a run leaves it.
+pub struct Ending<'a> {
+    pub world: &'a World,
+}
+
+impl Ending<'_> {
+    pub fn check(&self, state: &RunState) -> Held {
         self.owed(state)?;
         let exceptions = !state.exceptions.is_empty();
         match &state.status {
@@ -28,7 +38,7 @@ impl Sim<'_> {
         for (index, planned) in state.plan.steps.iter().enumerate() {
             let made = planned.makes.is_some() && state.steps[index].attempt > 0;
             let listed = || state.debts.iter().any(|debt| debt.step == planned.id && debt.is_due());
-            if made && self.hands.world.remains(index) && !listed() {
+            if made && self.world.remains(index) && !listed() {
                 return Err(format!("{} made something that is there and not owed: {:?}", planned.id, state.debts));
             }
         }
@@ -37,13 +47,13 @@ impl Sim<'_> {
 
     fn completed(&self, state: &RunState) -> Held {
         for (index, record) in state.steps.iter().enumerate() {
-            let place = &self.hands.world.places[index];
+            let place = &self.world.places[index];
             let amount = place.amount;
             // Removed again at the end; what of it is left is owed.
-            if self.hands.world.places.iter().any(|place| place.removes == Some(index)) {
+            if self.world.places.iter().any(|place| place.removes == Some(index)) {
                 continue;
             }
-            let stirs = self.hands.world.orphans.iter().any(|orphan| orphan.place == index);
+            let stirs = self.world.orphans.iter().any(|orphan| orphan.place == index);
             let wanted = match record.state {
                 StepState::Done | StepState::DoneByHand if place.changes => Amount::Whole,
                 StepState::Done | StepState::DoneByHand | StepState::NotRun => Amount::Nothing,
@@ -70,18 +80,18 @@ impl Sim<'_> {
     fn aborted(&self, state: &RunState) -> Held {
         for (index, record) in state.steps.iter().enumerate() {
             let named = state.leftovers.iter().any(|line| line.contains(&format!("({})", record.id)));
-            if self.hands.world.remains(index) && !named {
+            if self.world.remains(index) && !named {
                 return Err(format!(
                     "the run ended {:?}, something of {} ({}) remains, and only {:?} are named",
                     state.status, record.id, record.state, state.leftovers
                 ));
             }
-            let human = !matches!(self.prepared.plan.steps[index].action, PlannedAction::Task(_));
+            let human = !matches!(state.plan.steps[index].action, PlannedAction::Task(_));
             if named
                 && record.attempt == 0
                 && !human
                 && record.state != StepState::DoneByHand
-                && !self.hands.world.remains(index)
+                && !self.world.remains(index)
             {
                 return Err(format!("{} never began and is named as left behind", record.id));
             }

@@ -56,6 +56,16 @@ pub fn prepare(seed: u64) -> Prepared {
     Prepared { plan, first, state }
 }
 
+/// The same run, with things of its own that only one run may work on.
+pub fn locked(prepared: &Prepared) -> Prepared {
+    let mut plan = prepared.plan.clone();
+    plan.lock_scope = vec!["a".to_owned(), "b".to_owned()];
+    plan.digest = plan.compute_digest();
+    let first = Engine::creation(RunId::from("r1"), &plan, actor("ada"), Now { at: epoch(), mono_ms: 0 });
+    let state = RunState::create(&first).unwrap();
+    Prepared { plan, first, state }
+}
+
 /// In some plans a step commits; some of these can be led to another point.
 fn commit(dice: &mut Dice, steps: &mut [Value]) {
     let at = dice.below(steps.len());

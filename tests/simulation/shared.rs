@@ -36,11 +36,15 @@ pub struct Pool(Mutex<Content>);
 
 #[derive(Debug)]
 pub struct Content {
+    /// What is created once and never changed.
+    pub entries: BTreeMap<String, Bytes>,
     registers: BTreeMap<String, (u64, Bytes)>,
     version: u64,
     dice: Dice,
     /// Of a hundred requests, how many are lost on the way, and as many again on the way back.
     pub faults: u64,
+    /// The scope whose register takes no writes.
+    pub deaf: Option<String>,
     /// Who ever held a scope under an epoch.
     holders: BTreeMap<(String, u64), (String, String)>,
     pub broken: Option<String>,
@@ -78,7 +82,16 @@ impl Content {
 impl Pool {
     pub fn new(dice: Dice) -> Self {
         let (registers, holders) = (BTreeMap::new(), BTreeMap::new());
-        Self(Mutex::new(Content { registers, version: 0, dice, faults: 0, holders, broken: None }))
+        Self(Mutex::new(Content {
+            entries: BTreeMap::new(),
+            registers,
+            version: 0,
+            dice,
+            faults: 0,
+            deaf: None,
+            holders,
+            broken: None,
+        }))
     }
 
     pub fn look(&self) -> MutexGuard<'_, Content> {
@@ -86,7 +99,7 @@ impl Pool {
     }
 }
 
-fn error(kind: StoreErrorKind, name: &str) -> StoreError {
+pub fn error(kind: StoreErrorKind, name: &str) -> StoreError {
     StoreError::new(kind, &StoreId::from("shared"), Some(name), "no answer")
 }
 
@@ -96,16 +109,32 @@ impl SharedPlace for Pool {
         "simulated".to_owned()
     }
 
-    async fn create(&self, name: &str, _: Bytes) -> Result<(), StoreError> {
-        Err(error(StoreErrorKind::Unreachable, name))
+    async fn create(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let mut content = self.look();
+        if content.is_lost() {
+            return Err(error(StoreErrorKind::Unreachable, name));
+        }
+        if content.entries.contains_key(name) {
+            return Err(error(StoreErrorKind::AlreadyExists, name));
+        }
+        content.entries.insert(name.to_owned(), bytes);
+        if content.is_lost() { Err(error(StoreErrorKind::Unreachable, name)) } else { Ok(()) }
     }
 
     async fn read(&self, name: &str) -> Result<Bytes, StoreError> {
-        Err(error(StoreErrorKind::Unreachable, name))
+        let mut content = self.look();
+        if content.is_lost() {
+            return Err(error(StoreErrorKind::Unreachable, name));
+        }
+        content.entries.get(name).cloned().ok_or_else(|| error(StoreErrorKind::NotFound, name))
     }
 
-    async fn list(&self, _: &str) -> Result<Vec<String>, StoreError> {
-        Ok(vec![])
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut content = self.look();
+        if content.is_lost() {
+            return Err(error(StoreErrorKind::Unreachable, prefix));
+        }
+        Ok(content.entries.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }
 
     async fn register(&self, name: &str) -> Result<Option<Register>, StoreError> {
@@ -128,6 +157,9 @@ impl SharedPlace for Pool {
         }
         if name.starts_with("leases/") {
             let lease: Lease = serde_json::from_slice(&bytes).unwrap();
+            if content.deaf.as_ref() == Some(&lease.scope) {
+                return Err(error(StoreErrorKind::Unreachable, name));
+            }
             let before = found.map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap());
             content.watch(&lease, before);
         }

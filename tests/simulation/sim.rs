@@ -13,7 +13,7 @@ use relight::model::time::Timestamp;
 use relight::runbook::engine::{Now, replay};
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::state::End;
-use relight::runbook::{Engine, Input, Intent, RunState};
+use relight::runbook::{Engine, Input, Intent, Plan, RunState};
 use relight::runner::flight::{self, Alarm};
 use relight::runner::ledger::Ledger;
 use std::path::Path;
@@ -43,6 +43,23 @@ pub struct Sim<'a> {
 
 pub type Held = Result<(), String>;
 
+/// What the steps of a plan work on, untouched.
+pub fn places(plan: &Plan) -> Vec<Place> {
+    let at = |id: &str| plan.steps.iter().position(|step| step.id.as_str() == id);
+    let place = |planned: &relight::runbook::PlannedStep| Place {
+        name: planned.id.to_string(),
+        changes: planned.effect != Effect::Observe,
+        idempotent: planned.idempotent,
+        by_person: !matches!(planned.action, PlannedAction::Task(_)),
+        removes: planned.id.as_str().strip_prefix("clean-up-").and_then(at),
+        probes: planned.clears.as_ref().and_then(|made| at(made.as_str())),
+        proof: planned.proof_out.clone(),
+        amount: Amount::Nothing,
+        drift: 0,
+    };
+    plan.steps.iter().map(place).collect()
+}
+
 impl<'a> Sim<'a> {
     pub fn new(prepared: &'a Prepared, seed: u64, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
@@ -51,19 +68,7 @@ impl<'a> Sim<'a> {
         let disk = Shared(Arc::new(Mutex::new(platter)));
         let mut journal = ChainedJournal::begin(disk.clone(), Path::new("simulated")).unwrap();
         journal.append(&prepared.first).unwrap();
-        let at = |id: &str| prepared.plan.steps.iter().position(|step| step.id.as_str() == id);
-        let place = |planned: &relight::runbook::PlannedStep| Place {
-            name: planned.id.to_string(),
-            changes: planned.effect != Effect::Observe,
-            idempotent: planned.idempotent,
-            by_person: !matches!(planned.action, PlannedAction::Task(_)),
-            removes: planned.id.as_str().strip_prefix("clean-up-").and_then(at),
-            probes: planned.clears.as_ref().and_then(|made| at(made.as_str())),
-            proof: planned.proof_out.clone(),
-            amount: Amount::Nothing,
-            drift: 0,
-        };
-        let world = World { places: prepared.plan.steps.iter().map(place).collect(), orphans: vec![], calm: false };
+        let world = World { places: places(&prepared.plan), orphans: vec![], calm: false };
         let plan = Arc::clone(&prepared.state.plan);
         let mut hands = Hands::new(world, disk, Dice::new(dice.throw()), plan, epoch());
         hands.trace = traced.then(Vec::new);

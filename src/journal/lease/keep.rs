@@ -22,6 +22,11 @@ impl Held {
         self.scopes.push((lease, tag));
     }
 
+    /// These are neither renewed nor given back.
+    pub(super) fn leave_out(&mut self, scopes: &[String]) {
+        self.scopes.retain(|(lease, _)| !scopes.contains(&lease.scope));
+    }
+
     pub fn epoch(&self) -> u64 {
         self.scopes.iter().map(|(lease, _)| lease.epoch).max().unwrap_or(0)
     }

@@ -154,7 +154,7 @@ impl Leases {
     pub async fn acquire(&self, claim: &Claim, is_over: impl Fn(&RunId) -> bool) -> Result<Held, LeaseError> {
         self.probe().await?;
         let now = self.clock.now();
-        let mut found = Vec::new();
+        let (mut found, mut kept) = (Vec::new(), Vec::new());
         for scope in &claim.scopes {
             let lease = self.look(scope).await?;
             if let Some((lease, _)) = &lease {
@@ -166,12 +166,15 @@ impl Leases {
                 if lease.is_held() && !ours {
                     return Err(LeaseError::Held { lease: Box::new(lease.clone()), now });
                 }
+                kept.extend((same && lease.is_held()).then(|| scope.clone()));
             }
             found.push(lease);
         }
         let (mut held, failed) = self.claim(claim, found, &|_| None).await;
         let Some(error) = failed else { return Ok(held) };
-        // What stays held belongs to this run and is found by its next try.
+        // What the run held before it keeps, or it would look fenced off to itself. Of the rest, what stays held
+        // belongs to this run and is found by its next try.
+        held.leave_out(&kept);
         let _ = held.release().await;
         Err(match error {
             // Someone was faster by a moment.
@@ -233,6 +236,19 @@ impl Leases {
             held.push(renewed, tag);
         }
         Ok(held)
+    }
+
+    /// For a run that is over: gives back whichever of its scopes are held by it still, at this seat.
+    pub async fn give_back(&self, claim: &Claim) -> Result<(), LeaseError> {
+        let now = self.clock.now();
+        for scope in &claim.scopes {
+            let Some((lease, tag)) = self.look(scope).await? else { continue };
+            if lease.run == claim.run && lease.seat == self.seat && lease.is_held() {
+                let free = Lease { renewed_at: now, released_at: Some(now), ..lease };
+                self.write(&free, Some(&tag)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Frees the run's scopes for other runs, under a higher epoch: its runner, should it live, is fenced off.
