@@ -95,6 +95,16 @@ fn table(value: serde_json::Value) -> Values {
     value.as_object().unwrap().clone()
 }
 
+#[test]
+fn the_lab_can_write_nothing_of_the_machine() {
+    let lab = Systemd::start(&[]);
+    for path in ["/etc/relight-lab", "/var/relight-lab", "/usr/relight-lab", "/proc/sys/kernel/core_pattern"] {
+        let said = lab.run(&["touch", path]);
+        assert!(!said.status.success() && String::from_utf8_lossy(&said.stderr).contains("Read-only"), "{said:?}");
+    }
+    assert!(!lab.must(&["systemctl", "list-units", "--all", "--plain", "--no-legend"]).contains("tmpfiles"));
+}
+
 #[tokio::test]
 async fn a_service_is_seen_started_and_stopped() {
     let bench = Bench::new();

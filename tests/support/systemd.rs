@@ -1,22 +1,40 @@
 //! A private systemd as the first process of namespaces of its own; everything of it is gone when dropped.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Its own mounts, processes and control groups; no unit but those in the folder `$2`, and no controllers, which
-/// have no roots of their own.
-const SCRIPT: &str = r#"
+/// Both hierarchies of control groups that systemd knows, mounted for this shell alone: hosts mount one, the other, both
+/// or none.
+const GROUPS: &str = r"
 set -e
-for root in systemd unified; do echo $$ > "/sys/fs/cgroup/$root/$1/cgroup.procs"; done
-exec unshare --mount --pid --fork --kill-child --mount-proc --cgroup bash -c '
+mount --make-rprivate /
+mount -t tmpfs tmpfs /sys/fs/cgroup
+mkdir /sys/fs/cgroup/systemd /sys/fs/cgroup/unified
+mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+";
+
+/// Its own mounts, processes and control groups; no unit but those in the folder `$2`, and no controllers, which
+/// have no roots of their own. Not one of the host's units is in sight (some empty `/tmp`), and nothing but the folder
+/// for temporary files `$3` can be written.
+const START: &str = r#"
+for root in systemd unified; do
+  mkdir "/sys/fs/cgroup/$root/$1"
+  echo $$ > "/sys/fs/cgroup/$root/$1/cgroup.procs"
+done
+exec unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc --cgroup bash -c '
 set -e
 mount --make-rprivate /
 printf "\043subsys_name hierarchy num_cgroups enabled\n" > "$0/../cgroups"
 mount --bind "$0/../cgroups" /proc/cgroups
+mount --bind "$1" "$1"
+mount --bind /proc/sys /proc/sys
+for folder in / /proc/sys; do mount -o remount,bind,ro "$folder"; done
 mount -t tmpfs tmpfs /sys/fs/cgroup
 mkdir /sys/fs/cgroup/systemd /sys/fs/cgroup/unified
 mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
@@ -28,14 +46,28 @@ mount -t tmpfs tmpfs /etc/systemd/system
 mount --bind "$0" /usr/lib/systemd/system
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=lab \
   /lib/systemd/systemd --system --unit=lab.target --show-status=no --log-target=null
-' "$2"
+' "$2" "$3"
 "#;
+
+/// Control groups go from the leaves upwards, and only when nobody is left in them.
+const REMOVE: &str = r#"
+for root in systemd unified; do
+  if [ -d "/sys/fs/cgroup/$root/$1" ]; then find "/sys/fs/cgroup/$root/$1" -depth -type d -exec rmdir -- {} \;; fi
+  [ ! -e "/sys/fs/cgroup/$root/$1" ]
+done
+"#;
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "bash", "-c", &format!("{GROUPS}{script}"), "lab"]).stdin(Stdio::null());
+    command.stdout(Stdio::null());
+    command
+}
 
 pub struct Systemd {
     outer: Child,
     pid: u32,
     dir: tempfile::TempDir,
-    cgroups: [PathBuf; 2],
 }
 
 impl Systemd {
@@ -50,21 +82,7 @@ impl Systemd {
         for (name, text) in units {
             std::fs::write(folder.join(name), text).unwrap();
         }
-        let name = dir.path().file_name().unwrap().to_owned();
-        let cgroups = ["systemd", "unified"].map(|root| Path::new("/sys/fs/cgroup").join(root).join(&name));
-        for group in &cgroups {
-            std::fs::create_dir(group)
-                .expect("systemd's own hierarchies of control groups are mounted, and we are root");
-        }
-        let mut outer = Command::new("bash")
-            .args(["-c", SCRIPT, "lab"])
-            .arg(&name)
-            .arg(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        let mut outer = shell(START).arg(name(&dir)).arg(&folder).arg(std::env::temp_dir()).spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
         let pid = loop {
             let children = format!("/proc/{0}/task/{0}/children", outer.id());
@@ -77,7 +95,7 @@ impl Systemd {
             assert!(outer.try_wait().unwrap().is_none() && Instant::now() < deadline, "systemd does not start");
             std::thread::sleep(Duration::from_millis(20));
         };
-        let lab = Self { outer, pid, dir, cgroups };
+        let lab = Self { outer, pid, dir };
         while lab.run(&["systemctl", "is-active", "lab.target"]).stdout != b"active\n" {
             assert!(Instant::now() < deadline, "systemd does not answer");
             std::thread::sleep(Duration::from_millis(50));
@@ -125,20 +143,16 @@ impl Drop for Systemd {
         let _ = self.outer.kill();
         let _ = self.outer.wait();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.cgroups.each_ref().map(|group| removed(group)).iter().all(|gone| *gone) && Instant::now() < deadline
-        {
+        let removed = || shell(REMOVE).arg(name(&self.dir)).stderr(Stdio::null()).status().is_ok_and(|it| it.success());
+        while !removed() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
 
-/// Control groups go from the leaves upwards.
-fn removed(group: &Path) -> bool {
-    let Ok(entries) = std::fs::read_dir(group) else { return true };
-    for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
-        removed(&entry.path());
-    }
-    std::fs::remove_dir(group).is_ok()
+/// Of its control groups: the folder's.
+fn name(dir: &tempfile::TempDir) -> &OsStr {
+    dir.path().file_name().unwrap()
 }
 
 fn open(folder: &Path) {
