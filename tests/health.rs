@@ -81,6 +81,7 @@ fn estate() -> Estate {
         servers: Vec::new(),
         hosts: Vec::new(),
         services: Vec::new(),
+        jobs: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
         quorum: 0,

@@ -3,7 +3,7 @@
 use super::commands::{
     amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor,
     handover, health, journal, leftovers, lesson, man, metrics, modules, plan, report, resume, retention, run, runner,
-    runs, show, verify, watch, window,
+    runs, schedules, show, verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,6 +70,7 @@ pub enum Command {
     Health(health::Args),
     Window(window::Args),
     Retention(retention::Args),
+    Schedules(schedules::Args),
     Leftovers(leftovers::Args),
     Verify(verify::Args),
     Plan(plan::Args),

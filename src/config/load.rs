@@ -2,6 +2,7 @@
 
 use super::approver::approver;
 use super::asset::{Scope, asset, proof};
+use super::job::job;
 use super::key::key;
 use super::names::{Line, Names, Zone, path_below};
 use super::server::{Around, host, server};
@@ -10,8 +11,8 @@ use super::shared::{Shared, shared};
 use super::store::store;
 use super::ui::{UiSettings, ui};
 use super::watch::{Watch, watch};
-use crate::located::{self, Fields, Place, Problem, Problems};
-use crate::model::estate::Estate;
+use crate::located::{self, Fields, Located, Place, Problem, Problems};
+use crate::model::estate::{Estate, Server};
 use std::path::{Path, PathBuf};
 
 /// What one configuration file says.
@@ -75,14 +76,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let mut standbys = Vec::new();
     let mut around = Around { base, hosts: &host_names, services: &service_names, standbys: &mut standbys };
     let servers = root.tables("servers", |fields| server(fields, &mut server_names, &mut around));
-    for standby in &standbys {
-        if let Some(problem) = server_names.missing(standby) {
-            root.report(problem);
-        }
-    }
-    if let Some(own) = servers.iter().find(|server| server.standby.as_ref() == Some(&server.id)) {
-        root.report(Problem::at(&Place::WHOLE, format!("server `{}` names itself as its standby", own.id)));
-    }
+    halves(root, &server_names, &standbys, &servers);
     let mut key_names = Names::new("key");
     let known_keys = root.tables("keys", |fields| key(fields, &mut key_names, base));
     let default_proof = root.table("proof", proof);
@@ -96,6 +90,8 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
         proof: default_proof,
     };
     let assets = root.tables("assets", |fields| asset(fields, &mut asset_names, &scope));
+    let mut job_names = Names::new("job");
+    let jobs = root.tables("jobs", |fields| job(fields, &mut job_names, &host_names, &asset_names));
     let runbook_dirs = root.table("runbooks", |fields| dirs(fields, base)).unwrap_or_default();
     let checklist_dirs = root.table("checklists", |fields| dirs(fields, base)).unwrap_or_default();
     let shared = root.table("shared", |fields| shared(fields, &store_names, base));
@@ -104,14 +100,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let approvers = root.tables("approvers", |fields| approver(fields, &mut approver_names));
     let ui = root.table("ui", ui).unwrap_or_default();
 
-    for table in ["stores", "assets"] {
-        if root.key_place(table).is_none() {
-            root.report(Problem::at(
-                &Place::WHOLE,
-                format!("the file has no [[{table}]]: there would be nothing to see"),
-            ));
-        }
-    }
+    tables_of(root);
     let Head { name, environment, time_zone, quorum } = head?;
     if quorum as usize > approvers.len() {
         root.report(too_few(quorum, approvers.len(), quorum_at));
@@ -125,11 +114,32 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
         servers,
         hosts,
         services,
+        jobs,
         runbook_dirs,
         approvers,
         quorum,
     };
     Some(Read { estate, ui, checklist_dirs, shared, watch })
+}
+
+/// Without these there is nothing to show.
+fn tables_of(root: &mut Fields<'_>) {
+    for table in ["stores", "assets"] {
+        if root.key_place(table).is_none() {
+            let message = format!("the file has no [[{table}]]: there would be nothing to see");
+            root.report(Problem::at(&Place::WHOLE, message));
+        }
+    }
+}
+
+/// Each standby that a server names must be there, and be another.
+fn halves(root: &mut Fields<'_>, names: &Names, standbys: &[Located<String>], servers: &[Server]) {
+    for problem in standbys.iter().filter_map(|standby| names.missing(standby)) {
+        root.report(problem);
+    }
+    if let Some(own) = servers.iter().find(|server| server.standby.as_ref() == Some(&server.id)) {
+        root.report(Problem::at(&Place::WHOLE, format!("server `{}` names itself as its standby", own.id)));
+    }
 }
 
 fn too_few(quorum: u32, known: usize, place: Option<Place>) -> Problem {

@@ -2,6 +2,7 @@
 
 mod approver;
 mod asset;
+mod job;
 mod key;
 mod load;
 mod lookup;

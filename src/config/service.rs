@@ -8,7 +8,7 @@ use crate::model::id::{HostId, ServiceId};
 pub(super) fn service(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names) -> Option<Service> {
     let id = names.define(fields);
     let host = fields.need("host").and_then(|item| hosts.refer(&item));
-    let unit = fields.need("unit").and_then(|item| unit(&item));
+    let unit = fields.need("unit").and_then(|item| unit(&item, ".service", "postgresql@15-main.service"));
     let scope = fields.take("scope").map_or(Some(UnitScope::System), |item| {
         item.choice(&[("system", UnitScope::System), ("user", UnitScope::User)])
     });
@@ -19,14 +19,14 @@ pub(super) fn service(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names)
     Some(Service { id: ServiceId::new(id?), host: HostId::new(host?), unit: unit?, scope: scope?, addresses, vantage })
 }
 
-/// The name of one service, in the letters that systemd allows: it becomes an argument and part of a pattern.
-fn unit(item: &Item<'_>) -> Option<String> {
+/// The name of one unit, in the letters that systemd allows: it becomes an argument and part of a pattern.
+pub(super) fn unit(item: &Item<'_>, ending: &str, such_as: &str) -> Option<String> {
     let text = item.read::<Line>()?.0;
-    let stem = text.strip_suffix(".service").unwrap_or_default();
+    let stem = text.strip_suffix(ending).unwrap_or_default();
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '.' | '\\' | '-' | '@');
     let fits = !stem.is_empty() && !stem.starts_with('-') && !stem.ends_with('@') && stem.chars().all(letters);
     if !fits || text.len() > 255 {
-        return item.refuse("be the full name of a unit such as `postgresql@15-main.service`");
+        return item.refuse(&format!("be the full name of a unit such as `{such_as}`"));
     }
     Some(text)
 }

@@ -1,7 +1,7 @@
 //! The estate: everything that one configuration file covers, as domain words.
 
 use super::backup::BackupKind;
-use super::id::{AssetId, HostId, ServerId, ServiceId, StoreId};
+use super::id::{AssetId, HostId, JobId, ServerId, ServiceId, StoreId};
 use super::key::Key;
 use super::objective::{Objectives, Retention};
 use super::secret::SecretRef;
@@ -23,6 +23,8 @@ pub struct Estate {
     pub hosts: Vec<Host>,
     /// Units of systemd on these hosts.
     pub services: Vec<Service>,
+    /// What makes and removes backups by itself.
+    pub jobs: Vec<Job>,
     /// Folders with runbooks besides the built-in ones.
     pub runbook_dirs: Vec<PathBuf>,
     /// Who may approve what the operator does.
@@ -275,6 +277,37 @@ pub struct Service {
     pub addresses: Vec<String>,
     /// Hosts from which these are looked at too.
     pub vantage: Vec<HostId>,
+}
+
+/// A job that its host runs by itself, at set times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    pub host: HostId,
+    /// Whose backups it makes or removes.
+    pub assets: Vec<AssetId>,
+    pub place: JobPlace,
+    /// In which the host's cron reads its times, where that is not the host's own.
+    pub time_zone: Option<chrono_tz::Tz>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobPlace {
+    Crontab(Crontab),
+    /// A timer of systemd.
+    Timer(Service),
+}
+
+/// One line of a crontab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crontab {
+    /// Whose crontab; absent with `file`, or for the account as whom commands on the host run.
+    pub user: Option<String>,
+    /// A file whose lines name a user, such as `/etc/cron.d/backup`.
+    pub file: Option<String>,
+    /// Words of the line's command, by which it is found.
+    pub line: String,
 }
 
 /// Whose manager runs a unit.

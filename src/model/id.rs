@@ -52,6 +52,8 @@ id!(/// A service as named in the configuration.
     ServiceId);
 id!(/// A key that backups are encrypted with.
     KeyId);
+id!(/// A scheduled job as named in the configuration.
+    JobId);
 id!(/// A host on which commands run.
     HostId);
 id!(/// One backup: `<asset>-<kind>-<instant>`, the same on every machine and in every scan.

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod reach;
 pub mod redis;
 pub mod restored;
+pub mod schedules;
 pub mod services;
 pub mod source;
 pub mod staging;

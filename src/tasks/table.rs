@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, crypt, files, pg, redis, services, traffic, wal};
+use super::{backup, checks, crypt, files, pg, redis, schedules, services, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -92,6 +92,9 @@ fn units(table: &mut Table) {
     table.add(services::start::Start);
     table.add(services::fence::Fence);
     table.add(services::unfence::Unfence);
+    table.add(schedules::list::List);
+    table.add(schedules::pause::Pause);
+    table.add(schedules::resume::Resume);
 }
 
 fn folders(table: &mut Table) {

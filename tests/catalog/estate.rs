@@ -50,6 +50,7 @@ impl World {
                 servers: Vec::new(),
                 hosts: Vec::new(),
                 services: Vec::new(),
+                jobs: Vec::new(),
                 runbook_dirs: Vec::new(),
                 approvers: vec![],
                 quorum: 0,

@@ -255,6 +255,7 @@ pub fn estate() -> relight::model::estate::Estate {
         servers: vec![],
         hosts: vec![],
         services: Vec::new(),
+        jobs: Vec::new(),
         runbook_dirs: vec![],
         approvers: ["grace", "linus", "ada", "bob"].map(|name| key(name).public()).to_vec(),
         quorum: 0,

@@ -135,6 +135,7 @@ impl Bench {
             servers: Vec::new(),
             hosts: Vec::new(),
             services: Vec::new(),
+            jobs: Vec::new(),
             runbook_dirs: Vec::new(),
             approvers: vec![],
             quorum: 0,

@@ -93,6 +93,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         servers: vec![server],
         hosts: Vec::new(),
         services: Vec::new(),
+        jobs: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
         quorum: 0,

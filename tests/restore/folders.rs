@@ -46,6 +46,7 @@ impl Shelf {
             servers: Vec::new(),
             hosts: Vec::new(),
             services: Vec::new(),
+            jobs: Vec::new(),
             runbook_dirs: Vec::new(),
             approvers: vec![],
             quorum: 0,

@@ -105,6 +105,7 @@ pub fn estate() -> Estate {
         servers: Vec::new(),
         hosts: Vec::new(),
         services: Vec::new(),
+        jobs: Vec::new(),
         runbook_dirs: Vec::new(),
         approvers: vec![],
         quorum: 0,

@@ -1,7 +1,18 @@
 //! Services under a real systemd: seen, stopped, started, fenced.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod schedules;
 mod units;
 
+#[path = "../failover/home.rs"]
+mod home;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../e2e/line.rs"]
+mod line;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../support/runners.rs"]
+mod runners;
 #[path = "../support/systemd.rs"]
 mod systemd;
+
+const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");

@@ -29,6 +29,7 @@ pub mod retention;
 pub mod run;
 pub mod runner;
 pub mod runs;
+pub mod schedules;
 pub mod show;
 pub mod verify;
 pub mod watch;

@@ -96,6 +96,10 @@ impl<'a> Unit<'a> {
                 .means("nothing was done")
                 .next("add it under `[[services]]`, or make a new plan")
         })?;
+        Self::new(cx, service)
+    }
+
+    pub fn new(cx: &'a TaskContext, service: &'a Service) -> Result<Self, Failure> {
         Ok(Self { cx, service, host: host::find(cx, &service.host)? })
     }
 
@@ -125,15 +129,20 @@ impl<'a> Unit<'a> {
         host::run(self.cx, self.host, command).await
     }
 
-    pub async fn look(&self) -> Result<Standing, Stop> {
+    /// Some of its properties, `NAME=value` on each line.
+    pub async fn properties(&self, names: &str) -> Result<String, Stop> {
         let limit = Duration::from_secs(20);
-        let said = self.systemctl(limit, &["show", "--property", PROPERTIES, "--", &self.service.unit]).await?;
-        let text = said.success("asking systemd", self.host).map_err(|failure| {
+        let said = self.systemctl(limit, &["show", "--property", names, "--", &self.service.unit]).await?;
+        let said = said.success("asking systemd", self.host).map_err(|failure| {
             failure
                 .means("how the unit stands is not known")
                 .next("see whether the host runs systemd, and whether the account may ask it")
         })?;
-        Standing::read(&text.text()).ok_or_else(|| {
+        Ok(said.text())
+    }
+
+    pub async fn look(&self) -> Result<Standing, Stop> {
+        Standing::read(&self.properties(PROPERTIES).await?).ok_or_else(|| {
             Failure::new(format!("systemd on host `{}` answered in a way that is not understood", self.host.id)).into()
         })
     }
