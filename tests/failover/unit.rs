@@ -6,6 +6,7 @@ use crate::roles::{carried_out, output};
 use crate::systemd::Systemd;
 
 const UNIT: &str = "alpha.service";
+const CRON: &str = "# nightly\n0 2 * * * postgres /usr/bin/true  dump-app\n";
 
 /// Both, so that the server and the note of its process go before anyone else looks at that note: it names a process
 /// of a namespace that nobody shares.
@@ -44,7 +45,12 @@ impl Served {
         let text = text
             .replace(&home, &format!("host = \"cell\"\nservice = \"alpha\"\ndata_dir = \"{}\"", data.display()))
             .replace("[[assets]]\n", &services);
-        std::fs::write(pair.home.config(), text).unwrap();
+        let jobs = format!(
+            "[[jobs]]\nid = \"nightly\"\nhost = \"box\"\nassets = [\"app\"]\nfile = \"{}\"\nline = \"dump-app\"\n",
+            pair.path("cron").display()
+        );
+        std::fs::write(pair.path("cron"), CRON).unwrap();
+        std::fs::write(pair.home.config(), text + &jobs).unwrap();
         lab.must(&["systemctl", "start", UNIT]);
         pair.streams(BETA);
         Self { lab: Some(lab), pair }
@@ -78,6 +84,10 @@ fn a_primary_under_systemd_is_masked_by_its_fence_and_comes_back_as_its_unit() {
     assert_eq!((lab.says(UNIT, "UnitFileState"), lab.says(UNIT, "ActiveState")), ("masked".into(), "failed".into()));
     assert!(!lab.run(&["systemctl", "start", UNIT]).status.success(), "whoever starts it by hand is refused");
     assert!(!pair.is_standby(BETA));
+    let named = |step: &str, list: &str| output(pair, step)[list][0].as_str().map(str::to_owned);
+    assert_eq!(named("pause", "paused").as_deref(), Some("nightly"));
+    assert_eq!(named("resume", "resumed").as_deref(), Some("nightly"));
+    assert_eq!(std::fs::read_to_string(pair.path("cron")).unwrap(), CRON);
 
     carried_out(pair, "failback-postgres", &["--set", "method=rewind"]);
     assert!(pair.is_standby(BETA) && !pair.is_standby(ALPHA));

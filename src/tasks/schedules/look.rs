@@ -59,7 +59,10 @@ pub async fn look(cx: &TaskContext, jobs: &[&Job]) -> Result<Vec<Seen>, Stop> {
         };
         match one(cx, job, &mut seen).await {
             Ok(()) => {}
-            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => seen.notes.push(failure.what),
+            Err(Stop::Failed(failure) | Stop::Unknown(failure)) => {
+                let said = failure.evidence.first().map(|line| format!(" ({line})")).unwrap_or_default();
+                seen.notes.push(format!("{}{said}", failure.what));
+            }
             Err(cancelled) => return Err(cancelled),
         }
         all.push(seen);
