@@ -450,6 +450,7 @@ pub enum QuestionKind {
     Limit {
         counted: Amount,
         limit: Amount,
+        may_skip: bool,
     },
     /// The target is not what the plan saw.
     Drift,

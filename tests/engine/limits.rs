@@ -48,7 +48,7 @@ fn bytes_count_as_well_and_the_question_tells_both_figures() {
     let rig = scenario("steps wipe\nstart\narm\ncount 5 1000000001 -> ?limit");
     let question = rig.engine.state().question.clone().unwrap();
     assert!(question.title.contains("1.00 GB (1000000001 bytes), and at most"), "{}", question.title);
-    let QuestionKind::Limit { counted, limit } = question.kind else { panic!("{:?}", question.kind) };
+    let QuestionKind::Limit { counted, limit, may_skip: true } = question.kind else { panic!("{:?}", question.kind) };
     assert_eq!((counted.objects, limit.objects), (Some(5), Some(100)));
 }
 

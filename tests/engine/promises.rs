@@ -29,6 +29,12 @@ pub fn hold(events: &[Event]) {
             held(plan.step(step).unwrap(), &events[..index]);
             asked_after_stop(step, &events[..index]);
         }
+        // What only reads, and a person did, leaves nothing behind to look for before it is sent for.
+        if let EventKind::StepReopened { step, .. } = &event.kind
+            && plan.step(step).unwrap().effect == Effect::Observe
+        {
+            seen.unsure.remove(step);
+        }
         if let EventKind::TaskIntended { step, purpose: Purpose::Run, .. } = &event.kind {
             may_run(&seen, plan.step(step).unwrap(), &events[..index], event.at);
             if plan.mode == Mode::DryRun {

@@ -350,7 +350,7 @@ pub fn asking(kind: &str) -> RunView {
             let counted = Amount { objects: Some(1_204_311), bytes: None };
             let limit = Amount { objects: Some(50_000), bytes: None };
             let title = "“Swap in” would touch more than its limit: 1204311 objects, and at most 50000 may be";
-            run.state.question = Some(question(6, QuestionKind::Limit { counted, limit }, title));
+            run.state.question = Some(question(6, QuestionKind::Limit { counted, limit, may_skip: true }, title));
             run
         }
         "proof" => {

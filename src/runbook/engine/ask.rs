@@ -137,7 +137,8 @@ pub fn limit(at: At<'_>, counted: Amount, limit: Amount) -> EventKind {
                   own confirmation. Looking again counts once more."
         .to_owned();
     let if_no = format!("Nothing starts; the run pauses before this step, or is aborted.{}", way_out(at));
-    put(at, QuestionKind::Limit { counted, limit }, title, if_yes, if_no)
+    let may_skip = at.planned.skip == SkipRule::WithReason;
+    put(at, QuestionKind::Limit { counted, limit, may_skip }, title, if_yes, if_no)
 }
 
 /// People other than the operator must say yes.

@@ -43,7 +43,7 @@ impl AmendDialog {
     pub fn for_limit(question: &Question) -> Self {
         let counted = match &question.kind {
             // What was counted, in figures that are read back.
-            QuestionKind::Limit { counted, limit } => {
+            QuestionKind::Limit { counted, limit, .. } => {
                 let figures = [
                     counted.objects.filter(|_| limit.objects.is_some()).map(|count| format!("{count}objects")),
                     counted.bytes.filter(|_| limit.bytes.is_some()).map(|count| format!("{count}B")),

@@ -113,9 +113,10 @@ impl QuestionDialog {
                     out.push((Act::OutcomeAbort, "Abort run", true));
                 }
             }
-            Some(QuestionKind::Limit { .. }) => {
+            Some(QuestionKind::Limit { may_skip, .. }) => {
                 out.push((Act::LookAgain, "Count again", false));
                 out.push((Act::RaiseLimit, "Raise the limit", true));
+                out.extend(may_skip.then_some((Act::Skip, "Skip", true)));
                 out.push((Act::OutcomeAbort, "Abort run", true));
             }
             Some(QuestionKind::Drift) => {
@@ -345,7 +346,7 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
     }
     doc.blank();
     approval::facts(&mut doc, question, cx);
-    if let QuestionKind::Limit { counted, limit } = &question.kind {
+    if let QuestionKind::Limit { counted, limit, .. } = &question.kind {
         doc.fact("would touch", counted.to_string(), Role::Critical);
         doc.fact("at most", limit.to_string(), Role::Warning);
     }
