@@ -103,7 +103,7 @@ async fn one(cx: &TaskContext, job: &Job, seen: &mut Seen) -> Result<(), Stop> {
                 Err(why) => seen.notes.push(why),
                 Ok(zone) => match crontab::around(&entry.when, zone, cx.clock.now()) {
                     Ok(around) => {
-                        (seen.next, seen.last) = around.map_or((None, None), |(next, last)| (Some(next), Some(last)))
+                        (seen.next, seen.last) = around.map_or((None, None), |(next, last)| (Some(next), Some(last)));
                     }
                     Err(why) => {
                         seen.state = State::Missing;
