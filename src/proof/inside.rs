@@ -41,7 +41,7 @@ pub fn read(content: &Content, reader: &mut dyn BufRead, now_at: &dyn Fn(&str)) 
         Form::Rdb => rdb::read(reader).map(|found| snapshot(&found)),
         Form::Json => json::read(reader).map(|found| json_documents(&found)),
         Form::OpenPgp => openpgp::read(reader).map(|sealed| sealed_message(&sealed)),
-        Form::Age => count(reader).map(|bytes| sealed_file(bytes)),
+        Form::Age => count(reader).map(sealed_file),
         Form::WalSegment => wal_segment(reader),
         Form::Text | Form::Csv | Form::Aof => text::read(reader).map(|lines| plain_text(&lines, wrapped)),
         Form::Empty => Err(Fault::bad("there is nothing in it: the program that wrote it gave no output")),

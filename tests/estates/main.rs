@@ -2,6 +2,8 @@
 //! damaged and restored through the real binary and the configuration that stands in `config/estates`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod agents;
+mod agents_runs;
 mod crud_app;
 mod crud_backups;
 mod crud_hazards;

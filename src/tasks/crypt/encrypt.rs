@@ -72,7 +72,7 @@ async fn encrypt(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let (part, file) = artefact::fresh(&path)?;
     let done = async {
         pass(cx, &key, &plain, &made, file).await?;
-        Ok::<_, Stop>(Artefact::finish(cx, &path).await?)
+        Artefact::finish(cx, &path).await
     };
     match done.await {
         Ok(sealed) => {

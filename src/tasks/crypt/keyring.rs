@@ -29,9 +29,8 @@ impl Keyring {
     /// The key that the asset's source names for an object.
     pub fn of(cx: &TaskContext, asset: &AssetId, store: &StoreId, path: &str) -> Self {
         let sources = cx.estate.asset(asset).map(|asset| asset.sources.as_slice()).unwrap_or_default();
-        let here = sources.iter().filter(|source| source.store == *store && source.key.is_some());
-        let named =
-            here.filter(|source| Pattern::parse(&source.pattern).is_ok_and(|p| p.matches(path).is_some())).next();
+        let fits = |pattern: &str| Pattern::parse(pattern).is_ok_and(|p| p.matches(path).is_some());
+        let named = sources.iter().find(|s| s.store == *store && s.key.is_some() && fits(&s.pattern));
         Self::with(cx, named.and_then(|source| source.key.clone()))
     }
 

@@ -1,0 +1,138 @@
+//! The agent platform observed, backed up, damaged and restored.
+
+use crate::agents::{Agents, DATABASE};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let relative = |file: PathBuf| (file.strip_prefix(root).unwrap().to_owned(), std::fs::read(&file).unwrap());
+    crate::crud_app::walk(root).into_iter().map(relative).collect()
+}
+
+/// Rules that an asset's findings come from.
+fn rules(health: &serde_json::Value, asset: &str) -> Vec<String> {
+    let of_asset = health["assets"].as_array().unwrap().iter().find(|found| found["id"] == asset).unwrap();
+    let findings = of_asset["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn agents_catalog_window_and_health_agree_with_a_walk_over_the_files() {
+    let lab = Agents::build();
+    assert_eq!(lab.catalogued(), lab.listed());
+    let (window, code) = lab.json(&["window", "database"]);
+    assert_eq!((window["points"].as_array().unwrap().len(), code), (2, Some(0)), "{window}");
+    let (window, _) = lab.json(&["window", "database-log"]);
+    assert_eq!(window["spans"].as_array().unwrap().len(), 1, "{window}");
+    let (health, code) = lab.json(&["health"]);
+    assert_eq!(code, Some(2), "{health:#}");
+    assert!(rules(&health, "environment").contains(&"plaintext-beside".to_owned()), "{health:#}");
+    assert!(
+        rules(&health, "database").contains(&"too-few-copies".to_owned()),
+        "everything lies on one disk: {health:#}"
+    );
+    assert!(!rules(&health, "sessions").contains(&"no-backup".to_owned()), "{health:#}");
+    for asset in ["database", "cache", "sessions", "source", "user-tables"] {
+        lab.prove(asset);
+    }
+    let shown = lab.relight(&["show", "latest", "--asset", "database"]);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(text.contains("checksums.txt") && text.contains("backup_contents.txt"), "{text}");
+}
+
+#[test]
+fn agents_database_redis_and_certificates_are_backed_up_and_proven() {
+    let lab = Agents::build();
+    lab.completed(&["backup-postgres", "--set", "asset=database"]);
+    lab.completed(&["backup-redis", "--set", "asset=cache"]);
+    lab.completed(&["backup-files-encrypted", "--set", "asset=certificates"]);
+    assert_eq!(lab.catalogued(), lab.listed());
+    let (catalog, _) = lab.json(&["catalog"]);
+    for asset in ["database", "cache", "certificates"] {
+        let of_asset = catalog["backups"].as_array().unwrap().iter().filter(|backup| backup["asset"] == asset);
+        let newest = of_asset.max_by_key(|backup| backup["taken_at"].as_str().unwrap().to_owned()).unwrap();
+        assert_eq!(newest["proof"]["level"], "L4", "{newest:#}");
+    }
+    let certificates = lab.path("etc/letsencrypt");
+    let good = tree(&certificates);
+    std::fs::remove_file(certificates.join("live/privkey.pem")).unwrap();
+    lab.completed(&["restore-files", "--set", "asset=certificates"]);
+    assert_eq!(tree(&certificates), good);
+}
+
+#[test]
+fn agents_damaged_database_uploads_and_configuration_come_back() {
+    let lab = Agents::build();
+    let good = lab.content(DATABASE);
+    lab.prove("database");
+    lab.cluster.sql(DATABASE, "UPDATE agents SET belief = '{}' WHERE id % 3 = 0; DELETE FROM user_settings");
+    lab.completed(&["restore-postgres", "--set", "asset=database"]);
+    assert_eq!(lab.content(DATABASE), good);
+    for (asset, folder) in [("uploads", "opt/uploads"), ("nginx", "etc/nginx")] {
+        let live = lab.path(folder);
+        let good = tree(&live);
+        for file in crate::crud_app::walk(&live) {
+            std::fs::write(file, "encrypted by someone else").unwrap();
+        }
+        // The scripts' copies have no manifest: that is said, and stays in the record.
+        let mut line = lab.open(&["restore-files", "--set", &format!("asset={asset}"), "--set", "backup=latest"]);
+        line.until("Start this plan?");
+        line.say("yes");
+        let asked = line.asked().expect("the proof asks");
+        assert!(asked.text.contains("is proven only to L1"), "{}", line.text);
+        line.say("skip the copy has no manifest; its files are compared before the swap");
+        let (text, code) = line.finish();
+        assert!(code == Some(1) && text.contains("the copy has no manifest"), "{text}");
+        assert_eq!(tree(&live), good, "{asset}");
+    }
+}
+
+/// Naive: the command that downloads a snapshot, run as if it loaded one. It overwrites the backup with the live,
+/// perhaps empty, state.
+#[test]
+fn agents_sessions_come_back_and_their_backup_is_never_written_to() {
+    let lab = Agents::build();
+    let stamp = lab.nights[1].format("%Y%m%d_%H%M%S").to_string();
+    let backup = lab.path(&format!("backup/user-data/{stamp}/sessions.rdb"));
+    let before = std::fs::read(&backup).unwrap();
+    lab.cli(&["FLUSHALL"]);
+    lab.prove("sessions");
+    lab.completed(&["restore-redis", "--set", "asset=sessions"]);
+    assert_eq!(std::fs::read(&backup).unwrap(), before);
+    assert_eq!((lab.cli(&["DBSIZE"]), lab.cli(&["GET", "session:77"])), ("300".to_owned(), "user 77".to_owned()));
+}
+
+/// Naive: the database is dropped, and then the dump turns out to be cut off.
+#[test]
+fn agents_a_damaged_dump_is_refused_while_the_live_database_stands_untouched() {
+    let lab = Agents::build();
+    let stamp = lab.nights[1].format("%Y%m%d_%H%M%S").to_string();
+    let dump = lab.path(&format!("backup/postgres/{stamp}/{DATABASE}_{stamp}.dump"));
+    let bytes = std::fs::read(&dump).unwrap();
+    std::fs::write(&dump, &bytes[..bytes.len() / 2]).unwrap();
+    let live = lab.content(DATABASE);
+    let oid = |lab: &Agents| {
+        lab.cluster.sql("postgres", &format!("SELECT oid FROM pg_database WHERE datname = '{DATABASE}'"))
+    };
+    let before = oid(&lab);
+    let verified = lab.relight(&["verify", "latest", "--asset", "database"]);
+    assert_eq!(verified.status.code(), Some(2), "{}", String::from_utf8_lossy(&verified.stdout));
+    let (plan, code) = lab.json(&["plan", "restore-postgres", "--set", "asset=database", "--set", "backup=latest"]);
+    let night = lab.nights[0].format("%Y%m%d_%H%M%S").to_string();
+    assert!(code == Some(0) && plan.to_string().contains(&format!("{DATABASE}_{night}.dump")), "{plan:#}");
+    assert_eq!((lab.content(DATABASE), oid(&lab)), (live, before));
+}
+
+/// Naive: an hourly job copies the labels of base backups and calls that an incremental.
+#[test]
+fn agents_labels_without_segments_make_no_recovery_window() {
+    let lab = Agents::build();
+    for file in crate::crud_app::walk(&lab.path("backup/postgres/wal")) {
+        if file.extension().is_none_or(|ending| ending != "backup") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    assert!(!crate::crud_app::walk(&lab.path("backup/postgres/wal")).is_empty(), "its labels are there");
+    let (window, _) = lab.json(&["window", "database-log"]);
+    assert!(window["spans"].as_array().is_none_or(Vec::is_empty), "{window:#}");
+}
