@@ -157,7 +157,7 @@ fn a_paused_primary_is_unknown_and_nothing_is_promoted_over_it() {
     assert!(asked.text.contains("could not tell: `alpha` was not seen down in 3 of 3 looks"), "{}", asked.text);
     assert!(line.text.contains("whether it is dead, paused, or only cut off"), "{}", line.text);
     line.say("skip its rack has no power, I was told");
-    let asked = line.go_on_to("(step 3 of").expect("the fence asks");
+    let asked = line.go_on_to("(step 4 of").expect("the fence asks");
     line.say(asked.phrase.as_deref().unwrap());
     let asked = line.asked().expect("the fence is unknown");
     assert!(line.text.contains("is paused, not stopped"), "{}", line.text);
@@ -197,7 +197,7 @@ fn a_host_that_cannot_be_reached_gives_no_fence() {
     let mut line = Line::open(&pair.home, &arguments("failover-postgres", &[]));
     line.until("Start this plan?");
     line.say("yes");
-    let asked = line.go_on_to("(step 3 of").expect("the fence asks");
+    let asked = line.go_on_to("(step 4 of").expect("the fence asks");
     assert!(line.text.contains("whether its process runs: its host gave no answer"), "{}", line.text);
     line.say(asked.phrase.as_deref().unwrap());
     let asked = line.asked().expect("the fence is unknown");
