@@ -277,7 +277,7 @@ fn a_console_that_is_cut_off_from_the_primary_promotes_nothing() {
         assert!(line.text.contains(&format!("not known: {unknown}")), "{unknown}: {}", line.text);
     }
     line.say("skip someone said that it is off");
-    let asked = line.go_on_to("(step 3 of").expect("the fence asks");
+    let asked = line.go_on_to("(step 4 of").expect("the fence asks");
     line.say(asked.phrase.as_deref().unwrap());
     let asked = line.asked().expect("the fence is unknown");
     assert!(line.text.contains("host `far` cannot be reached"), "{}", line.text);
