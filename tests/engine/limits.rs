@@ -2,7 +2,9 @@
 
 use crate::rig::{estate, modules, scenario};
 use relight::model::amount::Amount;
+use relight::model::task::Values;
 use relight::runbook::{Mode, QuestionKind, load};
+use std::collections::BTreeMap;
 
 #[test]
 fn a_step_that_keeps_to_its_limit_asks_for_itself_and_says_how_much_it_touches() {
@@ -106,13 +108,13 @@ fn a_step_that_does_not_ask_is_held_to_its_limit_too() {
 fn a_template_must_become_a_figure() {
     let text = crate::rig::RUNBOOK.replace("{{ 10 * 10 }}", "{{ param.db }}");
     let runbook = load::parse("test", "test.toml", &text, &modules()).map_err(|problems| problems.to_string()).unwrap();
-    let params = relight::runbook::params::parse(&runbook, &Default::default(), &estate()).unwrap();
+    let params = relight::runbook::params::parse(&runbook, &Values::new(), &estate()).unwrap();
     let modules = modules();
     let mut binding =
         relight::runbook::Binding::new(&runbook, &modules, params, Mode::Real, crate::rig::at(0)).unwrap();
     while binding.next_look().unwrap().is_some() {
         binding.answer([("seen".to_owned(), serde_json::json!(1))].into_iter().collect());
     }
-    let problems = binding.plan(&estate(), &Default::default()).unwrap_err().join("\n");
+    let problems = binding.plan(&estate(), &BTreeMap::new()).unwrap_err().join("\n");
     assert!(problems.contains("step `wipe`, limit:") && problems.contains("no number of objects"), "{problems}");
 }

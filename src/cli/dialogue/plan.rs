@@ -66,9 +66,6 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
             let (id, wanted) = (escaped(step.id.as_str()), watch.wanted());
             out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
         }
-        if let Some(limit) = step.limit.filter(|_| step.omitted.is_none()) {
-            out.line(&format!("{} touches at most {limit}, counted before it starts", escaped(step.id.as_str())))?;
-        }
         watched(step, out)?;
         commits(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
@@ -80,8 +77,11 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// What must hold after a step.
+/// How much a step may touch, and what must hold after it.
 fn watched(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
+    if let Some(limit) = step.limit.filter(|_| step.omitted.is_none()) {
+        out.line(&format!("{} touches at most {limit}, counted before it starts", escaped(step.id.as_str())))?;
+    }
     if let Some(post) = step.post.as_ref().filter(|_| step.omitted.is_none()) {
         let (id, wanted) = (escaped(step.id.as_str()), post.wanted());
         out.line(&format!("{id} is done only when this holds: {}", escaped(&wanted)))?;

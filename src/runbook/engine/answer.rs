@@ -27,11 +27,10 @@ pub fn check(question: &Question, skip: SkipRule, answer: &Answer) -> Result<(),
             Answer::No,
         )
         | (QuestionKind::Drift, Answer::AcceptDrift { .. } | Answer::LookAgain)
-        | (QuestionKind::Limit { .. }, Answer::LookAgain)
         | (QuestionKind::Attest { .. }, Answer::DoneByHand { .. })
         | (QuestionKind::Failed { may_retry: true, .. } | QuestionKind::Proof { from: Some(_), .. }, Answer::Retry)
         | (QuestionKind::Failed { may_undo: true, .. }, Answer::Undo)
-        | (QuestionKind::Failed { may_look: true, .. }, Answer::LookAgain)
+        | (QuestionKind::Limit { .. } | QuestionKind::Failed { may_look: true, .. }, Answer::LookAgain)
         | (QuestionKind::Failed { .. }, Answer::DoneByHand { .. })
         | (QuestionKind::Unknown, Answer::DoneByHand { .. } | Answer::LookAgain) => Ok(()),
         (

@@ -54,8 +54,7 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
             let action = human(fields, scope, ask.as_ref(), attest.as_ref());
             let proofs = proof::needed(fields, scope);
-            let approve = proof::approve(fields, scope, true);
-            let post = probe::post(fields, scope);
+            let (approve, post) = (proof::approve(fields, scope, true), probe::post(fields, scope));
             Some(Step {
                 id: StepId::from(id?.value),
                 title: title?,

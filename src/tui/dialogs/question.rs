@@ -334,6 +334,20 @@ impl QuestionDialog {
     }
 }
 
+/// The figures that stand against a step, or the proof that it lacks.
+fn at_stake(doc: &mut Doc, kind: &QuestionKind) {
+    if let QuestionKind::Limit { counted, limit, .. } = kind {
+        doc.fact("would touch", counted.to_string(), Role::Critical);
+        doc.fact("at most", limit.to_string(), Role::Warning);
+    }
+    if let QuestionKind::Proof { missing, loss, .. } = kind {
+        doc.fact("missing", missing.join(", "), Role::Critical);
+        if let Some(loss) = loss {
+            doc.fact("declares", loss.clone(), Role::Warning);
+        }
+    }
+}
+
 /// The question as text: for the run's screen and for its dialog. With `whole` the kind's own words too.
 pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
     let mut doc = Doc::new();
@@ -346,16 +360,7 @@ pub fn question_doc(question: &Question, cx: &Cx, whole: bool) -> Doc {
     }
     doc.blank();
     approval::facts(&mut doc, question, cx);
-    if let QuestionKind::Limit { counted, limit, .. } = &question.kind {
-        doc.fact("would touch", counted.to_string(), Role::Critical);
-        doc.fact("at most", limit.to_string(), Role::Warning);
-    }
-    if let QuestionKind::Proof { missing, loss, .. } = &question.kind {
-        doc.fact("missing", missing.join(", "), Role::Critical);
-        if let Some(loss) = loss {
-            doc.fact("declares", loss.clone(), Role::Warning);
-        }
-    }
+    at_stake(&mut doc, &question.kind);
     if let Some(loss) = &question.loss {
         doc.blank();
         doc.fact("would be lost", loss.text.clone(), Role::Warning);
