@@ -1,5 +1,6 @@
 //! Where the log goes: to standard error, or into a file while the console has the screen.
 
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -101,11 +102,29 @@ impl LogFile {
     fn append(&mut self, message: &[u8]) -> io::Result<()> {
         let length = message.len() as u64;
         if self.size > 0 && self.size + length > self.most {
-            std::fs::rename(&self.path, self.path.with_extension("log.old"))?;
-            *self = Self::open(std::mem::take(&mut self.path), self.most)?;
+            self.make_room(length)?;
         }
         self.file.write_all(message)?;
-        self.size += length;
+        // Other consoles write into the same file.
+        self.size = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    /// Another console may have made room before: its new file must not be moved over the older one.
+    fn make_room(&mut self, length: u64) -> io::Result<()> {
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path.with_extension("log.lock"))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        let mut now = Self::open(self.path.clone(), self.most)?;
+        if now.size > 0 && now.size + length > now.most {
+            std::fs::rename(&self.path, self.path.with_extension("log.old"))?;
+            now = Self::open(self.path.clone(), self.most)?;
+        }
+        *self = now;
         Ok(())
     }
 }
@@ -130,5 +149,19 @@ mod tests {
         let mut again = LogFile::open(path.clone(), 8).unwrap();
         again.append(b"5\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "four\n5\n");
+    }
+
+    #[test]
+    fn two_consoles_make_room_once_between_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let [mut one, mut other] = [(); 2].map(|()| LogFile::open(path.clone(), 8).unwrap());
+        one.append(b"old\n").unwrap();
+        other.append(b"one\n").unwrap();
+        one.append(b"new\n").unwrap();
+        // Its own file was moved away meanwhile.
+        other.append(b"too\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\ntoo\n");
+        assert_eq!(std::fs::read_to_string(dir.path().join("relight.log.old")).unwrap(), "old\none\n");
     }
 }

@@ -17,11 +17,13 @@ pub struct Watch {
     pub times: u32,
     /// Program and arguments; empty: nobody is told but whoever reads the output.
     pub notify: Vec<String>,
+    /// To whom each run that a watch opens is handed over.
+    pub operator: Option<String>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { every: Duration::from_secs(5), times: 3, notify: Vec::new() }
+        Self { every: Duration::from_secs(5), times: 3, notify: Vec::new(), operator: None }
     }
 }
 
@@ -49,7 +51,11 @@ pub(super) fn watch(fields: &mut Fields<'_>) -> Option<Watch> {
         }
         Some(words)
     });
-    Some(Watch { every: every?, times: times?, notify: notify? })
+    let operator = fields.take("operator").map_or(Some(None), |item| match item.read::<String>()? {
+        name if name.trim().is_empty() => item.refuse("name the person to whom the run is handed over"),
+        name => Some(Some(name)),
+    });
+    Some(Watch { every: every?, times: times?, notify: notify?, operator: operator? })
 }
 
 /// The first `{word}` that means nothing.

@@ -2,7 +2,7 @@
 //! run. It knows neither socket nor folder, so that a simulation drives the very same piece as the runner.
 
 use super::keeper::{Keeper, LeaseNews};
-use super::mirror::{Behind, Mirroring};
+use super::mirror::{Behind, Mirroring, UpTo};
 use crate::event::Purpose;
 use crate::journal::lease::{Claim, Held, LeaseError, Leases};
 use crate::journal::mirror::Mirror;
@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long the end of a run waits for its mirror.
 const MIRROR_END: Duration = Duration::from_secs(15);
+/// How long a task waits until the shared place tells of it.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// A wish that waits for the lease.
 pub struct Asked {
@@ -39,6 +41,24 @@ pub enum Granted {
     No(Option<Heard>),
 }
 
+/// What a task that changes something waits for before it starts.
+pub struct Guard {
+    keeper: Keeper,
+    mirrored: Option<UpTo>,
+}
+
+impl Guard {
+    /// The lease is held. What may count as done already is begun anew, or taken back, only once the shared
+    /// place tells of it: whoever takes the run over must not believe that it stands.
+    pub async fn prove(&mut self) -> Result<(), String> {
+        self.keeper.prove().await?;
+        match &mut self.mirrored {
+            Some(mirrored) => mirrored.wait(TOLD).await,
+            None => Ok(()),
+        }
+    }
+}
+
 pub struct Bond {
     pub leases: Leases,
     plan: Arc<Plan>,
@@ -60,14 +80,16 @@ impl Bond {
     }
 
     /// What must be proved before this task starts; looks need nothing.
-    pub fn guard(&self, step: &StepId, purpose: Purpose) -> Option<Keeper> {
+    pub fn guard(&self, step: &StepId, attempt: u32, purpose: Purpose) -> Option<Guard> {
         let planned = self.plan.step(step)?;
         let changes = match purpose {
             Purpose::Run => planned.effect != Effect::Observe,
             Purpose::Undo => true,
             _ => false,
         };
-        self.keeper.clone().filter(|_| changes)
+        let keeper = self.keeper.clone().filter(|_| changes)?;
+        let again = purpose == Purpose::Undo || attempt > 1;
+        Some(Guard { keeper, mirrored: self.mirror.as_ref().filter(|_| again).map(Mirroring::up_to_now) })
     }
 
     fn keep(&mut self, claim: Claim, held: Option<Held>) -> Keeper {

@@ -9,7 +9,7 @@ use crate::journal::{FileJournal, Journal as _, Opened};
 use crate::model::task::{Failure, TaskOutcome, TaskSpec};
 use crate::runbook::engine::replay;
 use crate::runbook::{Made, RunState};
-use crate::tasks::{Cancel, TaskFeed, production};
+use crate::tasks::{Cancel, Shelf, TaskFeed, production};
 
 /// One debt, and why it still stands.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ async fn gone(folder: &RunFolder, ground: &Ground, made: &Made) -> Result<(), Fa
 async fn act(folder: &RunFolder, ground: &Ground, task: &TaskSpec) -> Result<(), Failure> {
     let module = ground.modules.get(&task.module);
     let module = module.ok_or_else(|| Failure::new(format!("there is no task module `{}`", task.module)))?;
-    let cx = ground.to_run(folder, "clean", TaskFeed::silent(), Cancel::default());
+    let cx = ground.to_run(folder, "clean", Shelf::default(), (TaskFeed::silent(), Cancel::default()));
     production::refuse(&cx, &**module, &task.input).await?;
     match module.run(&cx, &task.input).await {
         TaskOutcome::Done { .. } => Ok(()),

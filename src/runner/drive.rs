@@ -15,6 +15,7 @@ use crate::model::task::CancelReason;
 use crate::runbook::engine::Now;
 use crate::runbook::state::End;
 use crate::runbook::{Engine, Input, Order, Plan};
+use crate::tasks::Shelf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -60,11 +61,14 @@ impl Heed for Hands {
     fn order(&mut self, order: Order) {
         match order {
             Order::StartTask { step, attempt, purpose, task, timeout } => {
-                let guard = self.bond.guard(&step, purpose);
+                let guard = self.bond.guard(&step, attempt, purpose);
                 let planned = self.plan.step(&step).filter(|_| purpose == Purpose::Run);
                 let stop_if = planned.and_then(|planned| planned.stop_if.clone());
                 let turn = (step, attempt, purpose);
-                let limits = (timeout, self.plan.mode, guard);
+                let leases = &self.bond.leases;
+                let shelf =
+                    if leases.is_shared() { Shelf::shared(Arc::clone(leases.place())) } else { Shelf::default() };
+                let limits = (timeout, self.plan.mode, guard, shelf);
                 let mut work = Work::start(&self.ground, &self.folder, turn, task, limits, stop_if);
                 self.stops = work.stops.take();
                 self.work = Some(work);

@@ -9,7 +9,7 @@ use crate::model::secret::SecretSource;
 use crate::model::time::Clock;
 use crate::runbook::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 use crate::stores::{Store, WritableStore};
-use crate::tasks::{Cancel, InputKind, Owner, Table, TaskContext, TaskFeed};
+use crate::tasks::{Cancel, InputKind, Owner, Shelf, Table, TaskContext, TaskFeed};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,15 +31,21 @@ pub struct Ground {
 impl Ground {
     /// What a task gets while a plan is made.
     pub(super) fn to_plan(&self, feed: TaskFeed) -> TaskContext {
-        self.context(Owner::new("plan", "look"), self.state_dir.clone(), feed, Cancel::default())
+        self.context(Owner::new("plan", "look"), self.state_dir.clone(), Shelf::default(), (feed, Cancel::default()))
     }
 
     /// What a step's task gets.
-    pub(super) fn to_run(&self, folder: &RunFolder, step: &str, feed: TaskFeed, cancel: Cancel) -> TaskContext {
-        self.context(Owner::new(folder.run.as_str(), step), folder.work(), feed, cancel)
+    pub(super) fn to_run(&self, folder: &RunFolder, step: &str, shelf: Shelf, live: (TaskFeed, Cancel)) -> TaskContext {
+        self.context(Owner::new(folder.run.as_str(), step), folder.work(), shelf, live)
     }
 
-    fn context(&self, owner: Owner, work_dir: PathBuf, feed: TaskFeed, cancel: Cancel) -> TaskContext {
+    fn context(
+        &self,
+        owner: Owner,
+        work_dir: PathBuf,
+        shelf: Shelf,
+        (feed, cancel): (TaskFeed, Cancel),
+    ) -> TaskContext {
         TaskContext {
             estate: Arc::clone(&self.estate),
             stores: Arc::clone(&self.stores),
@@ -51,6 +57,7 @@ impl Ground {
             owner,
             state_dir: self.state_dir.clone(),
             work_dir,
+            shelf,
             feed,
             cancel,
         }

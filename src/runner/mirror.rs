@@ -70,6 +70,11 @@ impl Mirroring {
         self.written.send_replace(seq);
     }
 
+    /// Everything that is on disk now, to be waited for.
+    pub fn up_to_now(&self) -> UpTo {
+        UpTo { seq: *self.written.borrow(), mirrored: self.mirrored.clone(), behind: self.behind.clone() }
+    }
+
     /// Waits until everything on disk is mirrored; the error says how much is not.
     pub async fn finish(mut self, patience: Duration) -> Result<(), String> {
         let all = *self.written.borrow();
@@ -81,6 +86,26 @@ impl Mirroring {
         let missing = all.saturating_sub(*self.mirrored.borrow());
         let why = self.behind.borrow().as_ref().map(|behind| behind.why.clone()).unwrap_or_default();
         Err(format!("{missing} entries: {why}"))
+    }
+}
+
+/// One entry's way into the mirror.
+pub struct UpTo {
+    seq: u64,
+    mirrored: watch::Receiver<u64>,
+    behind: watch::Receiver<Option<Behind>>,
+}
+
+impl UpTo {
+    /// The error says why it is not there.
+    pub async fn wait(&mut self, patience: Duration) -> Result<(), String> {
+        let seq = self.seq;
+        let waited = tokio::time::timeout(patience, self.mirrored.wait_for(|mirrored| *mirrored >= seq)).await;
+        if waited.is_ok_and(|seen| seen.is_ok()) {
+            return Ok(());
+        }
+        let why = self.behind.borrow().as_ref().map(|behind| format!(": {}", behind.why)).unwrap_or_default();
+        Err(format!("the shared place does not tell of it yet{why}"))
     }
 }
 

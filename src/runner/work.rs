@@ -1,9 +1,9 @@
 //! The task in flight: started for an order, stopped on order, its end told once.
 
+use super::bond::Guard;
 use super::flight::{self, Alarm, Limits};
 use super::folder::RunFolder;
 use super::ground::Ground;
-use super::keeper::Keeper;
 use crate::event::Purpose;
 use crate::model::id::StepId;
 use crate::model::task::{CancelReason, Progress, Reality, TaskOutcome, TaskSpec, Values};
@@ -11,7 +11,7 @@ use crate::runbook::Mode;
 use crate::runbook::probe::Watch;
 use crate::runbook::state::End;
 use crate::tasks::input::{settle, values};
-use crate::tasks::{Cancel, Module, Table, TaskContext, TaskFeed, probes, production, watching};
+use crate::tasks::{Cancel, Module, Shelf, Table, TaskContext, TaskFeed, probes, production, watching};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -41,12 +41,12 @@ impl Work {
         folder: &RunFolder,
         (step, attempt, purpose): (StepId, u32, Purpose),
         task: TaskSpec,
-        (timeout, mode, guard): (Duration, Mode, Option<Keeper>),
+        (timeout, mode, guard, shelf): (Duration, Mode, Option<Guard>, Shelf),
         stop_if: Option<Watch>,
     ) -> Self {
         let (feed, progress, lines) = TaskFeed::new(LINES);
         let cancel = Cancel::default();
-        let cx = ground.to_run(folder, step.as_str(), feed, cancel.clone());
+        let cx = ground.to_run(folder, step.as_str(), shelf, (feed, cancel.clone()));
         let modules = ground.modules.clone();
         let (tell, ended) = oneshot::channel();
         let (stop, stops) = oneshot::channel();
@@ -153,7 +153,7 @@ async fn watched(
 }
 
 /// Why the lease under which the task would start is not certainly held.
-async fn unproved(guard: Option<Keeper>) -> Option<String> {
+async fn unproved(guard: Option<Guard>) -> Option<String> {
     guard?.prove().await.err()
 }
 

@@ -76,6 +76,7 @@ impl Parts {
             owner,
             state_dir: self.state_dir.clone(),
             work_dir: self.state_dir.clone(),
+            shelf: crate::tasks::Shelf::default(),
             feed,
             cancel,
         }

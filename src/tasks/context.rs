@@ -1,5 +1,6 @@
 //! What a task gets to work with.
 
+use super::shelf::Shelf;
 use crate::catalog::Catalog;
 use crate::model::actor::Actor;
 use crate::model::estate::Estate;
@@ -32,6 +33,8 @@ pub struct TaskContext {
     pub state_dir: PathBuf,
     /// Folder for this run's artefacts and scratch (0700); exists.
     pub work_dir: PathBuf,
+    /// Notes that a takeover of the run must find.
+    pub shelf: Shelf,
     pub feed: TaskFeed,
     pub cancel: Cancel,
 }

@@ -62,6 +62,7 @@ fn context(dir: &Path, text: &str) -> TaskContext {
         owner: Owner::new("run", "step"),
         state_dir: dir.to_owned(),
         work_dir: dir.to_owned(),
+        shelf: relight::tasks::Shelf::default(),
         feed: TaskFeed::silent(),
         cancel: Cancel::default(),
     }

@@ -5,11 +5,14 @@ use crate::named::Named;
 use crate::pair::{ALPHA, BETA, Pair, signal};
 use crate::roles::carried_out;
 use relight::model::task::{Failure, TaskOutcome, Values};
+use relight::stores::local::{FolderPlace, LocalStore};
+use relight::tasks::Shelf;
 use relight::tasks::module::Reality;
 use relight::tasks::traffic::dns::{Record, Said};
 use rustix::process::Signal;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 fn bench(named: &Named, secret: &str) -> Bench {
     Bench::new(&format!(
@@ -55,6 +58,22 @@ async fn a_record_moves_and_moves_back_with_its_former_values() {
     assert_eq!(done(bench.run("traffic.point", &to("beta")).await), output);
     let output = done(bench.run("traffic.point-back", &to("alpha")).await);
     assert_eq!(output["traffic"], "db.example.test says A 192.0.2.1, 192.0.2.9 again");
+    assert_eq!(named.says("db.example.test").await, [("192.0.2.1".to_owned(), 600), ("192.0.2.9".to_owned(), 600)]);
+}
+
+#[tokio::test]
+async fn who_takes_the_run_over_on_another_machine_can_point_back() {
+    let named = Named::start();
+    let shared = tempfile::tempdir().unwrap();
+    let place = || Shelf::shared(Arc::new(FolderPlace::new(LocalStore::new("shared", shared.path()))));
+    let (mut first, mut second) = (bench(&named, &named.secret), bench(&named, &named.secret));
+    (first.cx.shelf, second.cx.shelf) = (place(), place());
+    done(first.run("traffic.point", &to("beta")).await);
+    // It finds the step done, and points back with nothing of the first machine but the shared place.
+    drop(first);
+    let Reality::Done(seen) = second.look("traffic.point", &to("beta")).await else { panic!("it says it") };
+    assert_eq!(seen["kept"], "A 192.0.2.1, 192.0.2.9");
+    done(second.run("traffic.point-back", &to("alpha")).await);
     assert_eq!(named.says("db.example.test").await, [("192.0.2.1".to_owned(), 600), ("192.0.2.9".to_owned(), 600)]);
 }
 

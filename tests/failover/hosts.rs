@@ -43,6 +43,7 @@ impl Bench {
             owner: Owner::new("run", "step"),
             state_dir: dir.path().to_owned(),
             work_dir: dir.path().to_owned(),
+            shelf: relight::tasks::Shelf::default(),
             feed: TaskFeed::silent(),
             cancel: Cancel::default(),
         };

@@ -14,7 +14,9 @@ mod pair;
 mod pooler;
 mod roles;
 mod sshd;
+mod tls;
 mod unit;
+mod vantage;
 mod watch;
 
 #[allow(dead_code, reason = "each test binary uses its own part")]

@@ -43,7 +43,7 @@ fn kept(pair: &Pair) -> Vec<serde_json::Value> {
 #[test]
 fn a_lost_primary_opens_one_run_that_waits_for_its_operator() {
     let pair = Pair::start();
-    let called = configured(&pair, "");
+    let called = configured(&pair, "operator = \"ada\"\n");
     pair.streams(BETA);
     let mut line = Line::open(&pair.home, &WATCH);
     line.until("`alpha` is up: from here: up (answers as primary)");
@@ -56,6 +56,8 @@ fn a_lost_primary_opens_one_run_that_waits_for_its_operator() {
     let question = state.question.as_ref().unwrap();
     assert_eq!(question.step.as_str(), "schedules", "the first question is the operator's");
     assert!(matches!(question.kind, QuestionKind::Answer { .. }), "{question:?}");
+    let offer = state.handover.as_ref().unwrap();
+    assert_eq!((offer.to.as_str(), offer.next.as_str()), ("ada", "see that alpha is down"));
     assert!(state.armed.is_none() && pair.is_standby(BETA), "nothing was armed, nothing promoted");
     assert_eq!(std::fs::read_to_string(&called).unwrap(), format!("app alpha {}\n", state.id));
 
@@ -78,6 +80,13 @@ fn a_lost_primary_opens_one_run_that_waits_for_its_operator() {
     let types: Vec<String> = kept(&pair).iter().map(|entry| entry["type"].as_str().unwrap().to_owned()).collect();
     assert!(types.starts_with(&["began".to_owned(), "looked".to_owned()]), "{types:?}");
     assert_eq!(types.iter().filter(|kind| *kind == "opened").count(), 1, "{types:?}");
+
+    // Whoever it is offered to takes it, from a console of their own.
+    let mut line = Line::open(&pair.home, &["handover", "latest", "--take"]);
+    line.until("see that alpha is down");
+    line.say("See that alpha is down.");
+    let (text, code) = line.finish();
+    assert_eq!(code, Some(0), "{text}");
 
     // Its operator arms it and carries it out.
     let mut line = Line::open(&pair.home, &["attach", "latest"]);

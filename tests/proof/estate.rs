@@ -151,6 +151,7 @@ impl Bench {
             owner: Owner::new("console", "step"),
             state_dir: self.state.path().to_owned(),
             work_dir: self.state.path().to_owned(),
+            shelf: relight::tasks::Shelf::default(),
             feed: TaskFeed::silent(),
             cancel: self.cancel.clone(),
         };

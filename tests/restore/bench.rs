@@ -117,6 +117,7 @@ pub fn context(
         owner: Owner::new(run, "step"),
         state_dir: work.to_owned(),
         work_dir: work.to_owned(),
+        shelf: relight::tasks::Shelf::default(),
         feed: TaskFeed::silent(),
         cancel: Cancel::default(),
     }

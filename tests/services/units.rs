@@ -64,6 +64,7 @@ impl Bench {
             owner: Owner::new("run", "step"),
             state_dir: dir.clone(),
             work_dir: dir,
+            shelf: relight::tasks::Shelf::default(),
             feed: TaskFeed::silent(),
             cancel: Cancel::default(),
         };

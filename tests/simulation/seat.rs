@@ -199,16 +199,16 @@ impl Grip {
         let stage = Rc::new(RefCell::new(Stage::Proving));
         let limits = Limits::new(us.clock.mono(), timeout);
         drop(us);
-        let guard = self.bond.guard(&step, purpose);
+        let guard = self.bond.guard(&step, attempt, purpose);
         let (us, who, gate, then) = (Rc::clone(&self.us), self.who.clone(), self.gate.clone(), Rc::clone(&stage));
         self.work = Some(Work { step, attempt, purpose, stage, told: None, limits });
         tokio::task::spawn_local(async move {
-            if let Some(keeper) = guard {
+            if let Some(mut guard) = guard {
                 // Who was stopped meanwhile looks at the clock again.
                 let mut stood = gate.clone();
                 let proved = loop {
                     stood.borrow_and_update();
-                    let proved = keeper.prove().await;
+                    let proved = guard.prove().await;
                     pass(&gate).await;
                     if !stood.has_changed().unwrap_or(true) {
                         break proved;

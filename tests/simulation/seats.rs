@@ -12,8 +12,10 @@ use crate::wire::{Gate, Watch, Wire};
 use crate::world::World;
 use relight::event::Event;
 use relight::journal::lease::{Claim, Held, Leases};
-use relight::journal::{ChainedJournal, Head, Journal as _};
+use relight::journal::{ChainedJournal, Head, Journal as _, mirror};
+use relight::model::actor::Actor;
 use relight::model::id::RunId;
+use relight::model::lease::Lease;
 use relight::model::time::Clock as _;
 use relight::runbook::engine::replay;
 use relight::runbook::{Engine, Input, Intent, RunState};
@@ -183,7 +185,10 @@ impl Sim {
                 let cut = self.seats[at].cut.fetch_xor(true, Ordering::Relaxed);
                 self.note(|| format!("seat{at} is cut off: {}", !cut));
             }
-            6..9 => self.killed(at, self.dice.clone().percent(50)),
+            6..9 => {
+                let power = self.dice.percent(50);
+                self.killed(at, power);
+            }
             9..13 => self.stop_or_revive(at),
             13..17 => self.take_over(at).await,
             17..20 => {
@@ -274,29 +279,15 @@ impl Sim {
         }
         let pid = self.new_pid();
         let alive = !self.calm && self.dice.percent(20);
-        let (_open, gate) = watch::channel(Gate::Open);
+        let (open, gate) = watch::channel(Gate::Open);
         let leases = self.leases(at, gate);
-        let by = relight::model::actor::Actor { pid, ..actor(PEOPLE[at]) };
+        let by = Actor { pid, ..actor(PEOPLE[at]) };
         let clock = self.us.borrow().clock.clone();
         self.note(|| format!("{} takes the run over at seat{at}, alive: {alive}", by.name));
         let doing = tokio::task::spawn_local(async move {
-            let _open = _open;
-            let run = RunId::from("r1");
-            let in_words = |error: &dyn std::error::Error| error.to_string();
-            let copied = relight::journal::mirror::copy(&**leases.place(), &run).await.map_err(|e| in_words(&e))?;
-            let state = replay(&copied.events).map_err(|e| in_words(&e))?;
-            if state.status.is_over() {
-                return Err("it is over".to_owned());
-            }
-            let claim = Claim {
-                run: run.clone(),
-                holder: by.clone(),
-                scopes: state.plan.lock_scope.clone(),
-                epoch: state.epoch(),
-            };
-            let held = leases.take_over(&claim, "it is gone", alive).await.map_err(|e| in_words(&e))?;
-            let inherited = inherit(&leases, &run, &held, (&by, "it is gone"), clock.now()).await;
-            Ok((held, inherited.map_err(|e| in_words(&e))?))
+            let taken = taken_over(&leases, &by, alive, &clock).await;
+            drop(open);
+            taken
         });
         self.seats[at].takes = Some(Takeover { doing, alive, pid });
         // Some give up, or their console dies.
@@ -641,16 +632,16 @@ impl Sim {
         tokio::time::sleep(Duration::from_mins(2)).await;
         let (_open, gate) = watch::channel(Gate::Open);
         let leases = self.leases(at, gate);
-        let holder = relight::model::actor::Actor { pid: 99, ..actor(PEOPLE[at]) };
+        let holder = Actor { pid: 99, ..actor(PEOPLE[at]) };
         let scopes = state.plan.lock_scope.clone();
         let claim = Claim { run: state.id.clone(), holder, scopes, epoch: state.epoch() };
         let Some(copy) = &self.seats[at].copy else { return Err("the copy is gone".to_owned()) };
         Bond::new(leases, Arc::clone(&state.plan)).tidy_up(claim, to_mirror(&copy.disk), state.seq).await;
         let pool = Arc::clone(&self.us.borrow().pool);
-        if pool.look().leases().values().any(relight::model::lease::Lease::is_held) {
+        if pool.look().leases().values().any(Lease::is_held) {
             return Err("the run is over and its lease is held".to_owned());
         }
-        let copied = relight::journal::mirror::copy(&*pool, &state.id).await.map_err(|error| error.to_string())?;
+        let copied = mirror::copy(&*pool, &state.id).await.map_err(|error| error.to_string())?;
         let lines = copied.lines.concat();
         if copy.disk.look().bytes == lines {
             Ok(())
@@ -658,4 +649,20 @@ impl Sim {
             Err(format!("the mirror ends at {} and is not the journal", copied.lines.len()))
         }
     }
+}
+
+/// As the console does it, up to the folder that the copy goes into.
+async fn taken_over(leases: &Leases, by: &Actor, alive: bool, clock: &Watch) -> Result<(Held, Inherited), String> {
+    const WHY: &str = "it is gone";
+    let run = RunId::from("r1");
+    let copied = mirror::copy(&**leases.place(), &run).await.map_err(|error| error.to_string())?;
+    let state = replay(&copied.events).map_err(|error| error.to_string())?;
+    if state.status.is_over() {
+        return Err("it is over".to_owned());
+    }
+    let scopes = state.plan.lock_scope.clone();
+    let claim = Claim { run: run.clone(), holder: by.clone(), scopes, epoch: state.epoch() };
+    let held = leases.take_over(&claim, WHY, alive).await.map_err(|error| error.to_string())?;
+    let inherited = inherit(leases, &run, &held, (by, WHY), clock.now()).await;
+    Ok((held, inherited.map_err(|error| error.to_string())?))
 }

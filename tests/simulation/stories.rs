@@ -9,6 +9,7 @@ use relight::event::{Event, EventKind};
 use relight::journal::lease::{Claim, Leases};
 use relight::journal::{ChainedJournal, Head, Journal as _, mirror};
 use relight::model::id::RunId;
+use relight::runner::mirror::Mirroring;
 use relight::stores::SharedPlace as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -100,4 +101,20 @@ async fn what_a_fenced_off_holder_puts_late_does_not_break_the_mirror_of_whoever
     put(&pool, &second, 3, 2).await;
     let told = mirror::copy(&pool, &RunId::from("r1")).await.unwrap();
     assert_eq!(told.lines, third);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_back_waits_until_the_shared_place_tells_of_it() {
+    let pool = Arc::new(Pool::new(Dice::new(0)));
+    let mut platter = Platter::new(Dice::new(0));
+    platter.bytes = taken(&taken(&[], 0), 1).concat();
+    let disk = Shared(Arc::new(Mutex::new(platter)));
+    pool.look().faults = 100;
+    let mirroring = Mirroring::start(crate::seat::to_mirror(&disk), pool.clone(), 2);
+    let mut told = mirroring.up_to_now();
+    let why = told.wait(Duration::from_secs(10)).await.unwrap_err();
+    assert!(why.contains("does not tell of it yet: ") && why.contains("no answer"), "{why}");
+    pool.look().faults = 0;
+    told.wait(Duration::from_mins(1)).await.unwrap();
+    assert_eq!(pool.look().entries.len(), 2);
 }

@@ -99,6 +99,7 @@ async fn work(setup: &Setup, scanned: Scanned, input: &Values, shown: bool) -> e
         owner: Owner::new("console", "verify"),
         state_dir: setup.state_dir.clone(),
         work_dir: setup.state_dir.clone(),
+        shelf: crate::tasks::Shelf::default(),
         feed,
         cancel: cancel.clone(),
     };

@@ -129,7 +129,10 @@ impl Post<'_> {
         };
         let ground = self.setup.ground(Arc::new(catalog));
         let sight = match stops.or(self.watcher.plan(&ground)).await {
-            Ok(Ok(plan)) => self.watcher.open(&ground, &self.leases, &self.setup.config_path, &plan).await,
+            Ok(Ok(plan)) => {
+                let with = (self.setup.config_path.as_path(), self.setup.watch.operator.as_deref());
+                self.watcher.open(&ground, &self.leases, with, &plan).await
+            }
             Ok(Err(problems)) => Sight::NotOpened { problems },
             Err(ending) => return Ok(Err(ending)),
         };

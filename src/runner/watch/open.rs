@@ -20,6 +20,8 @@ pub struct Opening<'a> {
     pub actor: &'a Actor,
     pub now: Timestamp,
     pub server: &'a ServerId,
+    /// To whom the run is handed over.
+    pub operator: Option<&'a str>,
     /// Why, for the run's journal.
     pub note: String,
 }
@@ -77,5 +79,22 @@ async fn begin(opening: &Opening<'_>, plan: &Plan, folder: &RunFolder) -> Result
         let reason = format!("the watch could not begin it: {why}");
         client.intent(Intent::Abort { reason, undo: false }).await?;
     }
-    started
+    started?;
+    if let Some(to) = opening.operator {
+        hand_over(opening, &client, to).await;
+    }
+    Ok(())
+}
+
+/// The run belongs to the watch until someone takes it: it stands in the run who that is to be, and what to do.
+async fn hand_over(opening: &Opening<'_>, client: &Client, to: &str) {
+    let offer = Intent::OfferHandover {
+        to: to.to_owned(),
+        believed: format!("`{}` is lost: a row of looks said down, and none said up", opening.server),
+        next: format!("see that {} is down", opening.server),
+    };
+    // Without the offer it can still be taken, with a reason.
+    if let Err(why) = client.intent(offer).await {
+        tracing::warn!(%why, "the run was not offered to its operator");
+    }
 }

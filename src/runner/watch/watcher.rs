@@ -132,7 +132,13 @@ impl Watcher {
     }
 
     /// Opens the run, unless one is open. Must not be dropped half-way.
-    pub async fn open(&mut self, ground: &Ground, leases: &Leases, config: &Path, plan: &Plan) -> Sight {
+    pub async fn open(
+        &mut self,
+        ground: &Ground,
+        leases: &Leases,
+        (config, operator): (&Path, Option<&str>),
+        plan: &Plan,
+    ) -> Sight {
         let opening = Opening {
             leases,
             config,
@@ -140,6 +146,7 @@ impl Watcher {
             actor: &ground.actor,
             now: ground.clock.now(),
             server: &self.primary,
+            operator,
             note: self.note(&ground.state_dir),
         };
         let sight = open(&opening, plan).await;

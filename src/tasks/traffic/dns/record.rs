@@ -129,7 +129,7 @@ impl<'a> Record<'a> {
         let wanted = self.wanted(server)?;
         let before = self.now(&wanted.kind).await?;
         if before.same(&wanted) {
-            let kept = kept::read(self.cx, &self.stamp)?;
+            let kept = kept::read(self.cx, &self.stamp).await?;
             return Ok(self.told(&wanted, kept.as_ref().map(|kept| &kept.before)));
         }
         if before.values.is_empty() {
@@ -139,7 +139,7 @@ impl<'a> Record<'a> {
                 .into());
         }
         let kept = Kept { name: self.name.to_ascii(), before: before.clone(), after: wanted.clone() };
-        kept::keep(self.cx, &self.stamp, &kept)?;
+        kept::keep(self.cx, &self.stamp, &kept).await?;
         self.cx.feed.line(format!("{} says {before}; it is to say {wanted}", escaped(&self.dns.name)));
         self.move_to(&before, &wanted).await?;
         self.cx.feed.line(format!("resolvers may remember {before} for up to {} s", before.ttl));
@@ -147,9 +147,9 @@ impl<'a> Record<'a> {
     }
 
     pub async fn back(&self) -> Result<Values, Stop> {
-        let Some(Kept { before, after, .. }) = kept::read(self.cx, &self.stamp)? else {
+        let Some(Kept { before, after, .. }) = kept::read(self.cx, &self.stamp).await? else {
             return Err(Failure::new(format!("{} is not there", kept::path(self.cx, &self.stamp).display()))
-                .means("there is no former value to say again: none was replaced by this run on this machine")
+                .means("there is no former value to say again: none was replaced by this run, here or where it was taken over from")
                 .next("set the record by hand if clients must go elsewhere")
                 .into());
         };
@@ -172,7 +172,7 @@ impl<'a> Record<'a> {
     pub async fn reality(&self, server: &Server) -> Result<Reality, Stop> {
         let wanted = self.wanted(server)?;
         let now = self.now(&wanted.kind).await?;
-        let kept = kept::read(self.cx, &self.stamp)?;
+        let kept = kept::read(self.cx, &self.stamp).await?;
         Ok(if now.same(&wanted) {
             Reality::Done(self.told(&wanted, kept.as_ref().map(|kept| &kept.before)))
         } else {
