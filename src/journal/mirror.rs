@@ -131,7 +131,7 @@ impl Seen {
 fn likely(known: &BTreeMap<u64, BTreeSet<u64>>, top: u64) -> Option<Vec<(u64, u64)>> {
     let under = |seq: u64| known.get(&seq).is_some_and(|epochs| epochs.contains(&top));
     let first = known.keys().copied().find(|seq| under(*seq))?;
-    let last = (first..).take_while(|seq| under(*seq)).last()?;
+    let last = (first..=*known.keys().next_back()?).take_while(|seq| under(*seq)).last()?;
     let mut at = top;
     let down = (1..=last).rev().map(|seq| {
         at = *known.get(&seq)?.range(..=at).next_back()?;

@@ -300,6 +300,6 @@ impl Runner {
 
     pub fn now(&self) -> Now {
         let us = self.grip.us.borrow();
-        Now { at: us.clock.now(), mono_ms: (us.clock.mono() - self.born).as_millis() as u64 }
+        Now { at: us.clock.now(), mono_ms: us.clock.mono().saturating_sub(self.born).as_millis() as u64 }
     }
 }
