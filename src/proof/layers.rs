@@ -79,13 +79,13 @@ pub fn open_with<'a>(
         }
         reader = Box::new(Cursor::new(head).chain(reader));
         let wrapping = match layer {
-            Layer::Form(form) => match form.seal().filter(|seal| keys.opens(*seal)) {
-                Some(seal) => seal,
-                None => {
+            Layer::Form(form) => {
+                let Some(seal) = form.seal().filter(|seal| keys.opens(*seal)) else {
                     found.form = form;
                     return Ok(Opened { reader, form, notes });
-                }
-            },
+                };
+                seal
+            }
             Layer::Wrapping(wrapping) => wrapping,
         };
         found.wrapped.push(wrapping);
