@@ -10,6 +10,7 @@
 //! journal, and beside it the step that restores. Memory is the highest resident set of any of its processes; written
 //! is what they gave to the disk, next to the size of the dump.
 
+#[expect(clippy::unwrap_used, reason = "shared with tests, which must stop where they cannot go on")]
 #[path = "../tests/support/postgres.rs"]
 mod postgres;
 
@@ -59,8 +60,7 @@ fn main() -> Result<(), AnyError> {
     cluster.sql("model", TABLES);
     let size: u64 = cluster.sql("postgres", "SELECT pg_database_size('model')").parse()?;
     let content = cluster.sql("model", CONTENT);
-    let work =
-        Work { cluster: &cluster, endpoint: server.endpoint().to_owned(), folder: tempfile::tempdir()?, content };
+    let work = Work { cluster: &cluster, endpoint: server.endpoint().clone(), folder: tempfile::tempdir()?, content };
     let bucket = folder.path().join(BUCKET);
     let plain = work.dump(&bucket, "plain", "orders_20260102_021500.sql.gz")?;
     let custom = work.dump(&bucket, "custom", "orders_20260102_021500.dump")?;
@@ -259,7 +259,7 @@ fn step_seconds(state: &Path, wanted: &str) -> Result<f64, AnyError> {
     for event in relight::journal::read(&run.path())? {
         match &event.kind {
             EventKind::TaskIntended { step, purpose: Purpose::Run, .. } if step.as_str() == wanted => {
-                begun = Some(event.at)
+                begun = Some(event.at);
             }
             EventKind::TaskEnded { step, purpose: Purpose::Run, .. } if step.as_str() == wanted => {
                 took = begun.map(|begun| event.at - begun);

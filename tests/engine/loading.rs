@@ -56,14 +56,6 @@ fn mistakes_are_named_with_line_and_suggestion() {
             "stop_if = []",
             "names no condition",
         ),
-        ("limit = { objects = 100 }", "limit = { objects = 0 }", "a whole number above 0"),
-        ("limit = { objects = 100 }", "limit = {}", "limits nothing"),
-        ("limit = { objects = 100 }", "limit = { bytes = \"much\" }", "a size above 0"),
-        ("limit = { objects = 100 }", "limit = { objets = 1, objects = 2 }", "did you mean `objects`"),
-        ("limit = { objects = 100 }", "limit = { objects = 100 }\nretry = 1", "counted anew"),
-        ("{{ 10 * 10 }}", "{{ param.dv }}", "there is no parameter `dv`"),
-        ("confirm = \"key\"\nretry = 1", "limit = { objects = 5 }", "`test.fill` does not count objects"),
-        ("attest = \"Do it by hand\"", "attest = \"x\"\nlimit = { objects = 5 }", "`limit` has no place here"),
         ("commit_point = true", "", "the step is no commit point"),
         ("decide_within = \"2h\"", "decide_within = \"2ms\"", "lie between 1s and 30d"),
         ("back_to = \"make\"", "back_to = \"mak\"", "did you mean `make`"),
@@ -81,6 +73,24 @@ fn mistakes_are_named_with_line_and_suggestion() {
         ),
         ("retry = 1", "retry = 1\ncommit_point = true", "one commit point"),
     ];
+    all_refused(&cases);
+}
+
+#[test]
+fn mistakes_in_limits_are_named_too() {
+    all_refused(&[
+        ("limit = { objects = 100 }", "limit = { objects = 0 }", "a whole number above 0"),
+        ("limit = { objects = 100 }", "limit = {}", "limits nothing"),
+        ("limit = { objects = 100 }", "limit = { bytes = \"much\" }", "a size above 0"),
+        ("limit = { objects = 100 }", "limit = { objets = 1, objects = 2 }", "did you mean `objects`"),
+        ("limit = { objects = 100 }", "limit = { objects = 100 }\nretry = 1", "counted anew"),
+        ("{{ 10 * 10 }}", "{{ param.dv }}", "there is no parameter `dv`"),
+        ("confirm = \"key\"\nretry = 1", "limit = { objects = 5 }", "`test.fill` does not count objects"),
+        ("attest = \"Do it by hand\"", "attest = \"x\"\nlimit = { objects = 5 }", "`limit` has no place here"),
+    ]);
+}
+
+fn all_refused(cases: &[(&str, &str, &str)]) {
     for (from, to, wanted) in cases {
         let message = refused(from, to);
         assert!(message.contains(wanted), "wanted `{wanted}` in:\n{message}");

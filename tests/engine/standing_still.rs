@@ -173,11 +173,10 @@ pub fn one_step(rig: &mut Rig) {
             QuestionKind::Answer { .. } => ("value", "12"),
             QuestionKind::Attest { .. } => ("value", "\"told them\""),
             QuestionKind::Failed { .. } => ("hand", "did it"),
-            QuestionKind::Unknown => ("again", ""),
+            QuestionKind::Unknown | QuestionKind::Limit { .. } => ("again", ""),
             QuestionKind::Proof { from: Some(_), .. } => ("retry", ""),
             QuestionKind::Approval { .. } if approved => ("approve", "linus"),
             QuestionKind::Approval { .. } => ("approve", "grace"),
-            QuestionKind::Limit { .. } => ("again", ""),
             QuestionKind::Drift => ("accept", "known"),
             QuestionKind::Arm => ("arm", ""),
         }

@@ -26,7 +26,7 @@ impl Listener {
             let _ = line.read(&mut asked);
         };
         std::thread::spawn(move || {
-            listener.incoming().flatten().for_each(|line| drop(std::thread::spawn(move || answer(line))))
+            listener.incoming().flatten().for_each(|line| drop(std::thread::spawn(move || answer(line))));
         });
         Self(port)
     }

@@ -33,7 +33,7 @@ async fn round_trip(cache: Cache, ending: &str) {
 async fn a_snapshot_that_is_streamed() {
     let cache = Cache::running(true).await;
     cache.cli(&["CONFIG", "SET", "repl-diskless-sync", "yes"]);
-    round_trip(cache, ".rdb").await;
+    Box::pin(round_trip(cache, ".rdb")).await;
 }
 
 /// Sent from a file whose length is told first; kept compressed.
@@ -42,7 +42,7 @@ async fn a_snapshot_that_is_sent_from_disk() {
     let cache = Cache::running(true).await;
     cache.cli(&["CONFIG", "SET", "repl-diskless-sync", "no"]);
     cache.reconfigure(|text| text.replace(".rdb\"", ".rdb.gz\""));
-    round_trip(cache, ".rdb.gz").await;
+    Box::pin(round_trip(cache, ".rdb.gz")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

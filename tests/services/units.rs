@@ -93,7 +93,8 @@ impl Bench {
 }
 
 fn table(value: serde_json::Value) -> Values {
-    value.as_object().unwrap().clone()
+    let serde_json::Value::Object(values) = value else { panic!("not a table: {value}") };
+    values
 }
 
 #[test]
