@@ -87,7 +87,10 @@ impl Ending<'_> {
                 ));
             }
             let human = !matches!(state.plan.steps[index].action, PlannedAction::Task(_));
+            // Nobody knows how far the holder before a takeover went: what could not be looked at is named.
+            let taken_over = state.lease.as_ref().is_some_and(|lease| lease.taken_from.is_some());
             if named
+                && !taken_over
                 && record.attempt == 0
                 && !human
                 && record.state != StepState::DoneByHand

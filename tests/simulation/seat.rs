@@ -57,13 +57,13 @@ impl Common {
         self.broken.get_or_insert(what);
     }
 
-    /// Whether the place names this process as the holder of all scopes, under this epoch.
+    /// Whether the place names this process as the holder of all scopes, under no later epoch than this.
     fn is_holder(&self, seat: &str, pid: u32, epoch: u64) -> bool {
         let leases = self.pool.look().leases();
         !leases.is_empty()
             && leases
                 .values()
-                .all(|lease| lease.is_held() && lease.seat == seat && lease.holder.pid == pid && lease.epoch == epoch)
+                .all(|lease| lease.is_held() && lease.seat == seat && lease.holder.pid == pid && lease.epoch <= epoch)
     }
 
     /// A task has its effect from here on.

@@ -6,7 +6,7 @@ use crate::disk::{Kept, Platter, Shared};
 use crate::endings::Ending;
 use crate::operator;
 use crate::plans::{Prepared, actor};
-use crate::seat::{Common, Grip, Runner, Us, Who, observe, to_mirror};
+use crate::seat::{Common, Grip, Runner, Stage, Us, Who, observe, to_mirror};
 use crate::shared::Pool;
 use crate::wire::{Gate, Watch, Wire};
 use crate::world::World;
@@ -145,7 +145,15 @@ impl Sim {
             if self.is_over() {
                 return self.check_end().await;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            let us = self.us.borrow().clock.mono();
+            // Nothing else happens until the alarm of a task that hangs rings.
+            let alarms = self.seats.iter().filter_map(|seat| {
+                let work = seat.runner.as_ref()?.grip.work.as_ref()?;
+                matches!(&*work.stage.borrow(), Stage::Under(flight) if !flight.speaks())
+                    .then(|| work.limits.next_alarm())?
+            });
+            let pause = alarms.min().map_or(Duration::ZERO, |alarm| alarm.saturating_sub(us));
+            tokio::time::sleep(pause.max(Duration::from_secs(1))).await;
             self.go_on().await?;
             self.holds()?;
         }
@@ -212,7 +220,7 @@ impl Sim {
         let land = self.dice.percent(30);
         let mut us = self.us.borrow_mut();
         if let Some(work) = self.seats[at].runner.as_ref().and_then(|runner| runner.grip.work.as_ref())
-            && let crate::seat::Stage::Under(flight) = &mut *work.stage.borrow_mut()
+            && let Stage::Under(flight) = &mut *work.stage.borrow_mut()
             && land
         {
             us.world.land(flight);
@@ -576,7 +584,7 @@ impl Sim {
         let needs = state.plan.needs_lease() && state.lease.is_some();
         let leases = self.us.borrow().pool.look().leases();
         let ours =
-            !needs || leases.values().all(|lease| lease.seat == self.seats[at].name && lease.epoch == state.epoch());
+            !needs || leases.values().all(|lease| lease.seat == self.seats[at].name && lease.epoch <= state.epoch());
         let Some(runner) = &mut self.seats[at].runner else { return Ok(()) };
         let left = runner.grip.bond.give_back().await;
         self.note(|| format!("the run is over at seat{at}: {} {left:?}", state.status.word()));
