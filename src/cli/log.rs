@@ -88,30 +88,30 @@ impl io::Write for Writer {
 struct LogFile {
     path: PathBuf,
     file: File,
-    size: u64,
     most: u64,
 }
 
 impl LogFile {
     fn open(path: PathBuf, most: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        let size = file.metadata()?.len();
-        Ok(Self { path, file, size, most })
+        Ok(Self { path, file, most })
     }
 
     fn append(&mut self, message: &[u8]) -> io::Result<()> {
-        let length = message.len() as u64;
-        if self.size > 0 && self.size + length > self.most {
-            self.make_room(length)?;
+        if self.is_full(message)? {
+            self.make_room(message)?;
         }
-        self.file.write_all(message)?;
-        // Other consoles write into the same file.
-        self.size = self.file.metadata()?.len();
-        Ok(())
+        self.file.write_all(message)
+    }
+
+    /// Asked anew each time: other consoles write into the same file.
+    fn is_full(&self, message: &[u8]) -> io::Result<bool> {
+        let size = self.file.metadata()?.len();
+        Ok(size > 0 && size + message.len() as u64 > self.most)
     }
 
     /// Another console may have made room before: its new file must not be moved over the older one.
-    fn make_room(&mut self, length: u64) -> io::Result<()> {
+    fn make_room(&mut self, message: &[u8]) -> io::Result<()> {
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -120,7 +120,7 @@ impl LogFile {
             .open(self.path.with_extension("log.lock"))?;
         flock(&lock, FlockOperation::LockExclusive)?;
         let mut now = Self::open(self.path.clone(), self.most)?;
-        if now.size > 0 && now.size + length > now.most {
+        if now.is_full(message)? {
             std::fs::rename(&self.path, self.path.with_extension("log.old"))?;
             now = Self::open(self.path.clone(), self.most)?;
         }
