@@ -21,6 +21,7 @@ use relight::model::secret::Secret;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -171,6 +172,8 @@ impl Work<'_> {
 
     fn relight(&self, pattern: &str) -> Result<Figure, AnyError> {
         let state = tempfile::tempdir_in(self.folder.path())?;
+        // What is made below a folder that others enter is open to them, too.
+        std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o700))?;
         let config = state.path().join("relight.toml");
         std::fs::write(&config, self.config(pattern))?;
         let watch = Watch::start();

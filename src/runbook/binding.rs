@@ -6,6 +6,7 @@ mod probe;
 use super::approval::Approver;
 use super::definition::{Action, Approve, Confirm, ModeRule, ParamKind, Runbook, Step, TaskTemplate};
 use super::drill::Made;
+use super::group::Group;
 use super::modules::{InputRow, InputType, Modules};
 use super::plan::{Mode, Plan, PlannedAction, PlannedApproval, PlannedDeclare, PlannedStep};
 use super::{digest, drill, template};
@@ -153,10 +154,11 @@ impl<'a> Binding<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        if self.mode == Mode::Drill {
+        let drilled = self.mode == Mode::Drill;
+        if drilled {
             drill::clean_up(&mut steps, &mut touches);
         }
-        let objectives = self.objectives(estate);
+        let (objectives, groups) = (self.objectives(estate), self.groups(&steps));
         let mut plan = Plan {
             runbook: self.runbook.id.clone(),
             title: self.runbook.title.clone(),
@@ -170,14 +172,10 @@ impl<'a> Binding<'a> {
             names: self.names,
             touches,
             lock_scope,
-            clock: self
-                .runbook
-                .drill
-                .as_ref()
-                .filter(|_| self.mode == Mode::Drill)
-                .and_then(|drill| drill.clock.clone()),
+            clock: self.runbook.drill.as_ref().filter(|_| drilled).and_then(|drill| drill.clock.clone()),
             rpo: objectives.rpo,
             rto: objectives.rto,
+            groups,
             steps,
             approvers,
             digest: String::new(),
@@ -230,6 +228,18 @@ impl<'a> Binding<'a> {
     fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
         let drill = self.mode == Mode::Drill;
         self.runbook.steps.iter().filter(move |step| drill || step.by_mode.real == ModeRule::Run)
+    }
+
+    /// The groups with the steps that this mode has of them: nobody waits for more than there are.
+    fn groups(&self, steps: &[PlannedStep]) -> Vec<Group> {
+        let members = |group: &Group| {
+            steps.iter().filter(|step| step.group.as_ref() == Some(&group.id) && step.omitted.is_none()).count()
+        };
+        let of_this_mode = |group: &Group| {
+            let most = u32::try_from(members(group)).unwrap_or(u32::MAX);
+            Group { join: group.join.map(|join| join.min(most)), ..group.clone() }
+        };
+        self.runbook.groups.iter().map(of_this_mode).collect()
     }
 
     /// Why this mode leaves the step out.
@@ -370,6 +380,7 @@ impl<'a> Binding<'a> {
         let makes = if omitted.is_none() { self.makes(&action)? } else { None };
         Ok(PlannedStep {
             id: step.id.clone(),
+            group: step.group.clone(),
             title,
             help,
             action,

@@ -99,6 +99,7 @@ pub fn successor(plan: &Plan, next: &Plan) -> Result<Vec<Change>, String> {
         ("lock", plan.lock_scope == next.lock_scope),
         ("objectives", plan.rpo == next.rpo && plan.rto == next.rto && plan.clock == next.clock),
         ("approvers", plan.approvers == next.approvers),
+        ("order of steps", plan.groups == next.groups),
         ("list of steps", plan.steps.iter().map(|step| &step.id).eq(next.steps.iter().map(|step| &step.id))),
     ];
     if let Some((what, _)) = same.iter().find(|(_, same)| !same) {

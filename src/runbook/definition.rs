@@ -4,6 +4,7 @@ use crate::model::estate::AssetKind;
 use crate::model::id::{RunbookId, StepId};
 use crate::model::task::{Effect, Values};
 use crate::runbook::commit::CommitPoint;
+use crate::runbook::group::Group;
 use crate::runbook::probe::Condition;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct Runbook {
     pub drill: Option<Drill>,
     /// What one run at a time may work on: templates. Empty: the asset that the parameters name.
     pub lock: Vec<String>,
+    /// Which steps wait for which. Empty: each for all before it.
+    pub groups: Vec<Group>,
     pub steps: Vec<Step>,
 }
 
@@ -111,6 +114,8 @@ pub struct Resolve {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub id: StepId,
+    /// The group that it belongs to.
+    pub group: Option<String>,
     pub title: String,
     /// Why it is there and what to look at; shown beside its question.
     pub help: String,

@@ -59,6 +59,7 @@ pub(super) fn clean_up(steps: &mut Vec<PlannedStep>, touches: &mut Vec<String>) 
 fn step(id: String, title: String, task: TaskSpec, effect: Effect) -> PlannedStep {
     PlannedStep {
         id: StepId::from(id),
+        group: None,
         title,
         help: String::new(),
         action: PlannedAction::Task(task),

@@ -2,11 +2,12 @@
 
 use super::measure::is_clearing;
 use super::plan::{Plan, PlannedAction, PlannedStep};
-use super::state::RunState;
+use super::state::{RunState, StepRecord};
 use crate::model::id::StepId;
 use crate::model::time::Timestamp;
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Working time of a step in earlier runs, in milliseconds, as it would be for the data of this plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +91,8 @@ pub struct Forecast {
 
 /// The same for a plan that nobody started yet.
 pub fn whole(plan: &Plan) -> Option<Forecast> {
-    let ahead = plan.steps.iter().filter(|step| counts(plan, step)).map(|step| (step.estimate, 0));
-    sum(plan, Duration::zero(), ahead)
+    let ahead = plan.steps.iter().map(|step| counts(plan, step).then_some((step.estimate, 0))).collect();
+    sum(plan, Duration::zero(), &ahead)
 }
 
 fn counts(plan: &Plan, step: &PlannedStep) -> bool {
@@ -101,63 +102,94 @@ fn counts(plan: &Plan, step: &PlannedStep) -> bool {
         && !plan.prepares(&step.id)
 }
 
+/// For each step what it is expected to take, and how much of that went by, in milliseconds; `None` for those that
+/// take no time any more, or whose time does not count.
+type Ahead = Vec<Option<(Option<Estimate>, u64)>>;
+
+fn ahead(state: &RunState, now: Timestamp) -> Ahead {
+    let plan = &state.plan;
+    let left = |(planned, record): (&PlannedStep, &StepRecord)| {
+        let spent =
+            state.working_on(&planned.id).map_or(0, |working| millis((now - working.since).max(Duration::zero())));
+        (!record.state.is_settled() && counts(plan, planned)).then_some((planned.estimate, spent))
+    };
+    plan.steps.iter().zip(&state.steps).map(left).collect()
+}
+
 /// What is behind plus what is ahead, people's time ahead not counted. `None` before anything was learned, and
 /// once nothing is ahead.
 pub fn forecast(state: &RunState, now: Timestamp) -> Option<Forecast> {
     if state.status.is_over() || state.abort.is_some() {
         return None;
     }
-    let plan = &state.plan;
-    let open = plan.steps.iter().zip(&state.steps).filter(|(_, record)| !record.state.is_settled());
-    let ahead = open.filter(|(planned, _)| counts(plan, planned)).map(|(planned, _)| {
-        let working = state.working.as_ref().filter(|working| working.step == planned.id);
-        (planned.estimate, working.map_or(0, |working| millis((now - working.since).max(Duration::zero()))))
-    });
     let behind = state.clock_began().map_or(Duration::zero(), |began| (now - began).max(Duration::zero()));
-    sum(plan, behind, ahead)
+    sum(&state.plan, behind, &ahead(state, now))
 }
 
-/// What is left of the steps ahead, the longest first: they run one after another, so each makes the time. Place,
-/// and what is left of it at p50 and p90.
+/// What is left of the steps that make the time, the longest first: those of the longest way through what waits for
+/// what. Place, and what is left of it at p50 and p90.
 pub fn longest(state: &RunState, now: Timestamp) -> Vec<(usize, Duration, Duration)> {
-    let plan = &state.plan;
-    let left =
-        |ms: u64, spent: u64| Duration::milliseconds(i64::try_from(ms.saturating_sub(spent)).unwrap_or(i64::MAX));
-    let mut ahead: Vec<_> = plan
-        .steps
-        .iter()
-        .zip(&state.steps)
-        .enumerate()
-        .filter(|(_, (planned, record))| !record.state.is_settled() && counts(plan, planned))
-        .filter_map(|(at, (planned, _))| {
-            let Estimate { p50_ms, p90_ms, .. } = planned.estimate?;
-            let working = state.working.as_ref().filter(|working| working.step == planned.id);
-            let spent = working.map_or(0, |working| millis((now - working.since).max(Duration::zero())));
-            Some((at, left(p50_ms, spent), left(p90_ms, spent)))
-        })
+    let ahead = ahead(state, now);
+    let (p50, p90) = (left(&ahead, |estimate| estimate.p50_ms), left(&ahead, |estimate| estimate.p90_ms));
+    let span = |ms: u64| Duration::milliseconds(i64::try_from(ms).unwrap_or(i64::MAX));
+    let mut makes: Vec<_> = longest_way(&state.plan, &p90)
+        .into_iter()
+        .filter(|at| matches!(ahead[*at], Some((Some(_), _))))
+        .map(|at| (at, span(p50[at]), span(p90[at])))
         .collect();
-    ahead.sort_by_key(|(at, _, p90)| (std::cmp::Reverse(*p90), *at));
-    ahead
+    makes.sort_by_key(|(at, _, p90)| (std::cmp::Reverse(*p90), *at));
+    makes
 }
 
-/// `ahead`: what each step is expected to take, and how much of it went by.
-fn sum(plan: &Plan, behind: Duration, ahead: impl Iterator<Item = (Option<Estimate>, u64)>) -> Option<Forecast> {
-    let (mut p50, mut p90, mut unknown, mut known) = (0_u64, 0_u64, 0, 0);
-    for (estimate, spent) in ahead {
-        let Some(estimate) = estimate else {
-            unknown += 1;
-            continue;
-        };
-        known += 1;
-        p50 = p50.saturating_add(estimate.p50_ms.saturating_sub(spent));
-        p90 = p90.saturating_add(estimate.p90_ms.saturating_sub(spent));
+fn left(ahead: &Ahead, of: fn(&Estimate) -> u64) -> Vec<u64> {
+    let left = |step: &Option<(Option<Estimate>, u64)>| {
+        step.as_ref().and_then(|(estimate, spent)| Some(of(estimate.as_ref()?).saturating_sub(*spent))).unwrap_or(0)
+    };
+    ahead.iter().map(left).collect()
+}
+
+/// When each step will have ended if each takes what is left of it, counted from now, and the step that it waits for
+/// longest. A step works once all that it waits for has ended, and its group has room for it.
+fn ends(plan: &Plan, left: &[u64]) -> Vec<(u64, Option<usize>)> {
+    let mut ends: Vec<(u64, Option<usize>)> = Vec::new();
+    let mut rooms: BTreeMap<&str, Vec<Option<usize>>> = BTreeMap::new();
+    for (place, step) in plan.steps.iter().enumerate() {
+        let mut last = plan.waits_for(place).into_iter().max_by_key(|earlier| ends[*earlier].0);
+        let group = plan.group_of(step);
+        let room = group.and_then(|group| {
+            let rooms = rooms.entry(group.id.as_str()).or_insert_with(|| vec![None; group.parallel.max(1) as usize]);
+            rooms.iter_mut().min_by_key(|taken| taken.map_or(0, |by| ends[by].0))
+        });
+        if let Some(room) = room {
+            last = [last, *room].into_iter().flatten().max_by_key(|earlier| ends[*earlier].0);
+            *room = Some(place);
+        }
+        let begins = last.map_or(0, |earlier| ends[earlier].0);
+        ends.push((begins.saturating_add(left[place]), last));
     }
+    ends
+}
+
+/// Steps of the longest way, the last first.
+fn longest_way(plan: &Plan, left: &[u64]) -> Vec<usize> {
+    let ends = ends(plan, left);
+    let last = (0..ends.len()).max_by_key(|place| ends[*place].0);
+    std::iter::successors(last, |place| ends[*place].1).collect()
+}
+
+fn sum(plan: &Plan, behind: Duration, ahead: &Ahead) -> Option<Forecast> {
+    let known = ahead.iter().flatten().filter(|(estimate, _)| estimate.is_some()).count();
+    let unknown = ahead.iter().flatten().count() - known;
     if known == 0 {
         return None;
     }
-    let with = |ahead: u64| behind + Duration::milliseconds(i64::try_from(ahead).unwrap_or(i64::MAX / 4));
+    let with = |of: fn(&Estimate) -> u64| {
+        let end = ends(plan, &left(ahead, of)).into_iter().map(|(end, _)| end).max().unwrap_or(0);
+        behind + Duration::milliseconds(i64::try_from(end).unwrap_or(i64::MAX / 4))
+    };
+    let (p50, p90) = (with(|estimate| estimate.p50_ms), with(|estimate| estimate.p90_ms));
     let rto = plan.rto.and_then(|rto| Duration::from_std(rto).ok());
-    Some(Forecast { p50: with(p50), p90: with(p90), margin: rto.map(|rto| rto - with(p90)), unknown })
+    Some(Forecast { p50, p90, margin: rto.map(|rto| rto - p90), unknown })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Runbook files into runbooks: every problem at once, with its place.
 
 mod commit;
+mod group;
 mod limit;
 mod params;
 mod probe;
@@ -105,6 +106,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
         Some(Drill { touches: scope.texts(drill.take("touches")), clock })
     });
     let lock = scope.texts(fields.take("lock"));
+    scope.groups = group::read_all(fields);
     let steps_at = fields.key_place("steps");
     let mut seen = Vec::<Located<String>>::new();
     let steps = fields.tables("steps", |fields| step::read(fields, &mut scope, &mut seen));
@@ -113,6 +115,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
         let message = format!("there is no step `{}` for the clock to start from", clock.value);
         fields.report(Problem::at(&clock.place, message).suggest(near, "name the step that stands for the disaster"));
     }
+    group::check(&scope.groups, &steps, &seen, |problem| fields.report(problem));
     commit::check(&steps, &seen, &params, |problem| fields.report(problem));
     if seen.is_empty() {
         let place = steps_at.unwrap_or(located::Place::WHOLE);
@@ -131,6 +134,7 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
         touches,
         drill,
         lock,
+        groups: scope.groups.into_iter().map(|(group, _)| group).collect(),
         steps,
     })
 }

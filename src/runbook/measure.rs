@@ -62,7 +62,7 @@ pub fn told_loss(state: &RunState) -> Option<Duration> {
 }
 
 enum Share {
-    Machine(StepId),
+    Machine(Vec<StepId>),
     People(Option<StepId>),
     Unattended,
 }
@@ -74,8 +74,8 @@ fn share(state: &RunState, event: &Event) -> Option<Share> {
     if matches!(event.kind, EventKind::RunnerStarted { resumed: true, .. }) {
         return Some(Share::Unattended);
     }
-    if let Some(working) = &state.working {
-        return Some(Share::Machine(working.step.clone()));
+    if !state.is_idle() {
+        return Some(Share::Machine(state.working.iter().map(|working| working.step.clone()).collect()));
     }
     state.awaits_person().then(|| Share::People(state.question.as_ref().map(|question| question.step.clone())))
 }
@@ -86,6 +86,8 @@ struct Walk {
     clearing: Vec<bool>,
     /// Machine and people, by step.
     times: Vec<(Duration, Duration)>,
+    /// Time in which any task worked for recovery: steps that work beside one another share it.
+    machine: Duration,
     unattended: Duration,
     paused: Duration,
     recovered_at: Option<Timestamp>,
@@ -96,14 +98,20 @@ fn walk(events: &[Event]) -> Result<Walk, ReplayError> {
     let plan = std::sync::Arc::clone(&state.plan);
     let clearing: Vec<bool> = plan.steps.iter().map(|step| is_clearing(&plan, step)).collect();
     let mut times = vec![(Duration::zero(), Duration::zero()); plan.steps.len()];
-    let (mut unattended, mut paused, mut recovered_at) = (Duration::zero(), Duration::zero(), None);
+    let (mut machine, mut unattended, mut paused) = (Duration::zero(), Duration::zero(), Duration::zero());
+    let mut recovered_at = None;
     for event in &events[1..] {
         let span = event.at.signed_duration_since(state.last_at).max(Duration::zero());
         let place = |step: &StepId| plan.steps.iter().position(|planned| &planned.id == step);
         match share(&state, event) {
-            Some(Share::Machine(step)) => {
-                if let Some(at) = place(&step) {
-                    times[at].0 += span;
+            Some(Share::Machine(steps)) => {
+                let places: Vec<usize> = steps.iter().filter_map(place).collect();
+                for at in &places {
+                    times[*at].0 += span;
+                }
+                let counts = |at: &usize| !clearing[*at] && !plan.prepares(&plan.steps[*at].id);
+                if places.iter().any(counts) {
+                    machine += span;
                 }
             }
             Some(Share::People(step)) => match step.as_ref().and_then(place) {
@@ -120,12 +128,12 @@ fn walk(events: &[Event]) -> Result<Walk, ReplayError> {
             recovered_at.get_or_insert(event.at);
         }
     }
-    Ok(Walk { state, clearing, times, unattended, paused, recovered_at })
+    Ok(Walk { state, clearing, times, machine, unattended, paused, recovered_at })
 }
 
 /// Reads a journal from its beginning.
 pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
-    let Walk { state, clearing, times, unattended, paused, recovered_at } = walk(events)?;
+    let Walk { state, clearing, times, machine, unattended, paused, recovered_at } = walk(events)?;
     let plan = &state.plan;
     let phases: Vec<Phase> = plan
         .steps
@@ -133,31 +141,26 @@ pub fn measure(events: &[Event]) -> Result<Measured, ReplayError> {
         .zip(&state.steps)
         .zip(&clearing)
         .zip(times)
-        .map(|(((planned, record), clears), (machine, people))| Phase {
+        .map(|(((planned, record), clears), (worked, waited))| Phase {
             step: planned.id.clone(),
             title: planned.title.clone(),
             state: record.state,
-            machine,
-            people,
+            machine: worked,
+            people: waited,
             clears: *clears,
             prepares: plan.prepares(&planned.id),
         })
         .collect();
-    let total = |of: fn(&Phase) -> Duration| {
-        phases
-            .iter()
-            .filter(|phase| !phase.clears && !phase.prepares)
-            .map(of)
-            .fold(Duration::zero(), |sum, span| sum + span)
-    };
+    let counted = phases.iter().filter(|phase| !phase.clears && !phase.prepares);
+    let people = counted.fold(paused, |sum, phase| sum + phase.people);
     let recovery = recovered_at.zip(state.clock_began()).map(|(end, began)| end - began);
     let within =
         |span: Option<Duration>, limit: Option<std::time::Duration>| Some(span?.to_std().unwrap_or_default() <= limit?);
     let point = recovery_point(plan);
     let loss = point.map(|point| state.created_at - point).or_else(|| told_loss(&state));
     Ok(Measured {
-        machine: total(|phase| phase.machine),
-        people: total(|phase| phase.people) + paused,
+        machine,
+        people,
         unattended,
         rto_met: within(recovery, plan.rto),
         rpo_met: within(loss, plan.rpo),

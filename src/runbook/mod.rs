@@ -8,6 +8,7 @@ pub mod digest;
 pub mod drill;
 pub mod engine;
 pub mod estimate;
+pub mod group;
 pub mod intent;
 pub mod load;
 pub mod measure;
@@ -15,6 +16,7 @@ pub mod modules;
 pub mod params;
 pub mod plan;
 pub mod probe;
+pub mod question;
 pub mod state;
 pub mod template;
 
@@ -24,6 +26,7 @@ pub use definition::{
 };
 pub use drill::{Debt, Made};
 pub use engine::{Engine, Input, Order};
+pub use group::Group;
 pub use intent::{Answer, Intent};
 pub use modules::{InputRow, InputType, MakesRow, ModuleRow, Modules};
 pub use plan::{Mode, Plan, PlannedStep};

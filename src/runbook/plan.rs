@@ -6,6 +6,7 @@ use super::definition::{AnswerKind, Confirm, SkipRule};
 use super::digest;
 use super::drill::Made;
 use super::estimate::Estimate;
+use super::group::Group;
 use super::probe::{Post, Watch};
 use crate::model::amount::Amount;
 use crate::model::id::{RunbookId, StepId};
@@ -61,6 +62,9 @@ pub struct Plan {
     #[serde(with = "optional_seconds", default)]
     pub rto: Option<Duration>,
     pub steps: Vec<PlannedStep>,
+    /// Which of the steps wait for which; empty where each waits for all before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
     /// Who may approve; empty where no step asks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<Approver>,
@@ -71,6 +75,9 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedStep {
     pub id: StepId,
+    /// The group that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     pub title: String,
     pub help: String,
     pub action: PlannedAction,

@@ -1,12 +1,12 @@
 //! Where a run stands: rebuilt only by applying its journal's events in order.
 
-use super::approval::{ApprovalRequest, Approver};
+use super::approval::Approver;
 use super::commit::{Amendment, Provisional, Turn};
-use super::definition::AnswerKind;
 use super::drill::Debt;
 use super::engine::Now;
 use super::intent::Answer;
 use super::plan::Plan;
+pub use super::question::{LossSeen, Question, QuestionKind};
 use crate::event::Purpose;
 use crate::model::actor::Actor;
 use crate::model::amount::Amount;
@@ -165,8 +165,9 @@ pub struct RunState {
     pub human_wait_ms: u64,
     /// Instant of the last applied event.
     pub last_at: Timestamp,
-    /// The task that is in flight. At most one.
-    pub working: Option<Working>,
+    /// The tasks in flight, in the order in which they began: several where a group of the plan lets steps work
+    /// beside one another, and at most one for each step.
+    pub working: Vec<Working>,
     /// Set once someone asked to abort.
     pub abort: Option<Abort>,
     /// Why no further step starts, until someone resumes.
@@ -337,7 +338,7 @@ pub struct Answered {
     pub at: Now,
 }
 
-/// The task in flight.
+/// A task in flight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Working {
     pub step: StepId,
@@ -370,94 +371,6 @@ pub struct Exception {
     pub text: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Question {
-    /// Rises with every question; answers carry it, so that a late answer cannot hit another question.
-    pub number: u64,
-    pub step: StepId,
-    pub kind: QuestionKind,
-    pub title: String,
-    /// What happens on yes, on no, and if nobody answers.
-    pub if_yes: String,
-    pub if_no: String,
-    pub if_nothing: String,
-    /// Identity of the target, read in the same second as the question was put.
-    pub target: Option<TargetIdentity>,
-    /// What differs from the plan: `(fact, in the plan, now)`.
-    pub drift: Vec<(String, String, String)>,
-    pub asked_at: Timestamp,
-    /// What would be lost, as far as the run knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<LossSeen>,
-}
-
-/// A loss at the moment of choice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LossSeen {
-    pub text: String,
-    /// How that is known.
-    pub known_by: String,
-    /// When it was looked at.
-    pub at: Timestamp,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum QuestionKind {
-    /// One key for yes.
-    Key,
-    /// This phrase must be typed.
-    Phrase {
-        phrase: String,
-    },
-    Answer {
-        prompt: String,
-        answer: AnswerKind,
-    },
-    Attest {
-        prompt: String,
-    },
-    /// A step failed or timed out: retry, skip with reason, done by hand with evidence, undo, look
-    /// again, abort.
-    Failed {
-        may_retry: bool,
-        may_skip: bool,
-        may_undo: bool,
-        may_look: bool,
-    },
-    /// Nobody knows whether a step took effect: look again, done by hand with evidence, abort.
-    Unknown,
-    /// A proof is missing: run the step that gives it, or declare the loss by its phrase where the runbook
-    /// allows it.
-    Proof {
-        missing: Vec<String>,
-        /// What a declaration says.
-        loss: Option<String>,
-        phrase: Option<String>,
-        /// The step that can be run for it.
-        from: Option<StepId>,
-    },
-    /// People other than the operator must say yes, with their signatures over the request.
-    Approval {
-        request: Box<ApprovalRequest>,
-        quorum: u32,
-        /// The request as one word that another device reads.
-        code: String,
-        /// What two people compare by voice.
-        short: String,
-    },
-    /// It would touch more than its limit: amend that with a reason, count again, skip with a reason, abort.
-    Limit {
-        counted: Amount,
-        limit: Amount,
-        may_skip: bool,
-    },
-    /// The target is not what the plan saw.
-    Drift,
-    /// The run is read-only: it must be armed to go on.
-    Arm,
-}
-
 impl RunState {
     /// From when recovery is measured: the start, or the end of the step that stands for the disaster.
     pub fn clock_began(&self) -> Option<Timestamp> {
@@ -471,8 +384,18 @@ impl RunState {
     pub fn awaits_person(&self) -> bool {
         self.started_at.is_some()
             && !self.status.is_over()
-            && self.working.is_none()
+            && self.is_idle()
             && (self.question.is_some() || self.paused.is_some())
+    }
+
+    /// Whether no task is in flight.
+    pub fn is_idle(&self) -> bool {
+        self.working.is_empty()
+    }
+
+    /// The task that is in flight for the step.
+    pub fn working_on(&self, step: &StepId) -> Option<&Working> {
+        self.working.iter().find(|working| &working.step == step)
     }
 
     /// Whether steps that change something may start at `now`.

@@ -1,7 +1,7 @@
 //! The runner's loop: inputs into the engine, events onto disk, orders into the world, in that order.
 
 use super::bond::{Bond, mirror_news};
-use super::flight::Alarm;
+use super::crew::{Crew, Rung, Told};
 use super::folder::RunFolder;
 use super::frontends::{Call, Frontends};
 use super::ground::Ground;
@@ -18,7 +18,7 @@ use crate::runbook::{Engine, Input, Order, Plan};
 use crate::tasks::Shelf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Distance between two messages about a task's progress.
@@ -27,7 +27,7 @@ const BEAT: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_secs(5);
 /// Distance between two looks whether the time to decide has passed.
 const DUE: Duration = Duration::from_secs(1);
-/// How long a leaving runner waits for its task, and for its frontends to read to the end.
+/// How long a leaving runner waits for its tasks, and for its frontends to read to the end.
 const FAREWELL: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -44,9 +44,7 @@ pub(super) struct Hands {
     pub bond: Bond,
     plan: Arc<Plan>,
     frontends: Frontends,
-    work: Option<Work>,
-    /// Tells the condition on which the work stops, once it is seen.
-    stops: Option<oneshot::Receiver<String>>,
+    crew: Crew,
     finished: bool,
 }
 
@@ -69,15 +67,9 @@ impl Heed for Hands {
                 let shelf =
                     if leases.is_shared() { Shelf::shared(Arc::clone(leases.place())) } else { Shelf::default() };
                 let limits = (timeout, self.plan.mode, guard, shelf);
-                let mut work = Work::start(&self.ground, &self.folder, turn, task, limits, stop_if);
-                self.stops = work.stops.take();
-                self.work = Some(work);
+                self.crew.join(Work::start(&self.ground, &self.folder, turn, task, limits, stop_if));
             }
-            Order::CancelTask { reason } => {
-                if let Some(work) = &mut self.work {
-                    work.cancel(reason);
-                }
-            }
+            Order::CancelTask { step, reason } => self.crew.cancel(&step, reason),
             Order::Replanned { plan } => self.plan = plan,
             Order::Finish => self.finished = true,
         }
@@ -102,8 +94,7 @@ impl Drive {
                 bond,
                 plan,
                 frontends: Frontends::default(),
-                work: None,
-                stops: None,
+                crew: Crew::default(),
                 finished: false,
             },
             started: Instant::now(),
@@ -132,7 +123,7 @@ impl Drive {
         let mut due = tokio::time::interval(DUE);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.hands.finished {
-            let alarm_at = self.hands.work.as_ref().and_then(Work::next_alarm);
+            let alarm_at = self.hands.crew.next_alarm();
             tokio::select! {
                 biased;
                 Some(why) = stop.recv() => return self.leave(why).await,
@@ -148,11 +139,10 @@ impl Drive {
                     }
                 }
                 behind = mirror_news(&mut self.hands.bond.mirror) => self.hands.frontends.tell(&FromRunner::Mirror { behind }),
-                end = ended(&mut self.hands.work) => self.work_ended(end)?,
-                why = stops(&mut self.hands.stops) => self.work_stops(why)?,
+                told = self.hands.crew.next() => self.work_told(told)?,
                 () = alarm(alarm_at) => self.work_alarm()?,
                 Some(call) = calls.recv() => self.called(call)?,
-                _ = beat.tick(), if self.hands.work.is_some() => self.tell_progress(),
+                _ = beat.tick(), if !self.hands.crew.is_empty() => self.tell_progress(),
                 _ = due.tick(), if self.ledger.state().due_at().is_some() => self.look_at_the_clock()?,
                 _ = retry.tick(), if self.ledger.is_full() => {
                     let now = self.now();
@@ -160,6 +150,8 @@ impl Drive {
                 }
             }
         }
+        // What was left out at the end may still be stopping; it only looks.
+        self.hands.crew.cut_off();
         let kept = self.give_back().await.map(|why| format!("; {why}")).unwrap_or_default();
         let status = self.ledger.state().status.word().to_owned();
         self.hands.frontends.tell(&FromRunner::Bye { why: format!("the run is over: {status}{kept}") });
@@ -198,84 +190,59 @@ impl Drive {
         Ok(())
     }
 
-    fn work_ended(&mut self, end: Option<End>) -> Result<(), JournalError> {
-        self.tell_progress();
-        let Some(work) = self.hands.work.take() else { return Ok(()) };
-        self.hands.stops = None;
-        let end = end.unwrap_or_else(|| work.lost());
-        let input = Input::TaskEnded { step: work.step, attempt: work.attempt, purpose: work.purpose, end };
-        self.tell_engine(input).map(|_| ())
+    fn work_ended(&mut self, mut work: Work, end: End) -> Result<(), JournalError> {
+        if let Some(news) = work.news() {
+            self.hands.frontends.tell(&news);
+        }
+        let (step, attempt, purpose) = work.turn();
+        self.tell_engine(Input::TaskEnded { step, attempt, purpose, end }).map(|_| ())
+    }
+
+    fn work_told(&mut self, told: Told) -> Result<(), JournalError> {
+        match told {
+            Told::Ended(work, end) => self.work_ended(*work, end),
+            Told::Stops((step, attempt, _), why) => self.tell_engine(Input::StopMet { step, attempt, why }).map(|_| ()),
+        }
     }
 
     fn work_alarm(&mut self) -> Result<(), JournalError> {
-        let Some(work) = &mut self.hands.work else { return Ok(()) };
-        match work.ring() {
-            None => return Ok(()),
-            Some(Alarm::CutOff) => {
-                let end = work.cut_off();
-                return self.work_ended(Some(end));
+        match self.hands.crew.ring() {
+            None => Ok(()),
+            Some(Rung::CutOff(work, end)) => self.work_ended(*work, end),
+            Some(Rung::Deadline((step, attempt, purpose))) => {
+                self.tell_engine(Input::Deadline { step, attempt, purpose }).map(|_| ())
             }
-            Some(Alarm::Deadline) => {}
         }
-        let input = Input::Deadline { step: work.step.clone(), attempt: work.attempt, purpose: work.purpose };
-        self.tell_engine(input).map(|_| ())
-    }
-
-    fn work_stops(&mut self, why: String) -> Result<(), JournalError> {
-        let Some(work) = &self.hands.work else { return Ok(()) };
-        let input = Input::StopMet { step: work.step.clone(), attempt: work.attempt, why };
-        self.tell_engine(input).map(|_| ())
     }
 
     fn tell_progress(&mut self) {
-        let Some(work) = &mut self.hands.work else { return };
-        let progress = work.progress.has_changed().is_ok_and(|changed| changed);
-        let progress = progress.then(|| work.progress.borrow_and_update().clone());
-        let lines = work.take_lines();
-        if progress.is_some() || !lines.is_empty() {
-            let step = work.step.clone();
-            self.hands.frontends.tell(&FromRunner::Live { step, progress, lines });
+        let Hands { crew, frontends, .. } = &mut self.hands;
+        for news in crew.each().filter_map(Work::news) {
+            frontends.tell(&news);
         }
     }
 
-    /// Told to go: the task in flight is stopped and its end recorded, then the journal is closed. The run
+    /// Told to go: the tasks in flight are stopped and their ends recorded, then the journal is closed. The run
     /// itself goes on with the next runner.
     async fn leave(mut self, why: String) -> Result<(), JournalError> {
         self.ledger.close();
-        if let Some(work) = &mut self.hands.work {
-            work.cancel(CancelReason::Shutdown);
-            let end = tokio::time::timeout(FAREWELL, ended(&mut self.hands.work)).await;
-            let end = match (end, &self.hands.work) {
-                (Ok(end), _) => end,
-                (Err(_), Some(work)) => Some(work.cut_off()),
-                (Err(_), None) => None,
-            };
-            self.work_ended(end)?;
+        self.hands.crew.cancel_all(CancelReason::Shutdown);
+        let until = Instant::now() + FAREWELL;
+        while !self.hands.crew.is_empty() {
+            match tokio::time::timeout_at(until, self.hands.crew.next()).await {
+                Ok(told) => self.work_told(told)?,
+                Err(_) => {
+                    for (work, end) in self.hands.crew.cut_off() {
+                        self.work_ended(work, end)?;
+                    }
+                }
+            }
         }
         self.tell_engine(Input::Stopping { why: why.clone() })?;
         self.hands.frontends.tell(&FromRunner::Bye { why });
         self.hands.frontends.part(LAST_WORDS).await;
         Ok(())
     }
-}
-
-/// The end of the task in flight; waits for ever while there is none.
-async fn ended(work: &mut Option<Work>) -> Option<End> {
-    match work {
-        Some(work) => (&mut work.ended).await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-/// The condition on which the task in flight stops; waits for ever while none is seen.
-async fn stops(seen: &mut Option<oneshot::Receiver<String>>) -> String {
-    if let Some(heard) = seen
-        && let Ok(why) = heard.await
-    {
-        *seen = None;
-        return why;
-    }
-    std::future::pending().await
 }
 
 async fn alarm(at: Option<Instant>) {

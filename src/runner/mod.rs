@@ -4,6 +4,7 @@
 mod bond;
 pub mod clean;
 pub mod client;
+mod crew;
 mod drive;
 pub mod elsewhere;
 mod error;

@@ -1,9 +1,11 @@
-//! The task in flight: started for an order, stopped on order, its end told once.
+//! A task in flight: started for an order, stopped on order, its end told once.
 
 use super::bond::Guard;
+use super::crew::Turn;
 use super::flight::{self, Alarm, Limits};
 use super::folder::RunFolder;
 use super::ground::Ground;
+use super::protocol::FromRunner;
 use crate::event::Purpose;
 use crate::model::id::StepId;
 use crate::model::task::{CancelReason, Progress, Reality, TaskOutcome, TaskSpec, Values};
@@ -39,7 +41,7 @@ impl Work {
     pub fn start(
         ground: &Ground,
         folder: &RunFolder,
-        (step, attempt, purpose): (StepId, u32, Purpose),
+        (step, attempt, purpose): Turn,
         task: TaskSpec,
         (timeout, mode, guard, shelf): (Duration, Mode, Option<Guard>, Shelf),
         stop_if: Option<Watch>,
@@ -86,6 +88,10 @@ impl Work {
         }
     }
 
+    pub fn turn(&self) -> Turn {
+        (self.step.clone(), self.attempt, self.purpose)
+    }
+
     pub fn cancel(&mut self, reason: CancelReason) {
         self.cancel.cancel(reason);
         self.limits.told_to_stop(Instant::now());
@@ -109,12 +115,13 @@ impl Work {
         flight::lost(self.purpose)
     }
 
-    pub fn take_lines(&mut self) -> Vec<String> {
-        let mut taken = Vec::new();
-        while let Ok(line) = self.lines.try_recv() {
-            taken.push(line);
-        }
-        taken
+    /// What it has told since the last time: progress and lines of output.
+    pub fn news(&mut self) -> Option<FromRunner> {
+        let changed = self.progress.has_changed().is_ok_and(|changed| changed);
+        let progress = changed.then(|| self.progress.borrow_and_update().clone());
+        let lines: Vec<String> = std::iter::from_fn(|| self.lines.try_recv().ok()).collect();
+        let step = self.step.clone();
+        (progress.is_some() || !lines.is_empty()).then_some(FromRunner::Live { step, progress, lines })
     }
 }
 

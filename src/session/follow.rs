@@ -140,7 +140,7 @@ impl State {
             match RunState::create(event) {
                 Ok(state) => {
                     let (events, output) = (Arc::new(vec![event.clone()]), Arc::default());
-                    let view = RunView { state, events, live: None, output, link: Link::Connecting };
+                    let view = RunView { state, events, live: Vec::new(), output, link: Link::Connecting };
                     self.view.open_run = Some(Arc::new(view));
                 }
                 Err(error) => self.tell(Severity::Critical, &format!("The run cannot be shown: {error}."), ""),
@@ -154,9 +154,8 @@ impl State {
         // The orders are the runner's business.
         let _ = shown.state.apply(event);
         Arc::make_mut(&mut shown.events).push(event.clone());
-        if shown.state.working.is_none() {
-            shown.live = None;
-        }
+        let RunView { state, live, .. } = shown;
+        live.retain(|(step, _)| state.working_on(step).is_some());
     }
 
     /// The mirror is told whole: a line that a fenced-off holder had put there may have given way to another.
@@ -174,7 +173,10 @@ impl State {
     fn live(&mut self, step: &StepId, progress: Option<Progress>, lines: Vec<String>) {
         let Some(shown) = self.view.open_run.as_mut().map(Arc::make_mut) else { return };
         if let Some(progress) = progress {
-            shown.live = Some((step.clone(), progress));
+            match shown.live.iter_mut().find(|(working, _)| working == step) {
+                Some((_, known)) => *known = progress,
+                None => shown.live.push((step.clone(), progress)),
+            }
         }
         let output = Arc::make_mut(&mut shown.output);
         output.extend(lines.into_iter().map(|line| (step.clone(), line)));

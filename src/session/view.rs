@@ -95,8 +95,8 @@ pub struct RunView {
     pub state: RunState,
     /// Whole journal, oldest first.
     pub events: Arc<Vec<Event>>,
-    /// The step that works now, with its latest progress.
-    pub live: Option<(StepId, Progress)>,
+    /// The steps that work now and have told how far they are, with their latest progress.
+    pub live: Vec<(StepId, Progress)>,
     /// Output of the running and earlier tasks, oldest first, bounded; untrusted text.
     pub output: Arc<Vec<(StepId, String)>>,
     pub link: Link,

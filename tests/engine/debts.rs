@@ -78,7 +78,7 @@ fn after_any_entry_the_run_is_taken_up_with_the_same_debts() {
         rig.send(&relight::runbook::Input::Recovered { pid: 9, version: "t".to_owned() });
         for _ in 0..40 {
             let state = rig.engine.state();
-            let word = match (&state.working, &state.question) {
+            let word = match (state.working.first(), &state.question) {
                 _ if state.status.is_over() => break,
                 (Some(working), _) if working.purpose == Purpose::Reconcile => "look not-done",
                 (Some(_), _) => "done",

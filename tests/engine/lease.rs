@@ -5,7 +5,8 @@ use crate::rig::{Rig, actor, at, plan};
 use crate::standing_still::{cut, lead_to_the_end};
 use relight::event::{EventKind, Purpose};
 use relight::model::lease::TakenFrom;
-use relight::runbook::{Input, Intent, Mode, Plan, RunStatus, StepState};
+use relight::runbook::engine::{Now, replay};
+use relight::runbook::{Engine, Input, Intent, Mode, Plan, RunStatus, StepState};
 
 fn locked(steps: &[&str], mode: Mode) -> Plan {
     let mut plan = plan(steps, mode);
@@ -92,8 +93,8 @@ fn an_abort_takes_nothing_back_while_the_lease_has_lapsed() {
     rig.play("cancelled", "operator");
     let mut undos = 0;
     for _ in 0..5 {
-        undos += usize::from(rig.engine.state().working.as_ref().is_some_and(|w| w.purpose == Purpose::Undo));
-        match rig.engine.state().working.as_ref().map(|w| w.purpose) {
+        undos += usize::from(rig.engine.state().working.first().is_some_and(|w| w.purpose == Purpose::Undo));
+        match rig.engine.state().working.first().map(|w| w.purpose) {
             Some(Purpose::Reconcile) => rig.play("look", "not-done"),
             _ => rig.play("wait", "1"),
         }
@@ -101,7 +102,7 @@ fn an_abort_takes_nothing_back_while_the_lease_has_lapsed() {
     assert_eq!(undos, 0, "{:?}", rig.engine.state().working);
     assert!(!rig.engine.state().status.is_over());
     leased(&mut rig, 1);
-    assert_eq!(rig.engine.state().working.as_ref().map(|w| w.purpose), Some(Purpose::Undo));
+    assert_eq!(rig.engine.state().working.first().map(|w| w.purpose), Some(Purpose::Undo));
     rig.play("done", "");
     assert_eq!(rig.engine.state().status, RunStatus::AbortedClean);
 }
@@ -122,7 +123,7 @@ fn whoever_lost_the_lease_does_nothing_any_more() {
     leased(&mut rig, 1);
     assert_eq!(rig.events.len(), written, "{:?}", rig.events.last());
     rig.play("crash", "");
-    assert!(rig.engine.state().working.is_none());
+    assert!(rig.engine.state().is_idle());
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn after_a_takeover_every_change_that_is_not_settled_is_looked_at_first() {
             .collect();
         taken_over(&mut rig, 2);
         for _ in 0..60 {
-            let looking = rig.engine.state().working.as_ref().is_some_and(|w| w.purpose == Purpose::Reconcile);
+            let looking = rig.engine.state().working.first().is_some_and(|w| w.purpose == Purpose::Reconcile);
             if rig.engine.state().status.is_over() {
                 break;
             }
@@ -185,4 +186,25 @@ fn what_the_old_holder_did_unseen_is_found_and_not_done_again() {
         matches!(&event.kind, EventKind::TaskIntended { step, purpose: Purpose::Run, .. } if step.as_str() != "check")
     });
     assert_eq!(runs.count(), 0, "what was found done is not done again");
+}
+
+#[test]
+fn a_runner_that_hears_of_its_lease_before_it_has_taken_the_run_up_starts_nothing_yet() {
+    let mut rig = Rig::new(&locked(&["check", "make"], Mode::Real));
+    leased(&mut rig, 1);
+    rig.play("start", "");
+    // The runner died between the end of the task and what follows from it.
+    rig.play("unknown", "");
+    let ended = rig.events.iter().rposition(|e| matches!(e.kind, EventKind::TaskEnded { .. })).unwrap();
+    let state = replay(&rig.events[..=ended]).unwrap();
+    let mut engine = Engine::new(state, actor("relight"));
+    let now = |seconds| Now { at: at(seconds), mono_ms: 0 };
+    let told = Input::Leased { epoch: 1, scopes: vec!["db".to_owned()], place: "here".to_owned() };
+    for event in engine.handle(&told, now(50)).events {
+        assert!(!matches!(event.kind, EventKind::TaskIntended { .. }), "{event:?}");
+        engine.apply(&event);
+    }
+    let taken_up = engine.handle(&Input::Recovered { pid: 2, version: "t".to_owned() }, now(51)).events;
+    let started: Vec<_> = taken_up.iter().filter(|e| matches!(e.kind, EventKind::TaskIntended { .. })).collect();
+    assert_eq!(started.len(), 1, "{taken_up:?}");
 }

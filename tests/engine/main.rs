@@ -5,6 +5,7 @@ mod approvals;
 mod commits;
 mod debts;
 mod full_disk;
+mod groups;
 mod handover;
 mod held_up;
 mod journal;

@@ -12,8 +12,15 @@ struct Seen {
     armed_until: Option<Timestamp>,
     /// Steps with an attempt whose end nobody knows.
     unsure: BTreeSet<StepId>,
-    in_flight: Option<(StepId, u32, Purpose)>,
+    in_flight: BTreeSet<(StepId, u32, String)>,
+    /// Steps that the run may go past.
+    settled: BTreeSet<StepId>,
     over: bool,
+}
+
+/// A purpose by its name, which has an order.
+fn named(step: &StepId, attempt: u32, purpose: Purpose) -> (StepId, u32, String) {
+    (step.clone(), attempt, format!("{purpose:?}"))
 }
 
 /// Panics where a promise is broken.
@@ -24,7 +31,10 @@ pub fn hold(events: &[Event]) {
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event.seq, index as u64 + 1, "numbers have a gap");
         assert!(!seen.over || is_remark(&event.kind), "an ended run went on: {:?}", event.kind);
-        follow(&mut seen, event);
+        if let EventKind::TaskIntended { step, purpose, .. } = &event.kind {
+            may_begin(&seen, &plan, step, *purpose);
+        }
+        follow(&mut seen, &plan, event);
         if let EventKind::StepDone { step } = &event.kind {
             held(plan.step(step).unwrap(), &events[..index]);
             asked_after_stop(step, &events[..index]);
@@ -64,35 +74,98 @@ fn is_remark(kind: &EventKind) -> bool {
     matches!(kind, EventKind::NoteAdded { .. } | EventKind::RunnerStarted { .. } | EventKind::RunnerStopped { .. })
 }
 
-fn follow(seen: &mut Seen, event: &Event) {
+fn follow(seen: &mut Seen, plan: &Plan, event: &Event) {
+    settle(seen, plan, event);
     match &event.kind {
         EventKind::Armed { until, .. } => seen.armed_until = Some(*until),
         EventKind::Disarmed { .. } => seen.armed_until = None,
         EventKind::TaskIntended { step, attempt, purpose, .. } => {
-            assert!(seen.in_flight.is_none(), "two tasks at once");
-            seen.in_flight = Some((step.clone(), *attempt, *purpose));
+            seen.in_flight.insert(named(step, *attempt, *purpose));
         }
         EventKind::TaskEnded { step, attempt, purpose, outcome } => {
-            assert_eq!(seen.in_flight.take(), Some((step.clone(), *attempt, *purpose)));
+            assert!(seen.in_flight.remove(&named(step, *attempt, *purpose)), "{step} ended, and had not begun");
             let cut_off = TaskOutcome::Cancelled { reason: CancelReason::Shutdown };
             if *purpose == Purpose::Run && (matches!(outcome, TaskOutcome::Unknown { .. }) || outcome == &cut_off) {
                 seen.unsure.insert(step.clone());
             }
         }
         EventKind::Reconciled { step, attempt, purpose, reality } => {
-            assert_eq!(seen.in_flight.take(), Some((step.clone(), *attempt, *purpose)));
+            assert!(seen.in_flight.remove(&named(step, *attempt, *purpose)), "{step} ended, and had not begun");
             if *purpose == Purpose::Reconcile && !matches!(reality, Reality::Unknown(_)) {
                 seen.unsure.remove(step);
             }
         }
         EventKind::StepInterrupted { step, purpose } => {
-            seen.in_flight = None;
+            seen.in_flight.retain(|(working, _, _)| working != step);
             if *purpose == Purpose::Run {
                 seen.unsure.insert(step.clone());
             }
         }
         EventKind::RunEnded { .. } => seen.over = true,
         _ => {}
+    }
+}
+
+/// Steps that are settled, by what the journal says of each.
+fn settle(seen: &mut Seen, plan: &Plan, event: &Event) {
+    match &event.kind {
+        EventKind::StepDone { step } | EventKind::StepSkipped { step, .. } | EventKind::StepDoneByHand { step, .. } => {
+            seen.settled.insert(step.clone());
+        }
+        EventKind::StepNotRun { step, .. } => {
+            seen.in_flight.retain(|(working, _, _)| working != step);
+            seen.settled.insert(step.clone());
+        }
+        EventKind::StepReopened { step, .. } | EventKind::StepUndone { step } => {
+            seen.settled.remove(step);
+        }
+        EventKind::WentBack { back_to, .. } => {
+            let anew = plan.steps.iter().skip_while(|step| &step.id != back_to);
+            anew.for_each(|step| {
+                seen.settled.remove(&step.id);
+            });
+        }
+        _ => {}
+    }
+}
+
+/// What waits for others waits; nothing works beside a step that a person decides, that has a target, or that cannot
+/// be taken back.
+fn may_begin(seen: &Seen, plan: &Plan, step: &StepId, purpose: Purpose) {
+    let place = |id: &StepId| plan.steps.iter().position(|planned| &planned.id == id).unwrap();
+    let at = place(step);
+    let group_of =
+        |at: usize| plan.steps[at].group.as_ref().map(|id| plan.groups.iter().find(|g| &g.id == id).unwrap());
+    let beside = |at: usize, purpose: &str| {
+        let planned = &plan.steps[at];
+        planned.group.is_some()
+            && planned.effect <= Effect::Costly
+            && planned.confirm < Confirm::Phrase
+            && planned.target.is_none()
+            && planned.approve.is_none()
+            && ["Run", "Reconcile", "Verify", "Count"].contains(&purpose)
+    };
+    let purpose_name = format!("{purpose:?}");
+    for (other, _, what) in &seen.in_flight {
+        assert_ne!(other, step, "{step} works twice at once");
+        assert!(beside(place(other), what) && beside(at, &purpose_name), "{purpose:?} of {step} began beside {other}");
+    }
+    if purpose != Purpose::Run {
+        return;
+    }
+    let own = group_of(at);
+    for earlier in (0..at).filter(|earlier| !seen.settled.contains(&plan.steps[*earlier].id)) {
+        let free = match (own, group_of(earlier)) {
+            (Some(own), Some(other)) if own.id == other.id => own.parallel > 1 || own.join.is_some(),
+            (Some(own), Some(other)) => own.needs.as_ref().is_some_and(|needs| !needs.contains(&other.id)),
+            _ => false,
+        };
+        assert!(free, "{step} began before {} was settled", plan.steps[earlier].id);
+    }
+    if let Some(own) = own {
+        let works = |(other, _, _): &&(StepId, u32, String)| group_of(place(other)).is_some_and(|g| g.id == own.id);
+        let working = seen.in_flight.iter().filter(works).count();
+        assert!(working < own.parallel as usize, "{working} of {} work, and {step} began", own.id);
     }
 }
 

@@ -64,7 +64,7 @@ const WORDS: [(&str, &str); 50] = [
 /// Words that make sense now: an end fits the task in flight, an answer needs a question.
 fn fits(rig: &Rig, word: &str) -> bool {
     let state = rig.engine.state();
-    let purpose = state.working.as_ref().map(|w| w.purpose);
+    let purpose = state.working.first().map(|w| w.purpose);
     let looks = matches!(purpose, Some(Purpose::Reconcile | Purpose::ReconcileUndo));
     match word {
         "look" => looks,
@@ -106,7 +106,7 @@ proptest! {
                 prop_assert!(!changes || rig.engine.state().is_armed(event.at), "a change ran unarmed");
             }
             let state = rig.engine.state();
-            let stuck = state.working.is_none() && state.question.is_none() && state.paused.is_none();
+            let stuck = state.is_idle() && state.question.is_none() && state.paused.is_none();
             prop_assert!(!stuck || state.status.is_over(), "the run waits for nothing and nobody: {:?}", state.steps);
         }
         promises::hold(&rig.events);

@@ -11,7 +11,7 @@ use relight::runbook::engine::{Now, replay};
 use relight::runbook::state::End;
 use relight::runbook::{
     Answer, Binding, Engine, Input, InputRow, InputType, Intent, Mode, ModuleRow, Modules, Order, Plan, QuestionKind,
-    RunState, Runbook, load,
+    RunState, Runbook, Working, load,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -227,22 +227,26 @@ pub fn plan(steps: &[&str], mode: Mode) -> Plan {
 
 /// The same for another database.
 pub fn plan_of(steps: &[&str], mode: Mode, db: &str) -> Plan {
-    let (runbook, modules) = (runbook(), modules());
-    let estate = estate();
+    let mut plan = bound(&runbook(), mode, db);
+    let all = std::mem::take(&mut plan.steps);
+    plan.steps = steps.iter().map(|id| all.iter().find(|s| s.id.as_str() == *id).unwrap().clone()).collect();
+    plan.digest = plan.compute_digest();
+    plan
+}
+
+/// The plan of a runbook with all its steps.
+pub fn bound(runbook: &Runbook, mode: Mode, db: &str) -> Plan {
+    let (modules, estate) = (modules(), estate());
     let given: Values = [("db".to_owned(), json!(db))].into_iter().collect();
-    let params = relight::runbook::params::parse(&runbook, &given, &estate).unwrap();
-    let mut binding = Binding::new(&runbook, &modules, params, mode, at(0)).unwrap();
+    let params = relight::runbook::params::parse(runbook, &given, &estate).unwrap();
+    let mut binding = Binding::new(runbook, &modules, params, mode, at(0)).unwrap();
     while binding.next_look().unwrap().is_some() {
         binding.answer([("seen".to_owned(), json!(1.1))].into_iter().collect());
     }
     let targets = binding.targets().unwrap();
     let identities: BTreeMap<StepId, TargetIdentity> =
         targets.into_iter().map(|(step, _)| (step, identity("orders"))).collect();
-    let mut plan = binding.plan(&estate, &identities).unwrap();
-    let all = std::mem::take(&mut plan.steps);
-    plan.steps = steps.iter().map(|id| all.iter().find(|s| s.id.as_str() == *id).unwrap().clone()).collect();
-    plan.digest = plan.compute_digest();
-    plan
+    binding.plan(&estate, &identities).unwrap()
 }
 
 pub fn estate() -> relight::model::estate::Estate {
@@ -279,6 +283,8 @@ pub struct Rig {
     pub orders: Vec<Order>,
     pub seconds: i64,
     pub refused: Option<String>,
+    /// The step that a word names.
+    about: Option<StepId>,
     /// What a reader of the journal makes of it.
     pub reader: RunState,
 }
@@ -292,10 +298,14 @@ impl Rig {
         rig
     }
 
-    /// A run whose journal holds `events`, which lead to `state`.
+    /// A run whose runner has written `events`, which lead to `state`.
     pub fn taken_up(events: Vec<Event>, state: RunState, seconds: i64) -> Self {
-        let engine = Engine::new(state.clone(), actor("relight"));
-        Self { engine, events, orders: vec![], seconds, refused: None, reader: state }
+        let mut engine = Engine::new(RunState::create(&events[0]).unwrap(), actor("relight"));
+        for event in &events[1..] {
+            engine.apply(event);
+        }
+        assert_eq!(engine.state(), &state);
+        Self { engine, events, orders: vec![], seconds, refused: None, about: None, reader: state }
     }
 
     pub fn send(&mut self, input: &Input) {
@@ -348,8 +358,15 @@ impl Rig {
     }
 
     fn end(&mut self, end: End) {
-        let Some(working) = self.engine.state().working.clone() else { panic!("no task runs") };
+        let working = self.working();
         self.send(&Input::TaskEnded { step: working.step, attempt: working.attempt, purpose: working.purpose, end });
+    }
+
+    /// The task in flight that the word is about: that of the named step, or the one that began first.
+    fn working(&self) -> Working {
+        let state = self.engine.state();
+        let named = self.about.as_ref().map(|step| state.working_on(step));
+        named.unwrap_or_else(|| state.working.first()).expect("no task runs").clone()
     }
 
     /// The runner is killed and another one reads the journal.
@@ -362,8 +379,14 @@ impl Rig {
     #[expect(clippy::too_many_lines, reason = "the vocabulary of the scenarios, one word a line")]
     pub fn play(&mut self, word: &str, rest: &str) {
         let failure = || Failure::new("it broke");
-        let text = rest.to_owned();
         self.seconds += 1;
+        // `done @step …`: of several tasks in flight, this one's.
+        let (about, rest) = match rest.strip_prefix('@') {
+            Some(named) => named.split_once(' ').map_or((Some(named), ""), |(step, rest)| (Some(step), rest)),
+            None => (None, rest),
+        };
+        self.about = about.map(StepId::from);
+        let text = rest.to_owned();
         match word {
             "start" if rest == "wrong" => self.wish(Intent::Start { plan_digest: "0".repeat(64) }),
             "start" => self.wish(Intent::Start { plan_digest: self.engine.state().plan.digest.clone() }),
@@ -447,18 +470,18 @@ impl Rig {
                 _ => Reality::Unknown(failure()),
             })),
             "deadline" => {
-                let working = self.engine.state().working.clone().unwrap();
+                let working = self.working();
                 let (step, attempt, purpose) = (working.step, working.attempt, working.purpose);
                 self.send(&Input::Deadline { step, attempt, purpose });
             }
             "stop" => {
-                let working = self.engine.state().working.clone().unwrap();
+                let working = self.working();
                 self.send(&Input::StopMet { step: working.step, attempt: working.attempt, why: text });
             }
             "crash" => self.crash(),
             "shutdown" => {
                 self.engine.close();
-                if self.engine.state().working.is_some() {
+                while !self.engine.state().is_idle() {
                     self.end(End::Task(TaskOutcome::Cancelled { reason: CancelReason::Shutdown }));
                 }
                 self.send(&Input::Stopping { why: "asked to".to_owned() });
@@ -475,9 +498,9 @@ impl Rig {
             let found = state.question.as_ref().map(|q| tag(&q.kind, "kind"));
             (kind.to_owned(), found.unwrap_or_else(|| "-".to_owned()))
         } else if let Some(work) = token.strip_prefix('>') {
-            let found = state.working.as_ref();
-            let found = found.map(|w| format!("{}:{}", json!(w.purpose).as_str().unwrap(), w.step));
-            (work.to_owned(), found.unwrap_or_else(|| "-".to_owned()))
+            let one = |w: &Working| format!("{}:{}", json!(w.purpose).as_str().unwrap(), w.step);
+            let found: Vec<String> = state.working.iter().map(one).collect();
+            (work.to_owned(), if found.is_empty() { "-".to_owned() } else { found.join("+") })
         } else if let Some(status) = token.strip_prefix('!') {
             (status.to_owned(), tag(&state.status, "status"))
         } else if token == "refused" {
@@ -507,7 +530,12 @@ pub fn scenario(text: &str) -> Rig {
         Some((steps, _)) => (steps, Mode::DryRun),
         None => (head, Mode::Real),
     };
-    let mut rig = Rig::new(&plan(&steps.split_whitespace().collect::<Vec<_>>(), mode));
+    follow(&plan(&steps.split_whitespace().collect::<Vec<_>>(), mode), lines)
+}
+
+/// Plays the lines of a scenario on a plan.
+pub fn follow<'a>(plan: &Plan, lines: impl Iterator<Item = &'a str>) -> Rig {
+    let mut rig = Rig::new(plan);
     for line in lines {
         let (words, claims) = line.split_once("->").unwrap_or((line, ""));
         let (word, rest) = words.trim().split_once(' ').unwrap_or((words.trim(), ""));

@@ -208,7 +208,7 @@ fn a_time_limit_cancels_and_what_may_have_happened_is_looked_at() {
         look partial        -> make=failed ?failed
         retry               -> refused",
     );
-    assert!(rig.orders.contains(&Order::CancelTask { reason: CancelReason::Deadline }));
+    assert!(rig.orders.contains(&Order::CancelTask { step: "make".into(), reason: CancelReason::Deadline }));
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn an_abort_stops_takes_back_in_reverse_and_ends_clean() {
         done                -> >undo:make swap=compensated
         done                -> !aborted-clean leftovers=0 make=compensated",
     );
-    assert!(rig.orders.contains(&Order::CancelTask { reason: CancelReason::Operator }));
+    assert!(rig.orders.contains(&Order::CancelTask { step: "fill".into(), reason: CancelReason::Operator }));
 }
 
 #[test]

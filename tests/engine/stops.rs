@@ -23,7 +23,7 @@ fn a_met_condition_stops_the_work_and_a_person_decides_about_what_it_left() {
     ));
     let stops = rig.events.iter().filter(|event| matches!(event.kind, EventKind::StopMet { .. })).count();
     assert_eq!(stops, 1, "only the first condition counts");
-    assert!(rig.orders.contains(&Order::CancelTask { reason: CancelReason::Condition }));
+    assert!(rig.orders.contains(&Order::CancelTask { step: "guarded".into(), reason: CancelReason::Condition }));
     let why = rig.events.iter().find_map(|event| match &event.kind {
         EventKind::StepFailed { why, .. } => Some(why.clone()),
         _ => None,

@@ -45,6 +45,7 @@ pub fn runbooks() -> Vec<Runbook> {
         default: default.map(Into::into),
     };
     let steps = STEPS.map(|(id, title, effect, confirm, module)| Step {
+        group: None,
         id: id.into(),
         title: title.into(),
         help: String::new(),
@@ -69,6 +70,7 @@ pub fn runbooks() -> Vec<Runbook> {
         commit: None,
     });
     let postgres = Runbook {
+        groups: vec![],
         id: "restore-postgres".into(),
         title: "Restore a PostgreSQL database".into(),
         summary: "The database is damaged or data was deleted. Restores a dump into a database beside it, compares, \
@@ -135,6 +137,7 @@ pub fn identity() -> TargetIdentity {
 pub fn plan() -> Plan {
     let object = |value: serde_json::Value| value.as_object().cloned().unwrap();
     Plan {
+        groups: vec![],
         runbook: "restore-postgres".into(),
         title: "Restore orders-db".into(),
         runbook_digest: "51c9f0aa77e1d1b1".repeat(4),
@@ -156,6 +159,7 @@ pub fn plan() -> Plan {
         rto: Some(Span::from_hours(1)),
         steps: STEPS
             .map(|(id, title, effect, confirm, module)| PlannedStep {
+                group: None,
                 id: id.into(),
                 title: title.into(),
                 help: "What the side database holds is compared with the dump's own table of contents.".into(),
@@ -244,13 +248,13 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
             human_wait_ms: 74_000,
             seq: 21,
             last_at: before(0, 0),
-            working: None,
+            working: vec![],
             abort: None,
             paused: None,
             asked: 9,
         },
         events: Arc::new(events()),
-        live: None,
+        live: vec![],
         output: Arc::new(vec![
             ("restore".into(), "pg_restore: processing data for table \"public.orders\"".into()),
             ("restore".into(), "pg_restore: creating INDEX \"public.orders_pkey\"".into()),
@@ -263,10 +267,10 @@ pub fn run_at(turn: usize, state: StepState, status: RunStatus) -> RunView {
 
 pub fn running() -> RunView {
     let mut run = run_at(4, StepState::Running, RunStatus::Running);
-    run.live = Some((
+    run.live = vec![(
         "restore".into(),
         Progress { done: 61, total: Some(142), unit: Unit::Tables, note: "public.order_items".into() },
-    ));
+    )];
     run
 }
 
@@ -281,7 +285,7 @@ pub fn drilling() -> RunView {
     }
     run.state.plan = Arc::new(plan);
     let (step, since) = (STEPS[4].0.into(), before(0, 2));
-    run.state.working = Some(Working { step, attempt: 1, purpose: Purpose::Run, since });
+    run.state.working = vec![Working { step, attempt: 1, purpose: Purpose::Run, since }];
     run
 }
 

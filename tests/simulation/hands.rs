@@ -7,7 +7,7 @@ use crate::world::{Amount, Flight, World};
 use relight::event::{Event, EventKind, Purpose};
 use relight::model::amount;
 use relight::model::id::StepId;
-use relight::model::task::{CancelReason, Reality, TargetIdentity, TaskOutcome, TaskSpec};
+use relight::model::task::{CancelReason, Effect, Reality, TargetIdentity, TaskOutcome, TaskSpec};
 use relight::model::time::Timestamp;
 use relight::runbook::approval::{ApprovalRequest, signature_bytes};
 use relight::runbook::plan::PlannedAction;
@@ -24,7 +24,7 @@ use std::time::Duration;
 const YES_HOLDS: u64 = 125_000;
 const FRESH: u64 = 15_000;
 
-/// The task in flight, as the runner keeps it.
+/// A task in flight, as the runner keeps it.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub step: StepId,
@@ -41,7 +41,7 @@ pub struct Hands {
     pub disk: Shared,
     pub dice: Dice,
     pub plan: Arc<Plan>,
-    pub work: Option<Work>,
+    pub works: Vec<Work>,
     pub finished: bool,
     /// Milliseconds since the beginning, on a clock that never jumps.
     pub mono: u64,
@@ -69,13 +69,15 @@ pub struct Hands {
     /// The step whose proof stands.
     proof: Option<StepId>,
     declared: Vec<StepId>,
-    /// The step of which the probes were the last to be looked at, and held.
-    held: Option<StepId>,
+    /// Steps of which the probes were looked at last of all that was done about them, and held.
+    held: BTreeSet<StepId>,
+    /// Steps that the run may go past.
+    settled: BTreeSet<StepId>,
     shown: Option<(StepId, Option<TargetIdentity>)>,
-    yes: Option<(StepId, u64)>,
+    yes: BTreeMap<StepId, u64>,
     read: Option<(StepId, TargetIdentity, u64)>,
     /// What was counted last, and when.
-    counted: Option<(StepId, amount::Amount, u64)>,
+    counted: BTreeMap<StepId, (amount::Amount, u64)>,
     /// How much a step may touch, where that was amended.
     allowed: BTreeMap<StepId, amount::Amount>,
     at: Timestamp,
@@ -90,7 +92,7 @@ impl Hands {
             disk,
             dice,
             plan,
-            work: None,
+            works: vec![],
             finished: false,
             mono: 0,
             dies_before: None,
@@ -108,11 +110,12 @@ impl Hands {
             next: None,
             proof: None,
             declared: vec![],
-            held: None,
+            held: BTreeSet::new(),
+            settled: BTreeSet::new(),
             shown: None,
-            yes: None,
+            yes: BTreeMap::new(),
             read: None,
-            counted: None,
+            counted: BTreeMap::new(),
             allowed: BTreeMap::new(),
             at,
             answered: 0,
@@ -157,32 +160,36 @@ impl Hands {
         self.at = event.at;
         self.note(|| format!("   {} {} {:?}", event.seq, event.actor.name, event.kind));
         self.persons(event);
+        self.settles(event);
         match &event.kind {
             EventKind::Armed { until, .. } => self.armed_until = Some(*until),
             EventKind::Disarmed { .. } => self.armed_until = None,
             EventKind::AbortRequested { undo, .. } => self.undoing = *undo,
-            EventKind::RunnerStarted { .. } | EventKind::Resumed => self.yes = None,
+            EventKind::RunnerStarted { .. } | EventKind::Resumed => self.yes.clear(),
             EventKind::QuestionAsked { step, question, .. } => {
                 let target = Option::<TargetIdentity>::deserialize(&question["target"]).unwrap();
                 self.shown = Some((step.clone(), target));
             }
             EventKind::Answered { step, answer, refused: None, .. } => {
                 let yes = answer["answer"] == "yes" || answer["answer"] == "phrase";
-                self.yes = yes.then(|| (step.clone(), self.mono));
+                self.yes.remove(step);
+                self.yes.extend(yes.then(|| (step.clone(), self.mono)));
             }
             EventKind::IdentityRead { step, identity, .. } => {
                 self.read = Some((step.clone(), identity.clone(), self.answered));
             }
             EventKind::AmountCounted { step, counted } => {
-                self.counted = Some((step.clone(), *counted, self.answered));
+                self.counted.insert(step.clone(), (*counted, self.answered));
             }
             EventKind::LimitAmended { step, after, .. } => {
                 self.approval = None;
                 self.allowed.insert(step.clone(), *after);
             }
-            EventKind::TaskIntended { .. } => self.held = None,
+            EventKind::TaskIntended { step, .. } => {
+                self.held.remove(step);
+            }
             EventKind::TaskEnded { step, purpose: Purpose::Verify, outcome: TaskOutcome::Done { .. }, .. } => {
-                self.held = Some(step.clone());
+                self.held.insert(step.clone());
             }
             EventKind::StepDone { step } => self.is_done(step),
             EventKind::TaskEnded { step, purpose: Purpose::Run, outcome: TaskOutcome::Done { output }, .. }
@@ -241,6 +248,55 @@ impl Hands {
             _ => None,
         };
         self.failed = [failed.cloned(), self.failed[0].take()];
+    }
+
+    /// Steps that are settled, by what the journal says of each.
+    fn settles(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::StepDone { step }
+            | EventKind::StepSkipped { step, .. }
+            | EventKind::StepNotRun { step, .. }
+            | EventKind::StepDoneByHand { step, .. } => {
+                self.settled.insert(step.clone());
+            }
+            EventKind::StepReopened { step, .. } | EventKind::StepUndone { step } => {
+                self.settled.remove(step);
+            }
+            EventKind::WentBack { back_to, .. } => {
+                let anew = self.plan.steps.iter().skip_while(|step| &step.id != back_to);
+                let anew: BTreeSet<&StepId> = anew.map(|step| &step.id).collect();
+                self.settled.retain(|step| !anew.contains(step));
+            }
+            _ => {}
+        }
+    }
+
+    /// What it waits for is settled; what works alone works alone.
+    fn is_its_turn(&mut self, plan: &Plan, place: usize, purpose: Purpose) {
+        let id = &plan.steps[place].id;
+        // What is told to stop because enough of its group are done only looks, and is on its way out.
+        let others: Vec<_> = self.works.iter().filter(|work| !self.settled.contains(&work.step)).cloned().collect();
+        for other in others {
+            let mixes =
+                mixes(&plan.steps[self.place(&other.step)], other.purpose) && mixes(&plan.steps[place], purpose);
+            if !mixes || &other.step == id {
+                self.wrong(format!("{purpose:?} of {id} starts while {:?} of {} runs", other.purpose, other.step));
+            }
+        }
+        if purpose != Purpose::Run {
+            return;
+        }
+        let group = |at: usize| plan.groups.iter().find(|group| Some(&group.id) == plan.steps[at].group.as_ref());
+        for earlier in (0..place).filter(|at| !self.settled.contains(&plan.steps[*at].id)).collect::<Vec<_>>() {
+            let free = match (group(place), group(earlier)) {
+                (Some(own), Some(other)) if own.id == other.id => own.parallel > 1 || own.join.is_some(),
+                (Some(own), Some(other)) => own.needs.as_ref().is_some_and(|needs| !needs.contains(&other.id)),
+                _ => false,
+            };
+            if !free {
+                self.wrong(format!("{id} starts before {} is settled", plan.steps[earlier].id));
+            }
+        }
     }
 
     /// What was done by the plan before is gone; from here on the next one is in force.
@@ -319,12 +375,12 @@ impl Hands {
     fn was_counted(&mut self, planned: &PlannedStep) {
         let Some(limit) = planned.limit else { return };
         let limit = self.allowed.get(&planned.id).copied().unwrap_or(limit);
-        match self.counted.take().filter(|(step, _, _)| step == &planned.id) {
+        match self.counted.remove(&planned.id) {
             None => self.wrong(format!("{} starts, and nobody counted what it touches", planned.id)),
-            Some((_, counted, _)) if !counted.over(&limit).is_empty() || counted.objects == Some(0) => {
+            Some((counted, _)) if !counted.over(&limit).is_empty() || counted.objects == Some(0) => {
                 self.wrong(format!("{} starts on {counted}, and its limit is {limit}", planned.id));
             }
-            Some((_, _, at)) if self.mono - at > YES_HOLDS => {
+            Some((_, at)) if self.mono - at > YES_HOLDS => {
                 self.wrong(format!("{} starts on a count of {} s ago", planned.id, (self.mono - at) / 1000));
             }
             Some(_) => {}
@@ -333,7 +389,7 @@ impl Hands {
 
     fn is_done(&mut self, step: &StepId) {
         let place = self.place(step);
-        if self.plan.steps[place].post.is_some() && self.held.as_ref() != Some(step) {
+        if self.plan.steps[place].post.is_some() && !self.held.contains(step) {
             self.wrong(format!("{step} counts as done, and what must hold after it was not seen to hold"));
         }
         if !self.world.places[place].changes {
@@ -359,10 +415,8 @@ impl Hands {
         if !intended || (safe < self.seen && !lies) {
             self.wrong(format!("{purpose:?} of {step} starts without its intent on disk"));
         }
-        if self.work.is_some() {
-            self.wrong(format!("{purpose:?} of {step} starts while another task runs"));
-        }
         let plan = Arc::clone(&self.plan);
+        self.is_its_turn(&plan, place, purpose);
         self.is_planned(&plan.steps[place], purpose, task);
         let amended = self.limits.get(step).filter(|_| matches!(purpose, Purpose::Run | Purpose::Undo));
         if amended.is_some_and(|limit| *limit != timeout) {
@@ -376,7 +430,7 @@ impl Hands {
         };
         self.note(|| format!("   -> {flight:?}"));
         let limits = Limits::new(self.time(), timeout);
-        self.work = Some(Work { step: step.clone(), attempt, purpose, flight, told: None, limits });
+        self.works.push(Work { step: step.clone(), attempt, purpose, flight, told: None, limits });
     }
 
     fn may_start(&mut self, place: usize, purpose: Purpose) {
@@ -401,13 +455,12 @@ impl Hands {
         }
         let repeated = planned.retry > 0 && self.failed[1].as_ref() == Some(id);
         if planned.confirm > Confirm::None && !repeated {
-            match self.yes.clone() {
-                Some((step, at)) if &step == id => {
-                    if self.mono - at > YES_HOLDS {
-                        self.wrong(format!("{id} starts on a yes of {} s ago", (self.mono - at) / 1000));
-                    }
+            match self.yes.get(id) {
+                Some(at) if self.mono - at > YES_HOLDS => {
+                    self.wrong(format!("{id} starts on a yes of {} s ago", (self.mono - at) / 1000));
                 }
-                _ => self.wrong(format!("{id} starts without a yes")),
+                Some(_) => {}
+                None => self.wrong(format!("{id} starts without a yes")),
             }
         }
         if planned.target.is_some() {
@@ -428,11 +481,22 @@ impl Hands {
 
     /// The runner is gone.
     pub fn die(&mut self) {
-        if let Some(work) = self.work.take() {
+        for work in self.works.drain(..) {
             self.world.orphan(work.flight);
         }
         self.dies_before = None;
     }
+}
+
+/// Whether a task may be in flight beside others.
+fn mixes(planned: &PlannedStep, purpose: Purpose) -> bool {
+    planned.group.is_some()
+        && matches!(planned.action, PlannedAction::Task(_))
+        && planned.effect <= Effect::Costly
+        && planned.confirm < Confirm::Phrase
+        && planned.target.is_none()
+        && planned.approve.is_none()
+        && matches!(purpose, Purpose::Run | Purpose::Reconcile | Purpose::Verify | Purpose::Count)
 }
 
 impl Heed for Hands {
@@ -455,9 +519,9 @@ impl Heed for Hands {
             }
             // It was seen in the journal.
             Order::Replanned { .. } => {}
-            Order::CancelTask { reason } => {
+            Order::CancelTask { step, reason } => {
                 let now = self.time();
-                if let Some(work) = &mut self.work {
+                for work in self.works.iter_mut().filter(|work| work.step == step) {
                     work.told = work.told.max(Some(reason));
                     work.limits.told_to_stop(now);
                 }

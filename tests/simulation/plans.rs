@@ -39,6 +39,7 @@ pub fn prepare(seed: u64) -> Prepared {
     hand_on(&mut dice, &mut steps);
     two_persons(&mut dice, &mut steps);
     commit(&mut dice, &mut steps);
+    let groups = groups(&mut dice, &mut steps);
     if mode == "drill" {
         owe(&mut dice, &mut steps);
     }
@@ -47,7 +48,7 @@ pub fn prepare(seed: u64) -> Prepared {
     let mut plan: Plan = serde_json::from_value(json!({
         "runbook": "random", "title": "Random", "runbook_digest": "0", "estate": "test", "environment": "test",
         "mode": mode, "made_at": at, "params": { "point": 1 }, "resolved": {}, "names": {}, "touches": [], "rpo": null,
-        "rto": null, "steps": steps, "approvers": approvers, "digest": "",
+        "rto": null, "steps": steps, "groups": groups, "approvers": approvers, "digest": "",
     }))
     .unwrap();
     plan.digest = plan.compute_digest();
@@ -91,6 +92,42 @@ fn commit(dice: &mut Dice, steps: &mut [Value]) {
     if let Some(another) = another {
         steps[at]["commit"]["another"] = another;
     }
+}
+
+/// In some plans stretches of steps form groups, which may overlap.
+fn groups(dice: &mut Dice, steps: &mut [Value]) -> Vec<Value> {
+    let mut groups: Vec<Value> = vec![];
+    if dice.percent(45) {
+        return groups;
+    }
+    let mut at = 0;
+    while at < steps.len() {
+        let span = (1 + dice.below(4)).min(steps.len() - at);
+        let end = (at..at + span).find(|place| steps[*place].get("commit").is_some()).unwrap_or(at + span);
+        if end == at || dice.percent(25) {
+            at += 1;
+            continue;
+        }
+        let id = format!("g{}", groups.len());
+        let members = &mut steps[at..end];
+        for step in members.iter_mut() {
+            step["group"] = json!(id);
+        }
+        let mut group = json!({ "id": id, "title": format!("Group {id}"), "parallel": 1 + dice.below(3) });
+        if dice.percent(60) {
+            let earlier = groups.iter().map(|group| group["id"].clone());
+            group["needs"] = json!(earlier.filter(|_| dice.percent(40)).collect::<Vec<_>>());
+        }
+        let looks = |step: &Value| {
+            step["effect"] == "observe" && step["action"]["do"] == "task" && step.get("proof_out").is_none()
+        };
+        if members.iter().all(looks) && dice.percent(60) {
+            group["join"] = json!(1 + dice.below(members.len()));
+        }
+        groups.push(group);
+        at = end;
+    }
+    groups
 }
 
 /// The same plan for the next point.

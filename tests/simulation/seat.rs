@@ -177,14 +177,14 @@ pub struct Grip {
     pub gate: watch::Receiver<Gate>,
     pub disk: Shared,
     plan: Arc<Plan>,
-    pub work: Option<Work>,
+    pub works: Vec<Work>,
     pub finished: bool,
     intended: Option<(u64, StepId, u32, Purpose)>,
 }
 
 impl Grip {
     pub fn new(us: Us, who: Who, bond: Bond, gate: watch::Receiver<Gate>, (disk, plan): (Shared, Arc<Plan>)) -> Self {
-        Self { us, who, bond, gate, disk, plan, work: None, finished: false, intended: None }
+        Self { us, who, bond, gate, disk, plan, works: vec![], finished: false, intended: None }
     }
 
     fn start(&mut self, (step, attempt, purpose): (StepId, u32, Purpose), timeout: Duration) {
@@ -195,13 +195,16 @@ impl Grip {
         if !intended {
             us.wrong(format!("{purpose:?} of {step} starts without its intent on disk"));
         }
+        if self.works.iter().any(|work| work.step == step) {
+            us.wrong(format!("{purpose:?} of {step} starts while a task of it is in flight"));
+        }
         let place = self.plan.steps.iter().position(|planned| planned.id == step).unwrap();
         let stage = Rc::new(RefCell::new(Stage::Proving));
         let limits = Limits::new(us.clock.mono(), timeout);
         drop(us);
         let guard = self.bond.guard(&step, attempt, purpose);
         let (us, who, gate, then) = (Rc::clone(&self.us), self.who.clone(), self.gate.clone(), Rc::clone(&stage));
-        self.work = Some(Work { step, attempt, purpose, stage, told: None, limits });
+        self.works.push(Work { step, attempt, purpose, stage, told: None, limits });
         tokio::task::spawn_local(async move {
             if let Some(mut guard) = guard {
                 // Who was stopped meanwhile looks at the clock again.
@@ -265,9 +268,9 @@ impl Heed for Grip {
         match order {
             Order::StartTask { step, attempt, purpose, timeout, .. } => self.start((step, attempt, purpose), timeout),
             Order::Replanned { plan } => self.plan = plan,
-            Order::CancelTask { reason } => {
+            Order::CancelTask { step, reason } => {
                 let now = self.us.borrow().clock.mono();
-                if let Some(work) = &mut self.work {
+                for work in self.works.iter_mut().filter(|work| work.step == step) {
                     work.told = work.told.max(Some(reason));
                     work.limits.told_to_stop(now);
                 }

@@ -147,8 +147,8 @@ impl Sim {
             }
             let us = self.us.borrow().clock.mono();
             // Nothing else happens until the alarm of a task that hangs rings.
-            let alarms = self.seats.iter().filter_map(|seat| {
-                let work = seat.runner.as_ref()?.grip.work.as_ref()?;
+            let works = self.seats.iter().filter_map(|seat| seat.runner.as_ref()).flat_map(|r| &r.grip.works);
+            let alarms = works.filter_map(|work| {
                 matches!(&*work.stage.borrow(), Stage::Under(flight) if !flight.speaks())
                     .then(|| work.limits.next_alarm())?
             });
@@ -157,8 +157,12 @@ impl Sim {
             self.go_on().await?;
             self.holds()?;
         }
+        let told = |state: &RunState| {
+            let steps: Vec<String> = state.steps.iter().map(|step| format!("{} {}", step.id, step.state)).collect();
+            format!("{} ({})", state.status.word(), steps.join(", "))
+        };
         let states: Vec<_> =
-            self.seats.iter().map(|seat| seat.runner.as_ref().map(|r| r.ledger.state().clone())).collect();
+            self.seats.iter().map(|seat| seat.runner.as_ref().map(|runner| told(runner.ledger.state()))).collect();
         Err(format!("the run does not come to its end with willing people and no faults: {states:?}"))
     }
 
@@ -219,11 +223,10 @@ impl Sim {
     fn lands(&mut self, at: usize) {
         let land = self.dice.percent(30);
         let mut us = self.us.borrow_mut();
-        if let Some(work) = self.seats[at].runner.as_ref().and_then(|runner| runner.grip.work.as_ref())
-            && let Stage::Under(flight) = &mut *work.stage.borrow_mut()
-            && land
-        {
-            us.world.land(flight);
+        for work in self.seats[at].runner.iter().flat_map(|runner| &runner.grip.works).filter(|_| land) {
+            if let Stage::Under(flight) = &mut *work.stage.borrow_mut() {
+                us.world.land(flight);
+            }
         }
     }
 
@@ -239,7 +242,7 @@ impl Sim {
         let Some(mut runner) = self.seats[at].runner.take() else { return };
         self.note(|| format!("process {} of seat{at} is killed, with its machine: {power}", runner.grip.who.pid));
         runner.gate.send_replace(Gate::Dead);
-        if let Some(work) = &mut runner.grip.work {
+        for work in &mut runner.grip.works {
             work.set_adrift(&mut self.us.borrow_mut().world);
         }
         let mut platter = runner.grip.disk.look();
@@ -356,7 +359,7 @@ impl Sim {
             if alive && !us.replaced.contains(&runner.grip.who.pid) {
                 us.replaced.push(runner.grip.who.pid);
             }
-            if let Some(work) = &mut runner.grip.work {
+            for work in &mut runner.grip.works {
                 work.set_adrift(&mut us.world);
             }
         }
@@ -440,9 +443,8 @@ impl Sim {
     fn leave(&mut self, at: usize, why: String) -> Told {
         let Some(runner) = &mut self.seats[at].runner else { return Ok(()) };
         runner.ledger.close();
-        if let Some(work) = runner.grip.work.take() {
+        for mut work in std::mem::take(&mut runner.grip.works) {
             let end = flight::cut_off(work.purpose);
-            let mut work = work;
             work.set_adrift(&mut self.us.borrow_mut().world);
             let (step, attempt, purpose) = (work.step, work.attempt, work.purpose);
             self.tell(at, Input::TaskEnded { step, attempt, purpose, end })?;
@@ -528,7 +530,9 @@ impl Sim {
 
     fn work_or_wish(&mut self, at: usize) -> Told {
         let Some(runner) = &mut self.seats[at].runner else { return Ok(()) };
-        if let Some(mut work) = runner.grip.work.take() {
+        if !runner.grip.works.is_empty() {
+            let which = if runner.grip.works.len() > 1 { self.dice.below(runner.grip.works.len()) } else { 0 };
+            let mut work = runner.grip.works.remove(which);
             let mut dice = Dice::new(self.dice.throw());
             let mut us = self.us.borrow_mut();
             let mono = us.clock.mono();
@@ -543,7 +547,7 @@ impl Sim {
             if let Some(end) = end {
                 return self.tell(at, Input::TaskEnded { step, attempt, purpose, end }).map(|_| ());
             }
-            runner.grip.work = Some(work);
+            runner.grip.works.push(work);
             if alarm.is_some() {
                 return self.tell(at, Input::Deadline { step, attempt, purpose }).map(|_| ());
             }

@@ -13,7 +13,7 @@ use relight::model::time::Timestamp;
 use relight::runbook::engine::{Now, replay};
 use relight::runbook::plan::PlannedAction;
 use relight::runbook::state::End;
-use relight::runbook::{Engine, Input, Intent, Plan, RunState};
+use relight::runbook::{Engine, Input, Intent, Plan, RunState, StepState};
 use relight::runner::flight::{self, Alarm};
 use relight::runner::ledger::Ledger;
 use std::path::Path;
@@ -147,7 +147,7 @@ impl<'a> Sim<'a> {
             return self.take_up();
         }
         match self.dice.below(100) {
-            0..45 if self.hands.work.is_some() => self.work(),
+            0..45 if !self.hands.works.is_empty() => self.work(),
             0..66 => self.person(),
             66..69 => {
                 let hours = self.dice.pick(&[-36_000, -3_600, -120, -30, 30, 120, 3_600, 90_000]);
@@ -212,7 +212,7 @@ impl<'a> Sim<'a> {
         if runner.is_full() {
             return self.catch_up();
         }
-        if self.hands.work.is_some() {
+        if !self.hands.works.is_empty() {
             return self.work();
         }
         let until = self.wall() + chrono::Duration::hours(10);
@@ -274,18 +274,22 @@ impl<'a> Sim<'a> {
         if come_true { Err(format!("a wish was refused ({refused}) and came true")) } else { Ok(()) }
     }
 
-    /// The task in flight goes on, ends, meets its time limit, or is given up.
+    /// One of the tasks in flight goes on, ends, meets its time limit, or is given up.
     fn work(&mut self) -> Held {
         let mono = self.hands.mono;
         let calm = self.hands.world.calm;
-        let Some(mut work) = self.hands.work.take() else { return Ok(()) };
+        if self.hands.works.is_empty() {
+            return Ok(());
+        }
+        let at = if self.hands.works.len() > 1 { self.dice.below(self.hands.works.len()) } else { 0 };
+        let mut work = self.hands.works.remove(at);
         if self.dice.percent(15) {
             self.hands.world.land(&mut work.flight);
         }
         let watched = self.prepared.plan.step(&work.step).is_some_and(|planned| planned.stop_if.is_some());
         if watched && !calm && self.dice.percent(10) {
             let (step, attempt) = (work.step.clone(), work.attempt);
-            self.hands.work = Some(work);
+            self.hands.works.push(work);
             return self.tell(Input::StopMet { step, attempt, why: "no room".to_owned() }).map(|_| ());
         }
         let stops = work.told.is_some() && !work.flight.is_deaf();
@@ -307,7 +311,7 @@ impl<'a> Sim<'a> {
             return self.ended(work, end);
         }
         let (step, attempt, purpose) = (work.step.clone(), work.attempt, work.purpose);
-        self.hands.work = Some(work);
+        self.hands.works.push(work);
         if alarm.is_some() { self.tell(Input::Deadline { step, attempt, purpose }).map(|_| ()) } else { Ok(()) }
     }
 
@@ -326,7 +330,7 @@ impl<'a> Sim<'a> {
         }
         let (step, attempt, purpose) = self.past[self.dice.below(self.past.len())].clone();
         let same = |work: &Work| work.step == step && work.attempt == attempt && work.purpose == purpose;
-        if self.hands.work.as_ref().is_some_and(same) {
+        if self.hands.works.iter().any(same) {
             return Ok(());
         }
         let from = self.events().len();
@@ -348,7 +352,7 @@ impl<'a> Sim<'a> {
         let Some(runner) = &mut self.runner else { return Ok(()) };
         runner.close();
         self.leaving = true;
-        if let Some(mut work) = self.hands.work.take() {
+        for mut work in std::mem::take(&mut self.hands.works) {
             let told = work.told.max(Some(CancelReason::Shutdown));
             let end = if work.flight.is_deaf() {
                 self.hands.world.orphan(work.flight.clone());
@@ -492,14 +496,20 @@ impl<'a> Sim<'a> {
         if state != &self.shadow {
             return Err("what the entries lead to is not the live state".to_owned());
         }
-        let here = state.working.as_ref().map(|w| (&w.step, w.attempt, w.purpose));
-        let there = self.hands.work.as_ref().map(|w| (&w.step, w.attempt, w.purpose));
-        if here != there && !runner.is_full() && !self.hands.finished {
+        let mut here: Vec<_> = state.working.iter().map(|w| (&w.step, w.attempt, w.purpose)).collect();
+        // What was left out because enough of its group are done is stopping.
+        let stops =
+            |w: &&Work| w.told.is_some() && state.step(&w.step).is_some_and(|record| record.state == StepState::NotRun);
+        let mut there: Vec<_> =
+            self.hands.works.iter().filter(|w| !stops(w)).map(|w| (&w.step, w.attempt, w.purpose)).collect();
+        here.sort_by_key(|(step, _, _)| step.as_str());
+        there.sort_by_key(|(step, _, _)| step.as_str());
+        if here != there && !runner.is_full() && !self.hands.finished && !self.leaving {
             return Err(format!("the state says that {here:?} is in flight, the runner has {there:?}"));
         }
         let waits = state.question.is_some() || state.paused.is_some() || state.started_at.is_none();
         if !state.status.is_over()
-            && here.is_none()
+            && here.is_empty()
             && (!waits || state.abort.is_some())
             && !runner.is_full()
             && !self.leaving

@@ -61,11 +61,8 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
         out.line(&text)?;
     }
     for step in &plan.steps {
+        ordered(plan, step, out)?;
         proofs(step, out)?;
-        if let Some(watch) = step.stop_if.as_ref().filter(|_| step.omitted.is_none()) {
-            let (id, wanted) = (escaped(step.id.as_str()), watch.wanted());
-            out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
-        }
         watched(step, out)?;
         commits(step, out)?;
         let shown = step.phrase.as_deref().zip(step.identity.as_ref());
@@ -77,8 +74,20 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// How much a step may touch, and what must hold after it.
+/// What a step works beside, and waits for.
+fn ordered(plan: &Plan, step: &PlannedStep, out: &mut Output) -> io::Result<()> {
+    match plan.order_of(step).filter(|_| step.omitted.is_none()) {
+        Some(order) => out.line(&format!("{} {}", escaped(step.id.as_str()), escaped(&order))),
+        None => Ok(()),
+    }
+}
+
+/// What stops a step, how much it may touch, and what must hold after it.
 fn watched(step: &PlannedStep, out: &mut Output) -> io::Result<()> {
+    if let Some(watch) = step.stop_if.as_ref().filter(|_| step.omitted.is_none()) {
+        let (id, wanted) = (escaped(step.id.as_str()), watch.wanted());
+        out.line(&format!("{id} stops on this: {}", escaped(&wanted)))?;
+    }
     if let Some(limit) = step.limit.filter(|_| step.omitted.is_none()) {
         out.line(&format!("{} touches at most {limit}, counted before it starts", escaped(step.id.as_str())))?;
     }

@@ -295,8 +295,8 @@ fn needs_person(state: &RunState, now: Timestamp) -> bool {
         // About to be withdrawn.
         question.kind != QuestionKind::Arm || !state.is_armed(now)
     });
-    let waits = asked || matches!(state.status, RunStatus::Paused { .. } | RunStatus::Ready);
-    !state.status.is_over() && state.abort.is_none() && state.working.is_none() && waits
+    let stands = state.is_idle() && matches!(state.status, RunStatus::Paused { .. } | RunStatus::Ready);
+    !state.status.is_over() && state.abort.is_none() && (asked || stands)
 }
 
 /// What a step's end shows: its results, or what its failure means and what to do next.

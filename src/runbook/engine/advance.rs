@@ -1,7 +1,7 @@
 //! What follows from a state alone: the next event, or none while the run waits for the world.
 
 use super::machine::Now;
-use super::{abort, approval, commit, debt, lease, prepare, settle, turn, words};
+use super::{abort, approval, commit, debt, frontier, lease, settle, turn, words};
 use crate::event::EventKind;
 use crate::runbook::plan::PlannedStep;
 use crate::runbook::state::{QuestionKind, RunState, RunStatus, StepRecord};
@@ -23,7 +23,7 @@ impl RunState {
 }
 
 pub fn next(state: &RunState, now: Now) -> Option<EventKind> {
-    if state.status.is_over() || state.working.is_some() || state.fenced_off().is_some() {
+    if state.status.is_over() || state.fenced_off().is_some() {
         return None;
     }
     let following = || following(state, now).filter(|next| !lease::holds_back(state, next));
@@ -33,6 +33,9 @@ pub fn next(state: &RunState, now: Now) -> Option<EventKind> {
 fn following(state: &RunState, now: Now) -> Option<EventKind> {
     if let Some(alarm) = commit::overdue(state, now.at) {
         return Some(alarm);
+    }
+    if let Some(ended) = ended(state, now) {
+        return Some(ended);
     }
     if let Some(question) = &state.question {
         let why = if let Some(abort) = &state.abort {
@@ -59,19 +62,21 @@ fn following(state: &RunState, now: Now) -> Option<EventKind> {
         return Some(EventKind::QuestionWithdrawn { number: question.number, why });
     }
     if state.abort.is_some() {
-        return Some(abort::next(state, now));
+        return state.is_idle().then(|| abort::next(state, now));
     }
     state.started_at?;
     if let Some(turn) = &state.turn {
-        return turn::next(state, turn, now);
+        return if state.is_idle() { turn::next(state, turn, now) } else { None };
     }
-    let Some(at) = state.walk(now).find(|at| !at.record.state.is_settled()) else {
+    if state.steps.iter().all(|record| record.state.is_settled()) {
         return Some(end(state));
-    };
-    if let Some(kind) = settle::ended(at).or_else(|| settle::answered(at)) {
-        return Some(kind);
     }
-    if state.paused.is_some() { None } else { prepare::next(at) }
+    frontier::next(state, now)
+}
+
+/// What the end of a task leads to, whatever else the run waits for.
+fn ended(state: &RunState, now: Now) -> Option<EventKind> {
+    if state.started_at.is_some() || state.abort.is_some() { state.walk(now).find_map(settle::ended) } else { None }
 }
 
 fn end(state: &RunState) -> EventKind {

@@ -40,7 +40,7 @@ pub fn time_limit(state: &RunState, step: &StepId, limit: Duration, reason: &str
     if record.state.is_settled() {
         return Err(format!("the step is {}: its time is over", record.state));
     }
-    if state.working.as_ref().is_some_and(|working| &working.step == step) {
+    if state.working_on(step).is_some() {
         return Err("it works: the limit of an attempt stands from its start to its end".to_owned());
     }
     if !(SHORTEST..=LONGEST).contains(&limit) {

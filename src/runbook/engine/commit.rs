@@ -87,7 +87,7 @@ pub fn another(state: &RunState, plan: &Plan, reason: &str, now: Timestamp) -> R
     if state.paused.is_some() {
         return Err("the run is paused: resume it first".to_owned());
     }
-    if state.working.is_some() {
+    if !state.is_idle() {
         return Err("the target of the commit is being looked at: wait for its question".to_owned());
     }
     let changes = successor(&state.plan, plan)?;

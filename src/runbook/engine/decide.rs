@@ -8,7 +8,7 @@ use crate::model::actor::Actor;
 use crate::model::id::StepId;
 use crate::model::time::Timestamp;
 use crate::runbook::intent::{Answer, Intent};
-use crate::runbook::state::{End, Question, QuestionKind, RunState};
+use crate::runbook::state::{End, Question, QuestionKind, RunState, Working};
 
 /// Longest span for which a run can be armed in one go.
 const MAX_ARMED: chrono::Duration = chrono::Duration::hours(12);
@@ -69,7 +69,7 @@ pub fn decide(state: &RunState, input: &Input, now: Timestamp) -> First {
 }
 
 fn in_flight(state: &RunState, step: &StepId, attempt: u32, purpose: Purpose) -> bool {
-    state.working.as_ref().is_some_and(|w| &w.step == step && w.attempt == attempt && w.purpose == purpose)
+    state.working_on(step).is_some_and(|w| w.attempt == attempt && w.purpose == purpose)
 }
 
 /// Only the first condition counts.
@@ -88,9 +88,9 @@ fn end_event(step: &StepId, attempt: u32, purpose: Purpose, end: &End) -> EventK
 fn recovered(state: &RunState, pid: u32, version: &str) -> First {
     let resumed = state.seq > 1;
     let mut events = vec![EventKind::RunnerStarted { pid, resumed, version: version.to_owned() }];
-    if let Some(working) = &state.working {
-        events.push(EventKind::StepInterrupted { step: working.step.clone(), purpose: working.purpose });
-    }
+    let cut_off =
+        |working: &Working| EventKind::StepInterrupted { step: working.step.clone(), purpose: working.purpose };
+    events.extend(state.working.iter().map(cut_off));
     First { events, refused: None }
 }
 

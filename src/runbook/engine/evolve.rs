@@ -3,26 +3,14 @@
 use super::about::{exception, step_of};
 use super::commit;
 use super::machine::{Now, Order};
-use super::probe::SLACK;
-use crate::event::{Event, EventKind, Purpose};
-use crate::model::actor::Actor;
+use crate::event::{Event, EventKind};
 use crate::model::id::StepId;
-use crate::model::task::{CancelReason, Effect, Reality, TaskSpec};
-use crate::runbook::intent::Answer;
+use crate::model::task::{CancelReason, Effect, Reality};
 use crate::runbook::plan::{DigestMismatch, Plan};
-use crate::runbook::state::{
-    Abort, Answered, Approved, Armed, End, Ended, Exception, Question, QuestionKind, RunState, RunStatus, StepNotes,
-    StepRecord, StepState, Working,
-};
+use crate::runbook::state::{Answered, Armed, End, Exception, RunState, RunStatus, StepNotes, StepRecord, StepState};
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Time limit for reading an identity; a person waits for it.
-const IDENTIFY_LIMIT: Duration = Duration::from_mins(1);
-/// Time limit for a look at what became of an attempt.
-const LOOK_LIMIT: Duration = Duration::from_mins(10);
 
 /// Why a journal's events do not make a run.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +67,7 @@ impl RunState {
             debts: Vec::new(),
             human_wait_ms: 0,
             last_at: first.at,
-            working: None,
+            working: Vec::new(),
             abort: None,
             paused: None,
             lease: None,
@@ -104,20 +92,23 @@ impl RunState {
             EventKind::TaskIntended { step, attempt, purpose, task, .. } => {
                 self.task_intended(event, step, *attempt, *purpose, task)
             }
-            EventKind::DeadlinePassed { .. } => vec![Order::CancelTask { reason: CancelReason::Deadline }],
+            EventKind::DeadlinePassed { step, .. } => {
+                vec![Order::CancelTask { step: step.clone(), reason: CancelReason::Deadline }]
+            }
             EventKind::StopMet { step, why, .. } => self.stop_met(step, why),
             EventKind::TaskEnded { step, purpose, outcome, .. } => {
-                self.ended(event, step, *purpose, End::Task(outcome.clone()));
+                self.task_ended(event, step, *purpose, End::Task(outcome.clone()));
                 vec![]
             }
             EventKind::Reconciled { step, purpose, reality, .. } => {
-                self.ended(event, step, *purpose, End::Look(reality.clone()));
+                self.task_ended(event, step, *purpose, End::Look(reality.clone()));
                 vec![]
             }
             EventKind::AbortRequested { reason, undo } => self.abort_requested(&event.actor, reason, *undo),
             EventKind::RunEnded { status, leftovers } => self.run_ended(event, status, leftovers),
             EventKind::WentBack { .. } => self.went_back(event),
             _ => {
+                let orders = self.left_out(event);
                 if let Some(cause) = self.lease_event(event) {
                     self.pause(&cause);
                 }
@@ -129,7 +120,7 @@ impl RunState {
                 self.limit_event(event);
                 self.question_event(event);
                 self.step_event(event);
-                vec![]
+                orders
             }
         };
         self.status = self.status_now();
@@ -154,93 +145,8 @@ impl RunState {
         }
     }
 
-    fn record(&mut self, id: &StepId) -> Option<&mut StepRecord> {
+    pub(super) fn record(&mut self, id: &StepId) -> Option<&mut StepRecord> {
         self.steps.iter_mut().find(|step| &step.id == id)
-    }
-
-    fn task_intended(
-        &mut self,
-        event: &Event,
-        step: &StepId,
-        attempt: u32,
-        purpose: Purpose,
-        task: &TaskSpec,
-    ) -> Vec<Order> {
-        let planned = self.plan.step(step);
-        let amended = self.step(step).and_then(|record| record.limit);
-        let limit = amended.or(planned.map(|planned| planned.timeout)).unwrap_or(LOOK_LIMIT);
-        let probing = planned.and_then(|planned| planned.post.as_ref()).map_or(LOOK_LIMIT, |post| post.within);
-        self.working = Some(Working { step: step.clone(), attempt, purpose, since: event.at });
-        if let Some(record) = self.record(step) {
-            let (ended, answered) = (record.notes.ended.take(), record.notes.answered.take());
-            match purpose {
-                Purpose::Verify => record.probes_begin(ended, answered),
-                Purpose::Run => {
-                    record.state = StepState::Running;
-                    record.attempt = attempt;
-                    record.outcome = None;
-                    record.reality = None;
-                    record.why = None;
-                    record.ended_at = None;
-                    record.notes = StepNotes::default();
-                    record.approved = None;
-                }
-                Purpose::Reconcile => {
-                    if std::mem::take(&mut record.notes.unseen) {
-                        // Without effect its turn simply comes; a failure stays one.
-                        let failed = matches!(record.state, StepState::Failed | StepState::TimedOut);
-                        record.notes.interrupted = !failed;
-                    }
-                    record.state = StepState::Reconciling;
-                }
-                Purpose::Undo => {
-                    record.state = StepState::Compensating;
-                    record.notes.undo_cut_off = false;
-                }
-                Purpose::ReconcileUndo => record.state = StepState::Compensating,
-                Purpose::Count => record.notes.counted = None,
-                Purpose::IdentifyToAsk => record.notes.fresh = false,
-                Purpose::IdentifyToAct => record.notes.verified = false,
-            }
-        }
-        let timeout = match purpose {
-            Purpose::Run | Purpose::Undo => limit,
-            Purpose::Reconcile | Purpose::ReconcileUndo | Purpose::Count => LOOK_LIMIT,
-            Purpose::Verify => probing + SLACK,
-            Purpose::IdentifyToAsk | Purpose::IdentifyToAct => IDENTIFY_LIMIT,
-        };
-        vec![Order::StartTask { step: step.clone(), attempt, purpose, task: task.clone(), timeout }]
-    }
-
-    fn ended(&mut self, event: &Event, step: &StepId, purpose: Purpose, end: End) {
-        self.working = None;
-        let Some(record) = self.record(step) else { return };
-        match &end {
-            End::Task(outcome) if purpose == Purpose::Run => {
-                record.outcome = Some(outcome.clone());
-                record.ended_at = Some(event.at);
-            }
-            End::Look(reality) if purpose == Purpose::Reconcile => {
-                record.reality = Some(reality.clone());
-                record.notes.looked = true;
-            }
-            End::Task(outcome) if purpose == Purpose::Verify => record.notes.probes_ended(outcome),
-            _ => {}
-        }
-        record.notes.ended = Some(Ended { purpose, end, at: moment(event), earlier: false });
-    }
-
-    /// A task that works for the step is told to stop; looks and undos finish, because the end of the run
-    /// depends on what they say.
-    fn abort_requested(&mut self, by: &Actor, reason: &str, undo: bool) -> Vec<Order> {
-        self.abort = Some(Abort { by: by.clone(), reason: reason.to_owned(), undo });
-        self.paused = None;
-        match self.working.as_ref().map(|working| working.purpose) {
-            Some(Purpose::Run | Purpose::Verify | Purpose::Count | Purpose::IdentifyToAsk | Purpose::IdentifyToAct) => {
-                vec![Order::CancelTask { reason: CancelReason::Operator }]
-            }
-            _ => vec![],
-        }
     }
 
     fn run_ended(&mut self, event: &Event, status: &Value, leftovers: &[String]) -> Vec<Order> {
@@ -316,7 +222,7 @@ impl RunState {
         if self.status.is_over() {
             return;
         }
-        let working = self.working.as_ref().map(|working| working.step.clone());
+        let working: Vec<StepId> = self.working.iter().map(|working| working.step.clone()).collect();
         for record in &mut self.steps {
             let yes = record.notes.answered.as_ref().is_some_and(Answered::is_confirmation);
             if record.state != StepState::Armed && !yes {
@@ -328,7 +234,7 @@ impl RunState {
             record.notes.confirmed_at = None;
             record.notes.verified = false;
             record.notes.fresh = false;
-            if working.as_ref() != Some(&record.id) {
+            if !working.contains(&record.id) {
                 record.notes.ended = None;
             }
         }
@@ -345,70 +251,6 @@ impl RunState {
             if let Some(ended) = &mut record.notes.ended {
                 ended.earlier = true;
             }
-        }
-    }
-
-    fn question_event(&mut self, event: &Event) {
-        match &event.kind {
-            EventKind::QuestionAsked { step, number, question } => {
-                self.asked = *number;
-                self.question = Question::deserialize(question).ok();
-                let turn = self.question.as_ref().is_some_and(|asked| {
-                    use QuestionKind::{Answer, Attest, Key, Phrase};
-                    matches!(asked.kind, Key | Phrase { .. } | Answer { .. } | Attest { .. })
-                });
-                let approval =
-                    self.question.as_ref().is_some_and(|asked| matches!(asked.kind, QuestionKind::Approval { .. }));
-                if let Some(record) = self.record(step) {
-                    record.notes.fresh = false;
-                    if approval {
-                        record.to(StepState::AwaitingApproval, None);
-                        record.approvals.clear();
-                        record.approved = None;
-                    }
-                    if turn {
-                        record.to(StepState::AwaitingAnswer, None);
-                    }
-                }
-            }
-            EventKind::Answered { step, number, answer, refused: None } => {
-                let Some(question) = self.question.take_if(|question| question.number == *number) else { return };
-                let Ok(answer) = Answer::deserialize(answer) else { return };
-                let (by, at) = (event.actor.clone(), moment(event));
-                if let Some(record) = self.record(step) {
-                    record.notes.answered = Some(Answered { kind: question.kind, answer, by, at });
-                }
-            }
-            EventKind::ApprovalGiven { step, number, approver, .. } => self.approval_given(step, *number, approver),
-            EventKind::QuestionWithdrawn { number, .. } => {
-                let asked = self.question.take_if(|question| question.number == *number);
-                for record in &mut self.steps {
-                    let waits = asked.as_ref().is_some_and(|question| question.step == record.id)
-                        && matches!(record.state, StepState::AwaitingAnswer | StepState::AwaitingApproval);
-                    if waits || record.notes.confirmed == Some(*number) {
-                        record.state = StepState::Ready;
-                        record.notes.confirmed = None;
-                        record.notes.verified = false;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Once enough people have approved, the question is answered.
-    fn approval_given(&mut self, step: &StepId, number: u64, name: &str) {
-        let Some(approver) = self.plan.approvers.iter().find(|known| known.name == name).cloned() else { return };
-        let asked = self.question.as_ref().filter(|question| question.number == number);
-        let Some(QuestionKind::Approval { request, quorum, .. }) = asked.map(|asked| asked.kind.clone()) else {
-            return;
-        };
-        let Some(record) = self.record(step) else { return };
-        record.approvals.push(approver);
-        if record.approvals.len() >= quorum as usize {
-            record.approved = Some(Approved { loss: request.loss.clone(), until: request.expires });
-            record.to(StepState::Ready, None);
-            self.question = None;
         }
     }
 
@@ -436,7 +278,7 @@ impl RunState {
         let changes = self.plan.step(&id).is_some_and(|planned| planned.effect != Effect::Observe);
         let (aborting, asked) = (self.abort.is_some(), self.asked);
         if matches!(event.kind, EventKind::StepInterrupted { .. }) {
-            self.working = None;
+            self.landed(&id);
         }
         self.take_exception(&id, event);
         self.stand_back(event);
@@ -491,6 +333,6 @@ impl RunState {
     }
 }
 
-fn moment(event: &Event) -> Now {
+pub(super) fn moment(event: &Event) -> Now {
     Now { at: event.at, mono_ms: event.mono_ms }
 }

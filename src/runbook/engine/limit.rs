@@ -82,7 +82,7 @@ pub fn amended(state: &RunState, step: &StepId, wanted: Amount, reason: &str) ->
     if record.state.is_settled() {
         return Err(format!("the step is {}: its limit says nothing any more", record.state));
     }
-    if state.working.as_ref().is_some_and(|working| &working.step == step) {
+    if state.working_on(step).is_some() {
         return Err("it works: what it may touch stands from its start to its end".to_owned());
     }
     if wanted.is_empty() || wanted.objects == Some(0) || wanted.bytes == Some(0) {

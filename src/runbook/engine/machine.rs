@@ -34,7 +34,7 @@ pub enum Input {
         purpose: Purpose,
         end: End,
     },
-    /// The time limit of the task in flight passed.
+    /// The time limit of a task in flight passed.
     Deadline {
         step: StepId,
         attempt: u32,
@@ -46,7 +46,7 @@ pub enum Input {
         attempt: u32,
         why: String,
     },
-    /// A runner has read the journal and takes the run up. A task that was in flight is cut off.
+    /// A runner has read the journal and takes the run up. Tasks that were in flight are cut off.
     Recovered {
         pid: u32,
         version: String,
@@ -90,6 +90,7 @@ pub enum Order {
         timeout: Duration,
     },
     CancelTask {
+        step: StepId,
         reason: CancelReason,
     },
     /// Another plan is in force from here on.
@@ -113,13 +114,16 @@ pub struct Decision {
 pub struct Engine {
     state: RunState,
     me: Actor,
+    /// A runner has taken the run up, and said so in the journal.
+    taken_up: bool,
     closing: bool,
 }
 
 impl Engine {
-    /// `me` is the actor of events that no operator caused.
+    /// `me` is the actor of events that no operator caused. Inputs before [`Input::Recovered`] are recorded, and nothing
+    /// follows from them: what was in flight is told as cut off first.
     pub fn new(state: RunState, me: Actor) -> Self {
-        Self { state, me, closing: false }
+        Self { state, me, taken_up: false, closing: false }
     }
 
     /// The first entry of a run's journal: the whole plan.
@@ -164,7 +168,8 @@ impl Engine {
         for kind in first.events {
             push(&mut draft, kind);
         }
-        if !self.closing && !matches!(input, Input::Stopping { .. }) {
+        let taken_up = self.taken_up || matches!(input, Input::Recovered { .. });
+        if taken_up && !self.closing && !matches!(input, Input::Stopping { .. }) {
             // Every step takes only a handful of events; the bound turns a mistake into a halt.
             for _ in 0..64 + draft.steps.len() * 16 {
                 let Some(kind) = advance::next(&draft, now) else { break };
@@ -176,6 +181,7 @@ impl Engine {
 
     /// Makes an event true. The orders must be executed only if the event is news, and on disk.
     pub fn apply(&mut self, event: &Event) -> Vec<Order> {
+        self.taken_up |= matches!(event.kind, EventKind::RunnerStarted { .. });
         self.state.apply(event)
     }
 }

@@ -45,7 +45,11 @@ fn left_out(at: At<'_>) -> Option<EventKind> {
     }
     let why = if at.changes() {
         "a dry run changes nothing"
-    } else if at.state.walk(at.now).any(|at| at.record.state == StepState::NotRun && at.planned.omitted.is_none()) {
+    } else if at
+        .state
+        .walk(at.now)
+        .any(|at| at.changes() && at.record.state == StepState::NotRun && at.planned.omitted.is_none())
+    {
         "what it looks at would have been made by a step that the dry run left out"
     } else {
         return None;

@@ -42,6 +42,6 @@ impl RunState {
         if let Some(record) = self.steps.iter_mut().find(|record| &record.id == step) {
             record.notes.stopped = Some(why.to_owned());
         }
-        vec![Order::CancelTask { reason: CancelReason::Condition }]
+        vec![Order::CancelTask { step: step.clone(), reason: CancelReason::Condition }]
     }
 }

@@ -1,5 +1,6 @@
 //! What templates and steps of one runbook may refer to.
 
+use super::group;
 use crate::located::{Item, Located, Place, Problem, nearest};
 use crate::model::task::Values;
 use crate::runbook::modules::{ModuleRow, Modules};
@@ -14,11 +15,19 @@ pub struct Scope<'m> {
     pub names: Vec<String>,
     /// Proofs that the steps so far give.
     pub proofs: Vec<String>,
+    pub groups: Vec<group::Found>,
 }
 
 impl<'m> Scope<'m> {
     pub fn new(modules: &'m Modules) -> Self {
-        Self { modules, params: Vec::new(), looks: Vec::new(), names: Vec::new(), proofs: Vec::new() }
+        Self {
+            modules,
+            params: Vec::new(),
+            looks: Vec::new(),
+            names: Vec::new(),
+            proofs: Vec::new(),
+            groups: Vec::new(),
+        }
     }
 
     pub fn module(&self, name: &Located<String>, report: impl FnOnce(Problem)) -> Option<&'m ModuleRow> {

@@ -1,12 +1,14 @@
 //! The `[[steps]]` tables.
 
 use super::scope::Scope;
-use super::{commit, filled, limit, probe, proof};
+use super::{commit, filled, group, limit, probe, proof};
 use crate::located::{Fields, Item, Located, Problem, nearest};
 use crate::model::id::StepId;
 use crate::model::task::Effect;
 use crate::runbook::commit::CommitPoint;
-use crate::runbook::definition::{Action, AnswerKind, ByMode, Confirm, ModeRule, SkipRule, Step, TaskTemplate};
+use crate::runbook::definition::{
+    Action, AnswerKind, Approve, ByMode, Confirm, ModeRule, PostTemplate, SkipRule, Step, TaskTemplate,
+};
 use crate::runbook::modules::ModuleRow;
 use std::time::Duration;
 
@@ -43,42 +45,23 @@ pub fn read(fields: &mut Fields<'_>, scope: &mut Scope<'_>, seen: &mut Vec<Locat
     let skip = fields.take("skip").and_then(|item| item.choice(&SKIPS)).unwrap_or_default();
     let by_mode = fields.table("by_mode", |fields| Some(by_mode(fields))).unwrap_or_default();
     let (loss_from, commit) = (loss_from(fields, seen), commit::read(fields, scope, seen));
+    let group = group::named(fields, scope);
     let wanted = fields.take("effect");
     let effect = wanted.as_ref().and_then(|item| item.choice(&EFFECTS));
     let (module, ask, attest) = (fields.optional::<Located<String>>("use"), fields.take("ask"), fields.take("attest"));
     match (module, ask, attest) {
         (Some(module), None, None) => {
-            let parts = Common { id: StepId::from(id?.value), title: title?, help, skip, by_mode, loss_from, commit };
+            let id = StepId::from(id?.value);
+            let parts = Common { id, group, title: title?, help, skip, by_mode, loss_from, commit };
             Some(task_step(fields, scope, parts, &module, wanted.as_ref(), effect))
         }
         (None, ask, attest) if ask.is_some() != attest.is_some() => {
             let action = human(fields, scope, ask.as_ref(), attest.as_ref());
             let proofs = proof::needed(fields, scope);
             let (approve, post) = (proof::approve(fields, scope, true), probe::post(fields, scope));
-            Some(Step {
-                id: StepId::from(id?.value),
-                title: title?,
-                help,
-                action: action?,
-                effect: effect.unwrap_or(Effect::Observe),
-                confirm: Confirm::None,
-                phrase: None,
-                target: None,
-                timeout: DEFAULT_TIMEOUT,
-                retry: 0,
-                skip,
-                undo: None,
-                by_mode,
-                proof_out: None,
-                proof_in: proofs.proof_in,
-                declare: proofs.declare,
-                approve,
-                post,
-                loss_from,
-                stop_if: None,
-                limit: None,
-                commit,
-            })
+            let id = StepId::from(id?.value);
+            let parts = Common { id, group, title: title?, help, skip, by_mode, loss_from, commit };
+            Some(human_step(parts, action?, effect, proofs, (approve, post)))
         }
         _ => {
             fields.forbid(&["with", "confirm", "phrase", "target", "timeout", "retry", "undo", "answer"], "see above");
@@ -106,6 +89,7 @@ fn loss_from(fields: &mut Fields<'_>, seen: &[Located<String>]) -> Option<StepId
 
 struct Common {
     id: StepId,
+    group: Option<String>,
     title: String,
     help: String,
     skip: SkipRule,
@@ -156,6 +140,40 @@ fn human(
     Some(Action::Question { prompt: prompt?, answer: answer? })
 }
 
+fn human_step(
+    parts: Common,
+    action: Action,
+    effect: Option<Effect>,
+    proofs: proof::Needed,
+    (approve, post): (Option<Approve>, Option<PostTemplate>),
+) -> Step {
+    Step {
+        id: parts.id,
+        group: parts.group,
+        title: parts.title,
+        help: parts.help,
+        action,
+        effect: effect.unwrap_or(Effect::Observe),
+        confirm: Confirm::None,
+        phrase: None,
+        target: None,
+        timeout: DEFAULT_TIMEOUT,
+        retry: 0,
+        skip: parts.skip,
+        undo: None,
+        by_mode: parts.by_mode,
+        proof_out: None,
+        proof_in: proofs.proof_in,
+        declare: proofs.declare,
+        approve,
+        post,
+        loss_from: parts.loss_from,
+        stop_if: None,
+        limit: None,
+        commit: parts.commit,
+    }
+}
+
 fn task_step(
     fields: &mut Fields<'_>,
     scope: &mut Scope<'_>,
@@ -194,6 +212,7 @@ fn task_step(
     phrased(fields, &parts.id, confirm, phrase_item, target.is_some());
     Step {
         id: parts.id,
+        group: parts.group,
         title: parts.title,
         help: parts.help,
         action: Action::Task(TaskTemplate { module: module.value.clone(), with }),

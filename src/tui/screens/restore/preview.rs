@@ -61,7 +61,7 @@ impl Preview {
         for (at, step) in plan.steps.iter().enumerate() {
             let left_out = left_out(plan.mode, step, missing);
             missing |= left_out.is_some() && step.omitted.is_none();
-            step_lines(&mut doc, at, step, left_out);
+            step_lines(&mut doc, (plan, at), step, left_out);
         }
         for (title, values) in
             [("Parameters", &plan.params), ("Names fixed now", &plan.names), ("Looked up", &plan.resolved)]
@@ -114,7 +114,7 @@ fn value_lines(doc: &mut Doc, name: &str, value: &serde_json::Value) {
     }
 }
 
-fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep, left_out: Option<String>) {
+fn step_lines(doc: &mut Doc, (plan, at): (&Plan, usize), step: &PlannedStep, left_out: Option<String>) {
     let confirm = match step.confirm {
         Confirm::None => "starts by itself",
         Confirm::Key => "asks for y",
@@ -138,6 +138,9 @@ fn step_lines(doc: &mut Doc, at: usize, step: &PlannedStep, left_out: Option<Str
         return;
     }
     doc.marked(indent(), how, Role::Dim);
+    if let Some(order) = plan.order_of(step) {
+        doc.marked(indent(), order, Role::Dim);
+    }
     if let Some(identity) = &step.identity {
         doc.marked(indent(), format!("target: {}", identity.title), Role::Base);
     }

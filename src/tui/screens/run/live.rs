@@ -53,8 +53,10 @@ impl Default for LiveRun {
 
 /// The step whose turn it is: the first that is not settled, or the last.
 fn turn(state: &RunState) -> usize {
-    let open = state.steps.iter().position(|step| !step.state.is_settled());
-    open.unwrap_or(state.steps.len().saturating_sub(1))
+    let asks = state.question.as_ref().map(|question| &question.step);
+    let asked = state.steps.iter().position(|step| Some(&step.id) == asks);
+    let open = || state.steps.iter().position(|step| !step.state.is_settled());
+    asked.or_else(open).unwrap_or(state.steps.len().saturating_sub(1))
 }
 
 impl LiveRun {
@@ -113,7 +115,7 @@ impl LiveRun {
         }
         let inner =
             Rect { x: lower.x + 1, y: lower.y + 1, width: lower.width.saturating_sub(2), height: lower.height - 1 };
-        if self.pane == Pane::Output || (self.pane == Pane::Steps && !asks && self.follow && run.live.is_some()) {
+        if self.pane == Pane::Output || (self.pane == Pane::Steps && !asks && self.follow && !run.live.is_empty()) {
             canvas.rule(lower, lower.y, &[span("Output", Role::Title)]);
             self.draw_output(canvas, inner, run);
         } else {

@@ -2,7 +2,7 @@
 
 use crate::model::task::TaskOutcome;
 use crate::runbook::estimate::{Estimate, Forecast, forecast, longest};
-use crate::runbook::{RunStatus, StepRecord};
+use crate::runbook::{PlannedStep, RunStatus, StepRecord};
 use crate::session::RunView;
 use crate::session::view::Link;
 use crate::tui::canvas::{Canvas, Line, line_width, span};
@@ -244,8 +244,8 @@ pub fn freshness(run: &RunView) -> Line {
 
 /// The work that runs now, for the corner of the output.
 pub fn live(run: &RunView) -> Line {
-    let Some((step, progress)) = &run.live else { return Vec::new() };
-    vec![span(format!("{step}: {progress}"), Role::Accent)]
+    let told: Vec<String> = run.live.iter().map(|(step, progress)| format!("{step}: {progress}")).collect();
+    if told.is_empty() { Vec::new() } else { vec![span(told.join("   "), Role::Accent)] }
 }
 
 /// Rows that the detail pane would like.
@@ -270,16 +270,10 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
         let from = format::counted(u64::from(runs), "run", "runs");
         doc.fact("takes", format!("{p50} (p50), {p90} (p90) in {from}"), Role::Base);
     }
-    if let Some(limit) = record.limit {
-        doc.fact("time limit", format!("{}, amended", humantime::format_duration(limit)), Role::Warning);
+    if let Some(order) = run.state.plan.order_of(step) {
+        doc.fact("order", order, Role::Base);
     }
-    if let Some(limit) = step.limit {
-        let (text, role) = match record.allowed {
-            Some(allowed) => (format!("{allowed}, amended from {limit}"), Role::Warning),
-            None => (limit.to_string(), Role::Base),
-        };
-        doc.fact("at most", text, role);
-    }
+    limits(&mut doc, record, step);
     if let Some(why) = &record.why {
         doc.fact("because", why.clone(), role);
     }
@@ -305,7 +299,7 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
         None => "none".to_owned(),
     };
     doc.fact("undo", undo, if step.undo.is_some() { Role::Base } else { Role::Dim });
-    if let Some((_, progress)) = run.live.as_ref().filter(|(live, _)| live == &record.id) {
+    if let Some((_, progress)) = run.live.iter().find(|(live, _)| live == &record.id) {
         doc.blank();
         if let Some(total) = progress.total {
             doc.line(gauge::progress(progress.done, total, 30, Role::Accent, cx.glyphs));
@@ -318,6 +312,20 @@ pub fn step_doc(run: &RunView, at: usize, cx: &Cx) -> Doc {
         doc.text(step.help.clone(), Role::Dim);
     }
     doc
+}
+
+/// How long it may take and how much it may touch.
+fn limits(doc: &mut Doc, record: &StepRecord, step: &PlannedStep) {
+    if let Some(limit) = record.limit {
+        doc.fact("time limit", format!("{}, amended", humantime::format_duration(limit)), Role::Warning);
+    }
+    if let Some(limit) = step.limit {
+        let (text, role) = match record.allowed {
+            Some(allowed) => (format!("{allowed}, amended from {limit}"), Role::Warning),
+            None => (limit.to_string(), Role::Base),
+        };
+        doc.fact("at most", text, role);
+    }
 }
 
 fn outcome(doc: &mut Doc, record: &StepRecord, cx: &Cx) {
