@@ -40,11 +40,12 @@ const EDGES: [(&str, &[&str]); 9] = [
 ];
 
 /// Words that belong to some folders only.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 9] = [
     ("ratatui", &["tui", "bin"]),
     ("crossterm", &["tui", "bin"]),
     ("tui_textarea", &["tui"]),
     ("aws_sdk_s3", &["stores/s3"]),
+    ("open_to_prune", &["stores", "tasks/backup/expire.rs"]),
     ("aws_config", &["stores/s3"]),
     ("aws_smithy_", &["stores/s3"]),
     ("tokio::spawn", &["tasks", "runner", "session", "demo"]),

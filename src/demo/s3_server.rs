@@ -6,10 +6,10 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
-    ETag, ETagCondition, EncodingType, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput,
-    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
-    ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
-    Timestamp,
+    DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, EncodingType, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
+    HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput,
+    PutObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -232,6 +232,24 @@ impl S3 for Folder {
         let mut response = self.files.put_object(request).await?;
         response.output.e_tag = self.tag(&bucket, &key).await;
         Ok(response)
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = &request.input;
+        let _alone = self.writes.lock().await;
+        let found = self.find(&input.bucket, &input.key).await;
+        let holds = match (&input.if_match, &found) {
+            (None, _) | (Some(ETagCondition::Any), Ok(_)) => true,
+            (Some(ETagCondition::ETag(wanted)), Ok((_, _, tag))) => tag.strong_cmp(wanted),
+            (Some(_), Err(_)) => return Err(s3_error!(NoSuchKey)),
+        };
+        if !holds {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        if let Ok((file, ..)) = found {
+            tokio::fs::remove_file(file).await.map_err(broken)?;
+        }
+        Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
     async fn list_objects_v2(

@@ -23,6 +23,8 @@ pub enum StoreErrorKind {
     AlreadyExists,
     /// The bytes are in an archive class and must be thawed first.
     Archived,
+    /// A legal hold or a retention of the store's own keeps the object.
+    Locked,
     /// A name that this store cannot hold or must not follow (`..`, links out, devices).
     BadName,
     /// The store does not offer the operation.
@@ -59,6 +61,10 @@ impl StoreError {
     pub(super) fn changed(store: &StoreId, name: &str) -> Self {
         let message = "the object is no longer the one that was chosen: its size, time or entity tag differs";
         Self::new(StoreErrorKind::Changed, store, Some(name), message)
+    }
+
+    pub(super) fn missing(store: &StoreId, name: &str) -> Self {
+        Self::new(StoreErrorKind::NotFound, store, Some(name), "there is no such object")
     }
 
     /// The name of a new object is in use.
@@ -108,6 +114,7 @@ impl StoreError {
             StoreErrorKind::Archived => {
                 "Ask the provider to restore it from the archive class first, or choose another copy."
             }
+            StoreErrorKind::Locked => "It stays until the store itself lets it go; leave it out until then.",
             StoreErrorKind::BadName => "The name was refused for safety; look at the store by hand.",
             StoreErrorKind::Unsupported => "Use another store for this.",
             StoreErrorKind::Other => "See the log with -v for the full answer.",

@@ -1,8 +1,8 @@
 //! Objects in memory: for tests, and for whoever needs a store that cannot fail by itself.
 
-use super::error::{StoreError, StoreErrorKind};
+use super::error::StoreError;
 use super::name::{bad_name, key_fault};
-use super::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, Store, WritableStore};
+use super::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use bytes::{Bytes, BytesMut};
@@ -49,7 +49,8 @@ impl MemoryStore {
         self.write(name, bytes.into(), Some(modified))
     }
 
-    pub fn remove(&self, name: &str) -> bool {
+    /// As if somebody else had removed it.
+    pub fn lose(&self, name: &str) -> bool {
         self.shelf().objects.remove(name).is_some()
     }
 
@@ -66,9 +67,7 @@ impl MemoryStore {
             return Err(bad_name(&self.id, name, fault));
         }
         let shelf = self.shelf();
-        let held = shelf.objects.get(name).ok_or_else(|| {
-            StoreError::new(StoreErrorKind::NotFound, &self.id, Some(name), "there is no such object")
-        })?;
+        let held = shelf.objects.get(name).ok_or_else(|| StoreError::missing(&self.id, name))?;
         if pin.is_some_and(|pin| !pin.holds(&held.meta)) {
             return Err(StoreError::changed(&self.id, name));
         }
@@ -173,5 +172,23 @@ impl WritableStore for MemoryStore {
             return Err(StoreError::taken(&self.id, name));
         }
         Ok(shelf.write(name, bytes.freeze(), None))
+    }
+}
+
+#[async_trait::async_trait]
+impl PruningStore for MemoryStore {
+    async fn remove(&self, name: &str, pin: &Pin, _now: Timestamp) -> Result<Removed, StoreError> {
+        if let Some(fault) = key_fault(name) {
+            return Err(bad_name(&self.id, name, fault));
+        }
+        let mut shelf = self.shelf();
+        match shelf.objects.get(name) {
+            None => Err(StoreError::missing(&self.id, name)),
+            Some(held) if !pin.holds(&held.meta) => Err(StoreError::changed(&self.id, name)),
+            Some(_) => {
+                shelf.objects.remove(name);
+                Ok(Removed::Gone)
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ pub mod wrap;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use name::MAX_NAME;
-pub use open::{Opened, Patience, open, open_place, open_with};
+pub use open::{Opened, Patience, open, open_place, open_to_prune, open_with};
 pub use place::SharedPlace;
-pub use port::{ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, Store, SumKind, WritableStore};
+pub use port::{
+    ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, SumKind, WritableStore,
+};

@@ -1,9 +1,9 @@
 //! From a store's configuration to a store that waits, retries and limits sensibly.
 
-use super::error::StoreError;
+use super::error::{StoreError, StoreErrorKind};
 use super::local::{FolderPlace, LocalStore};
 use super::place::SharedPlace;
-use super::port::{Store, WritableStore};
+use super::port::{PruningStore, Store, WritableStore};
 use super::s3::{S3Store, Waits};
 use super::wrap::{Deadline, Limit, Retry, RetryPolicy};
 use crate::model::estate::{S3Credentials, S3Place, StoreConfig, StorePlace};
@@ -60,25 +60,46 @@ pub async fn open_with(
     secrets: &dyn SecretSource,
     patience: Patience,
 ) -> Result<Opened, StoreError> {
+    let store = connected(config, secrets, patience).await?;
+    Ok(Opened { read: store.clone(), write: (!is_unsigned(config)).then_some(store) })
+}
+
+/// The store as one that removes. Only what retention lets go is removed in this program, and only by the one
+/// module that opens a store this way.
+pub async fn open_to_prune(
+    config: &StoreConfig,
+    secrets: &dyn SecretSource,
+    patience: Patience,
+) -> Result<Arc<dyn PruningStore>, StoreError> {
+    if is_unsigned(config) {
+        let message = "it is configured without keys, and nothing is removed in nobody's name";
+        return Err(StoreError::new(StoreErrorKind::Denied, &config.id, None, message));
+    }
+    connected(config, secrets, patience).await
+}
+
+fn is_unsigned(config: &StoreConfig) -> bool {
+    matches!(&config.place, StorePlace::S3(place) if place.credentials == S3Credentials::Anonymous)
+}
+
+async fn connected(
+    config: &StoreConfig,
+    secrets: &dyn SecretSource,
+    patience: Patience,
+) -> Result<Arc<dyn PruningStore>, StoreError> {
     let retry = RetryPolicy {
         attempts: patience.attempts,
         pause: patience.pause,
         budget: patience.call,
         ..RetryPolicy::default()
     };
-    match &config.place {
-        StorePlace::Local { path } => {
-            let wrapped = wrapped(LocalStore::new(config.id.clone(), path), patience, retry);
-            Ok(Opened { read: wrapped.clone(), write: Some(wrapped) })
-        }
+    Ok(match &config.place {
+        StorePlace::Local { path } => wrapped(LocalStore::new(config.id.clone(), path), patience, retry),
         StorePlace::S3(place) => {
             let waits = Waits { connect: patience.connect, attempt: patience.attempt };
-            let store = S3Store::connect(&config.id, place, secrets, waits, retry).await?;
-            let wrapped = wrapped(store, patience, retry);
-            let unsigned = place.credentials == S3Credentials::Anonymous;
-            Ok(Opened { read: wrapped.clone(), write: (!unsigned).then_some(wrapped) })
+            wrapped(S3Store::connect(&config.id, place, secrets, waits, retry).await?, patience, retry)
         }
-    }
+    })
 }
 
 /// Prepares `prefix` of the store (empty, or ending in `/`) as a shared place. There is nothing around it that
@@ -104,7 +125,7 @@ pub async fn open_place(
 
 /// The deadline stands inside the retries, so that a try that hangs, or a stream that stands still, is
 /// taken up again instead of ending the call; the time for all tries is bounded by the retry policy.
-fn wrapped<S: WritableStore + 'static>(raw: S, patience: Patience, retry: RetryPolicy) -> Arc<dyn WritableStore> {
+fn wrapped<S: PruningStore + 'static>(raw: S, patience: Patience, retry: RetryPolicy) -> Arc<dyn PruningStore> {
     let timed = Deadline::new(raw, patience.call, patience.idle);
     Arc::new(Retry::new(Limit::new(timed, patience.at_once, patience.call), retry))
 }

@@ -133,3 +133,25 @@ pub trait WritableStore: Store {
     /// name is taken. Either the whole object is there afterwards or nothing is.
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError>;
 }
+
+/// What became of a removed object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// Its bytes are gone.
+    Gone,
+    /// The bucket keeps versions: the name shows nothing any more, and the bytes stay below this delete marker until
+    /// the bucket lets old versions go.
+    Hidden { marker: String },
+}
+
+/// A store that objects can be removed from. Nothing but retention is given one: no context of a task carries it.
+#[async_trait::async_trait]
+pub trait PruningStore: WritableStore {
+    /// Removes the very object that `pin` describes, or nothing:
+    /// [`StoreErrorKind::Changed`](super::StoreErrorKind::Changed) if another lies under the name by now,
+    /// [`StoreErrorKind::Locked`](super::StoreErrorKind::Locked) if the store must keep it beyond `now`,
+    /// [`StoreErrorKind::Unsupported`](super::StoreErrorKind::Unsupported) where the store cannot promise that.
+    /// [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) is also the answer to a second try after one
+    /// that broke off and had taken effect.
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError>;
+}

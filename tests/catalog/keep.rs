@@ -100,7 +100,7 @@ fn what_changed_between_two_scans_is_told() {
     let before = world.scan();
     world.put("s3", "db_20240116_020000.sql", plain_sql(), "2024-01-16T02:01:00Z");
     world.put("s3", "db_20240115_020000.sql", b"SET x;".to_vec(), "2024-01-16T02:01:00Z");
-    world.memory["s3"].inner().remove("db_20240113_020000.sql");
+    world.memory["s3"].inner().lose("db_20240113_020000.sql");
     world.now = Timestamp::from_timestamp(1_705_500_000, 0).unwrap();
     let after = world.rescan(&before);
     let diff = Diff::between(&before, &after);

@@ -4,7 +4,7 @@ use crate::subjects::{Subject, all};
 use crate::{body, drained, listed, names};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use relight::stores::{MAX_RANGE, StoreError, StoreErrorKind};
+use relight::stores::{MAX_RANGE, Removed, StoreError, StoreErrorKind};
 use std::collections::BTreeSet;
 
 /// Runs a check on every store and names the store in the output of a failure.
@@ -28,6 +28,7 @@ on_every_store!(streams_start_anywhere, check_streams);
 on_every_store!(pins_break_when_objects_change, check_pins);
 on_every_store!(new_objects_replace_nothing, check_create);
 on_every_store!(broken_bodies_leave_nothing, check_broken_bodies);
+on_every_store!(only_the_pinned_object_is_removed, check_remove);
 on_every_store!(odd_names_work, check_odd_names);
 on_every_store!(names_never_lead_out, check_bad_names);
 on_every_store!(names_up_to_the_limit_work, check_long_names);
@@ -174,6 +175,31 @@ async fn check_broken_bodies(on: &Subject) {
     let broken = stream::iter([Ok(Bytes::from_static(b"0123")), Err(own.clone())]).boxed();
     assert_eq!(on.store.create("new", 10, broken).await.unwrap_err(), own);
     assert_eq!(listed(&*on.store, "", None).await.unwrap(), (vec![], vec![]), "nothing is left of any of them");
+}
+
+async fn check_remove(on: &Subject) {
+    let now = chrono::Utc::now();
+    on.put("nightly/dump", b"0123456789");
+    on.put("nightly/dump.sha256", b"sum");
+    let pin = on.store.head("nightly/dump").await.unwrap().pin();
+    on.put("nightly/dump", b"9876543210");
+    let changed = on.store.remove("nightly/dump", &pin, now).await.unwrap_err();
+    assert_eq!(changed.kind, StoreErrorKind::Changed, "{changed}");
+    assert_eq!(on.store.read_range("nightly/dump", 0..10, None).await.unwrap(), "9876543210");
+    let pin = on.store.head("nightly/dump").await.unwrap().pin();
+    assert_eq!(on.store.remove("nightly/dump", &pin, now).await.unwrap(), Removed::Gone);
+    let missing = on.store.remove("nightly/dump", &pin, now).await.unwrap_err();
+    assert_eq!(missing.kind, StoreErrorKind::NotFound, "{missing}");
+    assert_eq!(listed(&*on.store, "", None).await.unwrap().1, [], "nothing is left of the removal");
+    assert_eq!(names(&*on.store, "", None).await, ["nightly/dump.sha256"]);
+    let odd = "back\\slash \x1b[31m 100% ü+&<";
+    on.put(odd, b"x");
+    let pin = on.store.head(odd).await.unwrap().pin();
+    for bad in ["", "/nightly/dump.sha256", "nightly/../nightly/dump.sha256", "../nightly", "nightly\0"] {
+        assert!(on.store.remove(bad, &pin, now).await.is_err(), "{bad:?}");
+    }
+    assert_eq!(on.store.remove(odd, &pin, now).await.unwrap(), Removed::Gone);
+    assert_eq!(names(&*on.store, "", None).await, ["nightly/dump.sha256"]);
 }
 
 async fn check_odd_names(on: &Subject) {

@@ -11,6 +11,7 @@ mod faults;
 mod folder;
 mod listing;
 mod place;
+mod removal;
 mod subjects;
 mod sums;
 mod wrappers;

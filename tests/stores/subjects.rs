@@ -5,7 +5,7 @@ use relight::model::estate::{StoreConfig, StorePlace};
 use relight::stores::local::LocalStore;
 use relight::stores::memory::MemoryStore;
 use relight::stores::wrap::{Deadline, Faulty, Limit, Retry, RetryPolicy};
-use relight::stores::{WritableStore, open};
+use relight::stores::{Patience, PruningStore, open_to_prune};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ type Put = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
 
 pub struct Subject {
     pub title: &'static str,
-    pub store: Arc<dyn WritableStore>,
+    pub store: Arc<dyn PruningStore>,
     put: Put,
     /// Whether a part between slashes may be longer than a file name.
     pub long_parts: bool,
@@ -33,7 +33,7 @@ impl Subject {
 fn memory(wrapped: bool) -> Subject {
     let shelf = Arc::new(MemoryStore::new("subject"));
     let put = Arc::clone(&shelf);
-    let store: Arc<dyn WritableStore> = if wrapped {
+    let store: Arc<dyn PruningStore> = if wrapped {
         let second = Duration::from_secs(30);
         let timed = Deadline::new(Faulty::new(shelf), second, second);
         Arc::new(Retry::new(Limit::new(timed, 16, second), RetryPolicy::default()))
@@ -53,7 +53,7 @@ fn memory(wrapped: bool) -> Subject {
 async fn local(opened: bool) -> Subject {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().to_owned();
-    let store: Arc<dyn WritableStore> = if opened {
+    let store: Arc<dyn PruningStore> = if opened {
         let config = StoreConfig {
             id: "subject".into(),
             place: StorePlace::Local { path: root.clone() },
@@ -61,7 +61,7 @@ async fn local(opened: bool) -> Subject {
             medium: "disk".to_owned(),
             time_zone: chrono_tz::UTC,
         };
-        open(&config, &TestSecrets).await.unwrap().write.unwrap()
+        open_to_prune(&config, &TestSecrets, Patience::default()).await.unwrap()
     } else {
         Arc::new(LocalStore::new("subject", &root))
     };
@@ -89,7 +89,8 @@ async fn s3(prefix: &'static str) -> Subject {
     } else {
         fixture.put(&format!("{}-not", prefix.trim_end_matches('/')), b"outside");
     }
-    let store = open(&fixture.config("subject", prefix), &TestSecrets).await.unwrap().write.unwrap();
+    let config = fixture.config("subject", prefix);
+    let store = open_to_prune(&config, &TestSecrets, Patience::default()).await.unwrap();
     let fixture = Arc::new(fixture);
     let behind = Arc::clone(&fixture);
     Subject {

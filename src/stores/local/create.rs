@@ -118,7 +118,7 @@ impl Unfinished {
     }
 }
 
-fn flush(folder: &Dir) -> io::Result<()> {
+pub(super) fn flush(folder: &Dir) -> io::Result<()> {
     // The handle of a `Dir` may be one that cannot be flushed; opening `.` gives one that can.
     folder.open(".")?.sync_all()
 }

@@ -3,13 +3,14 @@
 
 mod create;
 mod place;
+mod remove;
 mod walk;
 
 pub use place::FolderPlace;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, path_fault};
-use super::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, Store, WritableStore};
+use super::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use bytes::{Bytes, BytesMut};
@@ -237,6 +238,15 @@ impl WritableStore for LocalStore {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         self.checked(name)?;
         create::create(self, name, size, body).await
+    }
+}
+
+#[async_trait::async_trait]
+impl PruningStore for LocalStore {
+    async fn remove(&self, name: &str, pin: &Pin, _now: Timestamp) -> Result<Removed, StoreError> {
+        self.checked(name)?;
+        let (wanted, pin) = (name.to_owned(), pin.clone());
+        self.aside(Some(name), move |store, root| remove::remove(store, root, &wanted, &pin)).await
     }
 }
 

@@ -23,6 +23,8 @@ const MAX_DEPTH: usize = 64;
 
 /// Name of a file that [`create`](super::create) has not finished.
 pub(super) const UNFINISHED: &str = ".relight-unfinished-";
+/// Name of a file that [`remove`](super::remove) has moved aside and not removed yet.
+pub(super) const REMOVING: &str = ".relight-removing-";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -150,6 +152,7 @@ impl Walk {
         match entry.kind {
             Kind::Folder => self.enter(&name, full),
             Kind::File if name.starts_with(UNFINISHED) => self.skip(&full, "a write that was not finished"),
+            Kind::File if name.starts_with(REMOVING) => self.skip(&full, "a removal that was not finished"),
             Kind::File => self.file(&name, &full),
             Kind::Link => self.link(&full),
             Kind::Odd => self.skip(&full, "not a regular file (socket, pipe or device)"),

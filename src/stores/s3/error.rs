@@ -82,6 +82,7 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
         | "OperationAborted" => StoreErrorKind::Throttled,
         "InternalError" | "RequestTimeout" | "ConditionalRequestConflict" => StoreErrorKind::Unreachable,
         "PreconditionFailed" => StoreErrorKind::Changed,
+        "ObjectLocked" | "ObjectUnderActiveHold" | "RetentionPolicyNotMet" => StoreErrorKind::Locked,
         "InvalidObjectState" => StoreErrorKind::Archived,
         "BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => StoreErrorKind::Corrupt,
         "NotImplemented" | "MethodNotAllowed" => StoreErrorKind::Unsupported,

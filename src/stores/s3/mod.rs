@@ -7,6 +7,7 @@ mod listing;
 mod page;
 mod place;
 mod read;
+mod remove;
 mod split;
 mod sums;
 mod upload;
@@ -15,7 +16,7 @@ pub use client::Waits;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, key_fault};
-use super::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
+use super::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use super::wrap::RetryPolicy;
 use crate::model::estate::S3Place;
 use crate::model::id::StoreId;
@@ -23,6 +24,7 @@ use crate::model::secret::SecretSource;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -37,6 +39,8 @@ pub struct S3Store {
     waits: Waits,
     /// For the single pages of a listing, which only the listing itself can ask for again.
     retry: RetryPolicy,
+    /// Whether the server keeps conditions on deletes; asked before the first one.
+    conditional_deletes: tokio::sync::OnceCell<bool>,
 }
 
 impl std::fmt::Debug for S3Store {
@@ -63,6 +67,7 @@ impl S3Store {
             location: location(place),
             waits,
             retry,
+            conditional_deletes: tokio::sync::OnceCell::new(),
         })
     }
 
@@ -84,6 +89,10 @@ impl S3Store {
                 return Err(self.explained(&key, name, error).await);
             }
         };
+        self.described(name, &answer)
+    }
+
+    fn described(&self, name: &str, answer: &HeadObjectOutput) -> Result<ObjectMeta, StoreError> {
         let size = answer
             .content_length()
             .and_then(|size| u64::try_from(size).ok())
@@ -169,5 +178,12 @@ impl Store for S3Store {
 impl WritableStore for S3Store {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         upload::create(self, name, size, body).await
+    }
+}
+
+#[async_trait::async_trait]
+impl PruningStore for S3Store {
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
+        remove::remove(self, name, pin, now).await
     }
 }

@@ -1,8 +1,11 @@
 //! A store that answers in time or fails: no call hangs, whatever the server or mount does.
 
 use crate::model::id::StoreId;
+use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
+use crate::stores::port::{
+    ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore,
+};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -106,5 +109,12 @@ impl<S: WritableStore> WritableStore for Deadline<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         let limit = self.call + Duration::from_secs(size / SLOWEST);
         self.within(limit, name, self.inner.create(name, size, body)).await
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: PruningStore> PruningStore for Deadline<S> {
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
+        self.within(self.call, name, self.inner.remove(name, pin, now)).await
     }
 }

@@ -1,8 +1,9 @@
 //! A store with scripted faults, for tests and drills of what the program does when storage fails.
 
 use crate::model::id::StoreId;
+use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -19,6 +20,7 @@ pub enum Operation {
     ReadRange,
     Read,
     Create,
+    Remove,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,5 +206,13 @@ impl<S: WritableStore> WritableStore for Faulty<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         self.meet(Operation::Create, name).await?;
         self.inner.create(name, size, body).await
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: PruningStore> PruningStore for Faulty<S> {
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
+        self.meet(Operation::Remove, name).await?;
+        self.inner.remove(name, pin, now).await
     }
 }

@@ -4,8 +4,9 @@
 //! object meanwhile. Waiting for a place is bounded: a holder that never lets go becomes an error.
 
 use crate::model::id::StoreId;
+use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -86,5 +87,13 @@ impl<S: WritableStore> WritableStore for Limit<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         let _place = self.place(&self.streams, name).await?;
         self.inner.create(name, size, body).await
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: PruningStore> PruningStore for Limit<S> {
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
+        let _place = self.place(&self.calls, name).await?;
+        self.inner.remove(name, pin, now).await
     }
 }

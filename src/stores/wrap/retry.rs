@@ -2,11 +2,12 @@
 //!
 //! Only what a retry can mend is tried again. A body that breaks off is read on from where it broke, but
 //! only under a pin: without one nothing says that the rest belongs to the same object. Writing is never
-//! repeated here, its body is gone.
+//! repeated here, its body is gone; removing is, since a pin holds for one object only.
 
 use crate::model::id::StoreId;
+use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -198,6 +199,13 @@ impl<S: Store + 'static> Store for Retry<S> {
 impl<S: WritableStore + 'static> WritableStore for Retry<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         self.inner.create(name, size, body).await
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: PruningStore + 'static> PruningStore for Retry<S> {
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
+        self.policy.run(|| self.inner.remove(name, pin, now)).await
     }
 }
 

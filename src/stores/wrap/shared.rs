@@ -1,8 +1,9 @@
 //! A shared store is a store, so that wrappers can stand around one that others hold too.
 
 use crate::model::id::StoreId;
+use crate::model::time::Timestamp;
 use crate::stores::error::StoreError;
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, Store, WritableStore};
+use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::ops::Range;
@@ -43,5 +44,12 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 impl<S: WritableStore + ?Sized> WritableStore for Arc<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         (**self).create(name, size, body).await
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: PruningStore + ?Sized> PruningStore for Arc<S> {
+    async fn remove(&self, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
+        (**self).remove(name, pin, now).await
     }
 }
