@@ -155,8 +155,9 @@ impl State {
 
 fn row(one: &Elsewhere, now: crate::model::time::Timestamp) -> RunRow {
     let lease = &one.lease;
-    let held = Held { lease: lease.clone(), unreadable: one.state.as_ref().err().cloned(), copy_here: false };
-    let silent = lease.is_expired(now);
+    let unreadable = one.state.as_ref().err().cloned();
+    let held = Held { lease: lease.clone(), seen_at: now, unreadable, copy_here: false };
+    let silent = held.is_silent();
     match &one.state {
         Ok(state) => {
             let word = match &state.status {

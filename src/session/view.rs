@@ -83,10 +83,20 @@ pub struct RunRow {
 pub struct Held {
     /// One of its leases: they are renewed together.
     pub lease: Lease,
+    /// When the place was read that tells of it.
+    pub seen_at: Timestamp,
     /// Why its mirror tells no run.
     pub unreadable: Option<String>,
     /// A copy of it lies here, fenced off.
     pub copy_here: bool,
+}
+
+impl Held {
+    /// Whether it was renewed too long ago. What was read before its time ran out says nothing of that: the holder may
+    /// have renewed it since.
+    pub fn is_silent(&self) -> bool {
+        self.lease.is_expired(self.seen_at)
+    }
 }
 
 /// The run on screen.

@@ -7,8 +7,9 @@ use crate::scene::{Form, Place, Scene};
 use crate::shop::{Shop, gzip};
 use crate::small_disk::SmallDisk;
 use relight::event::{EventKind, Purpose};
-use relight::runbook::Answer;
+use relight::model::task::TaskOutcome;
 use relight::runbook::state::{Question, QuestionKind};
+use relight::runbook::{Answer, StepState};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,21 @@ async fn begun(scene: &Scene) -> Run {
 /// Goes on until a step asks what to do after its failure; the words that people then see.
 pub async fn stopped_at(run: &mut Run, step: &str) -> String {
     let question = run.go_on(|_| false).await.unwrap_or_else(|| panic!("it went through; {step} should have failed"));
-    assert_eq!(question.step.as_str(), step, "{}\n{}", question.title, run.failures());
+    let group = |id: &str| run.state().plan.step(&id.into()).and_then(|planned| planned.group.clone());
+    if question.step.as_str() != step && group(step).is_some() && group(step) == group(question.step.as_str()) {
+        // One that works beside it may have come upon the same, and is asked about first.
+        let open = |state: StepState| matches!(state, StepState::Ready | StepState::Armed | StepState::Running);
+        run.until("its own end", |state| state.step(&step.into()).is_some_and(|record| !open(record.state))).await;
+        let ended = run.state().step(&step.into()).map(|record| record.state);
+        assert!(
+            matches!(ended, Some(StepState::Failed | StepState::Unknown)),
+            "{}\n{}",
+            question.title,
+            run.failures()
+        );
+    } else {
+        assert_eq!(question.step.as_str(), step, "{}\n{}", question.title, run.failures());
+    }
     assert!(matches!(question.kind, QuestionKind::Failed { .. } | QuestionKind::Unknown), "{question:?}");
     format!("{}\n{}", question.title, run.failures())
 }
@@ -194,7 +209,10 @@ async fn a_store_in_trouble_stops_the_proof_and_says_which() {
         let mut run = scene.begin(&plan).await;
         let said = stopped_at(&mut run, "prove").await;
         assert!(said.contains(word) && said.contains("bucket"), "{word}: {said}");
-        assert!(said.contains("could not tell"), "a look that saw nothing took no effect either: {said}");
+        let proof = run.state().step(&"prove".into()).unwrap();
+        let told = matches!(proof.state, StepState::Failed | StepState::Unknown);
+        assert!(told, "a look that saw nothing took no effect either: {}", proof.state);
+        assert!(matches!(proof.outcome, Some(TaskOutcome::Unknown { .. })), "{said}");
         taken_back(&scene, &mut run, &production).await;
     }
 }

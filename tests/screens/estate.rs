@@ -496,6 +496,7 @@ pub fn away(unreadable: bool) -> RunRow {
         operator: holder,
         held: Some(Held {
             lease,
+            seen_at: before(0, 0),
             unreadable: unreadable.then(|| "run 20261120T135000Z-restore-postgres has no mirror".into()),
             copy_here: true,
         }),

@@ -75,7 +75,7 @@ impl RunList {
 pub fn take_over(run: &RunRow, cx: &Cx) -> Option<Reaction> {
     let held = run.held.as_ref()?;
     let lease = &held.lease;
-    let expired = lease.is_expired(cx.now);
+    let expired = held.is_silent();
     let sign = format::ago(lease.renewed_at, cx.now);
     let silent = if expired { ", which is too long: it is dead or cut off" } else { "" };
     let told = format!("{} holds it; its last sign of life came {sign}{silent}.", lease.holder);
@@ -90,7 +90,7 @@ fn holder(doc: &mut Doc, held: &Held, cx: &Cx) {
     let since =
         format!("{} ({})", format::instant(lease.acquired_at, cx.zone()), format::ago(lease.acquired_at, cx.now));
     doc.fact("since", since, Role::Base);
-    let (text, role) = if lease.is_expired(cx.now) {
+    let (text, role) = if held.is_silent() {
         (", and its lease has expired: its runner may be dead or cut off", Role::Unknown)
     } else {
         ("", Role::Ok)

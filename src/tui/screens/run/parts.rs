@@ -212,10 +212,11 @@ fn operated(run: &RunView, cx: &Cx) -> Option<(String, Role)> {
 fn watched(run: &RunView, unseen: Option<&str>, cx: &Cx) -> Vec<(String, Role)> {
     let row = cx.view.runs.iter().find(|row| row.id == run.state.id);
     let mut out = Vec::new();
-    match row.and_then(|row| row.held.as_ref()).map(|held| &held.lease) {
-        Some(lease) => {
+    match row.and_then(|row| row.held.as_ref()) {
+        Some(held) => {
+            let lease = &held.lease;
             let (sign, epoch) = (format::ago(lease.renewed_at, cx.now), lease.epoch);
-            let expired = lease.is_expired(cx.now);
+            let expired = held.is_silent();
             let silent = if expired { ", too long ago: dead or cut off" } else { "" };
             let text = format!(
                 "You watch: {} holds it (epoch {epoch}), last sign of life {sign}{silent}. t takes it over.",
