@@ -284,6 +284,8 @@ pub struct Runner {
     pub ledger: Ledger<Kept>,
     pub grip: Grip,
     pub gate: watch::Sender<Gate>,
+    /// The clock of its machine.
+    pub clock: Arc<Watch>,
     pub born: Duration,
     pub operator: &'static str,
     /// Counted here, event by event, and by nobody else.
@@ -302,7 +304,6 @@ impl Runner {
     }
 
     pub fn now(&self) -> Now {
-        let us = self.grip.us.borrow();
-        Now { at: us.clock.now(), mono_ms: us.clock.mono().saturating_sub(self.born).as_millis() as u64 }
+        Now { at: self.clock.now(), mono_ms: self.clock.mono().saturating_sub(self.born).as_millis() as u64 }
     }
 }

@@ -32,6 +32,8 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 const TERM: Duration = Duration::from_mins(1);
+/// How far a clock is off at most, in milliseconds: two may differ by less than a sixth of the term.
+const OFF: i64 = 4_900;
 const PEOPLE: [&str; 3] = ["ada", "grace", "eve"];
 
 pub type Told = Result<(), String>;
@@ -51,6 +53,7 @@ struct Takeover {
 
 struct Seat {
     name: String,
+    clock: Arc<Watch>,
     cut: Arc<AtomicBool>,
     copy: Option<Copy>,
     /// Holds the lock of its copy, as long as it lives; there is no second one.
@@ -66,6 +69,9 @@ pub struct Sim {
     /// The system gives numbers of dead processes to new ones.
     pids: u32,
     calm: bool,
+    /// People mean well, and the holder is the one whom things happen to: every play comes to the moments at which one
+    /// machine takes over from another.
+    chase: bool,
     /// Journals of copies that a takeover has replaced.
     aside: Vec<Shared>,
     /// The copy in which the run came to its end.
@@ -87,20 +93,23 @@ impl Sim {
             trace: traced.then(Vec::new),
             clock: Arc::new(Watch::start()),
         };
-        let seat = |number: usize| Seat {
+        let mut off = || i64::try_from(dice.below(2 * OFF as usize)).unwrap() - OFF;
+        let mut seat = |number: usize| Seat {
             name: format!("seat{number}"),
+            clock: Arc::new(common.clock.elsewhere(off())),
             cut: Arc::default(),
             copy: None,
             runner: None,
             takes: None,
         };
-        let mut seats: Vec<Seat> = (0..PEOPLE.len()).map(seat).collect();
+        let mut seats: Vec<Seat> = (0..PEOPLE.len()).map(&mut seat).collect();
         let disk = Shared(Arc::new(Mutex::new(Platter::new(Dice::new(dice.throw())))));
         let mut journal = ChainedJournal::begin(disk.clone(), Path::new("seat0")).unwrap();
         journal.append(&prepared.first).unwrap();
         seats[0].copy = Some(Copy { disk, observed: 1 });
         let us = Rc::new(RefCell::new(common));
-        Self { dice, us, slow: Arc::default(), seats, pids: 0, calm: false, aside: vec![], over: None }
+        let chase = dice.percent(50);
+        Self { dice, us, slow: Arc::default(), seats, pids: 0, calm: false, chase, aside: vec![], over: None }
     }
 
     pub fn trace(&self) -> Vec<String> {
@@ -184,7 +193,60 @@ impl Sim {
         }
     }
 
+    /// The holder is cut off, or stands still, until another machine has taken the run over; then both go on.
+    async fn overtake(&mut self) -> Told {
+        let holds = |seat: &Seat| seat.runner.as_ref().is_some_and(|runner| runner.grip.who.epoch > 0);
+        let Some(at) = self.seats.iter().position(holds) else { return Ok(()) };
+        let other = (at + 1 + self.dice.below(self.seats.len() - 1)) % self.seats.len();
+        let (cut, stopped) = self.dice.pick(&[(true, false), (true, false), (false, true), (true, true)]);
+        self.note(|| format!("seat{at} is cut off: {cut}, stands still: {stopped}; seat{other} comes"));
+        self.seats[at].cut.store(cut, Ordering::Relaxed);
+        if stopped {
+            self.stop_or_revive(at);
+        }
+        // At the end of its term, and not only long after it.
+        let pause = self.dice.pick(&[30_000, 46_000, 50_500, 55_000, 61_000, 66_000, 90_000]);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        for _ in 0..self.dice.below(8) {
+            if self.seats[other].runner.is_none() {
+                self.take_over(other).await;
+            }
+            tokio::time::sleep(Duration::from_millis(self.dice.pick(&[300, 2_000, 4_000]))).await;
+            self.adopt(other).await?;
+            if !stopped {
+                self.live(at).await?;
+            }
+            if self.seats[other].copy.is_some() {
+                self.live(other).await?;
+            }
+            if self.is_over() {
+                return Ok(());
+            }
+        }
+        let still = self.seats[at].runner.as_ref().is_some_and(|runner| *runner.gate.borrow() == Gate::Stopped);
+        if still {
+            self.stop_or_revive(at);
+        }
+        for _ in 0..6 {
+            self.live(at).await?;
+            if self.is_over() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(self.dice.pick(&[0, 20, 300]))).await;
+        }
+        self.seats[at].cut.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn turn(&mut self) -> Told {
+        if self.chase {
+            if self.dice.percent(12) {
+                return self.overtake().await;
+            }
+            let driven: Vec<usize> = (0..self.seats.len()).filter(|at| self.seats[*at].runner.is_some()).collect();
+            let at = if driven.is_empty() { self.dice.below(self.seats.len()) } else { self.dice.pick(&driven) };
+            return self.live(at).await;
+        }
         let at = self.dice.below(self.seats.len());
         let stopped = self.seats[at].runner.as_ref().is_some_and(|runner| *runner.gate.borrow() == Gate::Stopped);
         match self.dice.below(100) {
@@ -261,7 +323,7 @@ impl Sim {
         let seat = &self.seats[at];
         let dice = Dice::new(self.dice.throw());
         let wire = Wire::new(Arc::clone(&us.pool), gate, (Arc::clone(&seat.cut), Arc::clone(&self.slow)), dice);
-        Leases::shared(Arc::new(wire), us.clock.clone(), seat.name.clone(), TERM)
+        Leases::shared(Arc::new(wire), seat.clock.clone(), seat.name.clone(), TERM)
     }
 
     fn new_pid(&mut self) -> u32 {
@@ -289,11 +351,12 @@ impl Sim {
             return;
         }
         let pid = self.new_pid();
-        let alive = !self.calm && self.dice.percent(20);
+        let wild = !self.calm && !self.chase;
+        let alive = wild && self.dice.percent(20);
         let (open, gate) = watch::channel(Gate::Open);
         let leases = self.leases(at, gate);
         let by = Actor { pid, ..actor(PEOPLE[at]) };
-        let clock = self.us.borrow().clock.clone();
+        let clock = Arc::clone(&self.seats[at].clock);
         self.note(|| format!("{} takes the run over at seat{at}, alive: {alive}", by.name));
         let doing = tokio::task::spawn_local(async move {
             let taken = taken_over(&leases, &by, alive, &clock).await;
@@ -302,7 +365,7 @@ impl Sim {
         });
         self.seats[at].takes = Some(Takeover { doing, alive, pid });
         // Some give up, or their console dies.
-        if !self.calm && self.dice.percent(10) {
+        if wild && self.dice.percent(10) {
             tokio::time::sleep(Duration::from_secs(2)).await;
             if let Some(takes) = self.seats[at].takes.take() {
                 takes.doing.abort();
@@ -407,7 +470,8 @@ impl Sim {
         let (shadow, leased) = (state.clone(), state.lease.is_some());
         let ledger =
             Ledger::new(Engine::new(state, actor("relight")), Kept(Arc::new(Mutex::new(opened.journal))), events);
-        let mut runner = Runner { ledger, grip, gate, born, operator: PEOPLE[at], shadow };
+        let clock = Arc::clone(&self.seats[at].clock);
+        let mut runner = Runner { ledger, grip, gate, clock, born, operator: PEOPLE[at], shadow };
         let mut heard = vec![];
         if leased {
             let (claim, (mirror, seq)) = (runner.claim(), runner.to_mirror());
@@ -557,13 +621,13 @@ impl Sim {
         }
         let Some(runner) = &self.seats[at].runner else { return Ok(()) };
         let (state, now) = (runner.ledger.state(), runner.now().at);
-        let intent = if self.calm {
+        let well = self.calm || self.chase && self.dice.percent(90);
+        let intent = if well {
             operator::willing(state, now + chrono::Duration::hours(10))
         } else {
             Some(operator::random(&mut self.dice, state, now))
         };
-        let name =
-            if self.calm || self.dice.percent(60) { state.operator.name.clone() } else { runner.operator.to_owned() };
+        let name = if well || self.dice.percent(60) { state.operator.name.clone() } else { runner.operator.to_owned() };
         match intent {
             None => self.tell(at, Input::Continue).map(|_| ()),
             Some(intent) => self.wish(at, &name, intent),

@@ -13,22 +13,30 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The time of the paused runtime as a clock on the wall.
+/// The time of the paused runtime as a clock on the wall of one machine.
 #[derive(Debug)]
-pub struct Watch(Instant);
+pub struct Watch {
+    began: Instant,
+    /// How much it is fast, in milliseconds.
+    fast: i64,
+}
 
 impl Watch {
     pub fn start() -> Self {
-        Self(Instant::now())
+        Self { began: Instant::now(), fast: 0 }
+    }
+    /// The clock of another machine.
+    pub fn elsewhere(&self, fast: i64) -> Self {
+        Self { fast, ..*self }
     }
     pub fn mono(&self) -> Duration {
-        self.0.elapsed()
+        self.began.elapsed()
     }
 }
 
 impl Clock for Watch {
     fn now(&self) -> Timestamp {
-        epoch() + chrono::Duration::from_std(self.mono()).unwrap()
+        epoch() + chrono::Duration::from_std(self.mono()).unwrap() + chrono::Duration::milliseconds(self.fast)
     }
 }
 
