@@ -55,6 +55,7 @@ pub enum RunbookKind {
     Failover,
     Failback,
     Backup,
+    Retention,
     Checklist,
 }
 

@@ -26,6 +26,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
     ("backup-postgres-encrypted", include_str!("../../config/runbooks/backup-postgres-encrypted.toml")),
     ("backup-redis", include_str!("../../config/runbooks/backup-redis.toml")),
+    ("expire-backups", include_str!("../../config/runbooks/expire-backups.toml")),
     ("failback-postgres", include_str!("../../config/runbooks/failback-postgres.toml")),
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("recover-postgres", include_str!("../../config/runbooks/recover-postgres.toml")),
@@ -139,13 +140,14 @@ fn runbook(fields: &mut Fields<'_>, stem: &str, origin: &str, text: &str, module
     })
 }
 
-const KINDS: [(&str, RunbookKind); 7] = [
+const KINDS: [(&str, RunbookKind); 8] = [
     ("restore", RunbookKind::Restore),
     ("pitr", RunbookKind::Pitr),
     ("switchover", RunbookKind::Switchover),
     ("failover", RunbookKind::Failover),
     ("failback", RunbookKind::Failback),
     ("backup", RunbookKind::Backup),
+    ("retention", RunbookKind::Retention),
     ("checklist", RunbookKind::Checklist),
 ];
 

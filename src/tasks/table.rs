@@ -30,6 +30,10 @@ fn backups(table: &mut Table) {
     table.add(backup::publish::Publish);
     table.add(backup::confirm::Confirm);
     table.add(backup::discard::Discard);
+    table.add(backup::expiring::Expiring);
+    table.add(backup::expire_target::ExpireTarget);
+    table.add(backup::expire::Expire);
+    table.add(backup::expired::Expired);
 }
 
 fn pairs(table: &mut Table) {

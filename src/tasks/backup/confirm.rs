@@ -1,7 +1,8 @@
 //! `backup.confirm`: the catalog, scanned anew, shows the new backup in every place, and each copy is proven.
 
 use super::place::{PLACES, Place};
-use crate::catalog::{Catalog, Scan, ScanStatus, Stores};
+use super::rescan::rescan;
+use crate::catalog::Catalog;
 use crate::model::backup::Backup;
 use crate::model::id::AssetId;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
@@ -13,7 +14,6 @@ use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 pub struct Confirm;
 
@@ -56,7 +56,8 @@ impl Module for Confirm {
 
 async fn confirm(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let catalog = scanned(cx, &input.places).await?;
+    let stores = input.places.iter().map(|place| &place.store).collect();
+    let catalog = rescan(cx, &stores, "whether the catalog shows the new backup is not known").await?;
     let mut proofs = Vec::new();
     let mut seen = BTreeSet::new();
     for place in &input.places {
@@ -72,26 +73,6 @@ async fn confirm(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .into());
     };
     Ok(values(json!({ "backup": backup, "proofs": proofs })))
-}
-
-async fn scanned(cx: &TaskContext, places: &[Place]) -> Result<Catalog, Stop> {
-    let stores: Stores = cx.stores.iter().map(|(id, store)| (id.clone(), Ok(Arc::clone(store)))).collect();
-    let mut catalog = (*cx.catalog).clone();
-    for store in places.iter().map(|place| &place.store).collect::<BTreeSet<_>>() {
-        let progress = |_: &_, _| {};
-        let scan =
-            Scan { estate: &cx.estate, stores: &stores, previous: &catalog, clock: &*cx.clock, progress: &progress };
-        catalog = scan.only(store).await;
-        if let Some(scan) = catalog.stores.iter().find(|scan| &scan.id == store && scan.status != ScanStatus::Ok) {
-            let why = scan.error.clone().unwrap_or_else(|| "it was not seen as a whole".to_owned());
-            return Err(Stop::Unknown(
-                Failure::new(format!("store `{store}` could not be scanned: {why}"))
-                    .means("whether the catalog shows the new backup is not known")
-                    .next("look again when the store answers"),
-            ));
-        }
-    }
-    Ok(catalog)
 }
 
 fn listed<'c>(catalog: &'c Catalog, asset: &AssetId, place: &Place) -> Result<&'c Backup, Failure> {

@@ -283,7 +283,7 @@ async fn holds(cx: &TaskContext, place: &Place, path: &str, size: u64, sha256: &
     }
 }
 
-async fn read_back(store: &dyn Store, path: &str, pin: &Pin, passed: &AtomicU64) -> Result<String, Stop> {
+pub(super) async fn read_back(store: &dyn Store, path: &str, pin: &Pin, passed: &AtomicU64) -> Result<String, Stop> {
     let lost = |error: StoreError| Stop::Unknown(store_failure(&error));
     let mut body = store.read(path, 0, Some(pin)).await.map_err(lost)?;
     let mut hasher = Sha256::new();

@@ -102,6 +102,7 @@ const fn kind_word(kind: RunbookKind) -> &'static str {
         RunbookKind::Failover => "failover",
         RunbookKind::Failback => "failback",
         RunbookKind::Backup => "backup",
+        RunbookKind::Retention => "retention",
         RunbookKind::Checklist => "checklist",
     }
 }
