@@ -34,7 +34,7 @@ const SEEDS: u64 = 5_000;
 const SHARED: u64 = 64;
 const HORIZON: usize = 60;
 /// Of how many seeds one is also played on several machines: such a play is longer than one on a single machine.
-const SHARE: u64 = 20;
+const SHARE: u64 = 40;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
