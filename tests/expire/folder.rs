@@ -1,6 +1,8 @@
 //! A folder of nights.
 
 use crate::lab::{ARGUMENTS, Lab, content, night, nights, source};
+use relight::model::proof::ProofOutcome;
+use relight::proof::Ledger;
 
 #[test]
 fn with_the_newest_five_corrupt_the_last_proven_one_survives_a_real_run() {
@@ -65,6 +67,26 @@ fn the_one_that_stays_is_proven_again_before_anything_goes() {
     line.say("abort it is damaged");
     assert_eq!(line.finish().1, Some(2));
     assert_eq!(lab.names(), nights(1..=10));
+}
+
+#[test]
+fn one_that_became_the_last_proven_one_stays() {
+    let lab = Lab::of_files();
+    lab.prove(2, 0);
+    lab.prove(10, 0);
+    let (mut line, asked) = lab.at_the_phrase(&[]);
+    let ledger = Ledger::in_state(&lab.home.state());
+    let mut failed = ledger.read().unwrap().records.into_iter().rfind(|record| record.path == night(10)).unwrap();
+    failed.outcome = ProofOutcome::Failed;
+    failed.at = chrono::Utc::now();
+    ledger.append(&failed).unwrap();
+    line.say(asked.phrase.as_deref().unwrap());
+    line.asked().expect("the failure asks");
+    let said = "`settings_20260902.json.gz` is to be kept now: the newest that is proven";
+    assert!(line.text.contains(said), "{}", line.text);
+    line.say("abort the newest is bad");
+    assert_eq!(line.finish().1, Some(2));
+    assert_eq!(lab.names(), nights(1..=10), "not even those before it went");
 }
 
 #[test]

@@ -118,6 +118,10 @@ fn text(row: &Row<'_>, all: bool, zone: Tz, out: &mut Output) -> eyre::Result<()
     out.line(&format!("{name}\n  asked for {}", asked.join(", ")))?;
     let size = ByteCount(row.expire_bytes);
     out.line(&format!("  keeps {}, would let go {} ({size}); this is a dry run", row.keep, row.expire))?;
+    if row.expire > 0 {
+        let (asset, store) = (escaped(row.asset.as_str()), escaped(row.store.as_str()));
+        out.line(&format!("  to remove them: relight run expire-backups --set asset={asset} --set store={store}"))?;
+    }
     for missing in row.missing {
         let word = out.toned(Tone::Warning, "missing");
         out.line(&format!("  {word}: {} {}", missing.class, missing.period))?;

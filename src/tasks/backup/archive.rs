@@ -15,26 +15,21 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The archive, if it is one for copies of `from`.
-pub fn writable<'a>(
-    cx: &'a TaskContext,
-    from: &StoreId,
-    to: &StoreId,
-) -> Result<(&'a Arc<dyn Store>, &'a Arc<dyn WritableStore>), Failure> {
-    let read = store(cx, to)?;
+pub fn writable<'a>(cx: &'a TaskContext, from: &StoreId, to: &StoreId) -> Result<&'a Arc<dyn WritableStore>, Failure> {
+    store(cx, to)?;
     let refused =
         |what: String| Failure::new(what).means("nothing was removed").next("name another store to archive to");
     if from == to {
         return Err(refused(format!("store `{to}` cannot be the archive of its own backups")));
     }
-    let write = cx.writable.get(to);
-    Ok((read, write.ok_or_else(|| refused(format!("store `{to}` cannot be written to from here")))?))
+    cx.writable.get(to).ok_or_else(|| refused(format!("store `{to}` cannot be written to from here")))
 }
 
 /// Puts the object into the archive under its own name and reads it back from there. One that lies there already
 /// counts if it has the same bytes.
 pub async fn keep(cx: &TaskContext, from: &StoreId, to: &StoreId, object: &Object) -> Result<(), Stop> {
     let source = store(cx, from)?;
-    let (archive, write) = writable(cx, from, to)?;
+    let (archive, write) = (store(cx, to)?, writable(cx, from, to)?);
     let hasher = Arc::new(Mutex::new(Sha256::new()));
     let tee = Arc::clone(&hasher);
     let body = source.read(&object.name, 0, Some(&object.pin)).await.map_err(|error| lost(&error))?;

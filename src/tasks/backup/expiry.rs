@@ -142,10 +142,9 @@ pub fn objection(plans: &[SourcePlan<'_>], store: &StoreId, doomed: &Doomed, who
         Some(item) if item.backup.id != doomed.backup => {
             Some(format!("`{path}` is taken for another backup now: {}", item.backup.id))
         }
-        Some(_) => None,
         // What an earlier attempt has begun is no backup any more.
         None if whole => Some(format!("`{path}` is there, and the catalog does not show it any more")),
-        None => None,
+        Some(_) | None => None,
     }
 }
 
