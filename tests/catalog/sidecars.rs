@@ -113,7 +113,7 @@ fn a_model_manifest_counts_each_model_under_its_own_prefix() {
     let fraud = get(&catalog, "models-full-20240115T020000Z-fraud");
     assert_eq!((fraud.complete, fact(fraud, &name, "files")), (Some(true), Some("2")));
     assert_eq!(fact(fraud, &name, "sha256 fraud/model.pkl"), Some(sha256(b"weights").as_str()));
-    world.memory["s3"].inner().remove(&format!("models/{TS}/fraud/model.pkl"));
+    world.memory["s3"].inner().lose(&format!("models/{TS}/fraud/model.pkl"));
     world.put("s3", &format!("models/{TS}/fraud-v2/model.pkl"), b"short".to_vec(), END);
     let catalog = world.scan();
     let fraud = get(&catalog, "models-full-20240115T020000Z-fraud");

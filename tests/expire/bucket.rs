@@ -3,8 +3,10 @@
 use crate::lab::{Lab, content, night, nights, source};
 use crate::proxy::{Fault, Proxy};
 use crate::s3::{BUCKET, KEY, S3Fixture, TestSecrets, config_at};
+use relight::model::time::Clock as _;
 use relight::runner::runs;
 use relight::stores::{Patience, Store as _, open_to_prune};
+use relight::wiring::SystemClock;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 
@@ -67,7 +69,7 @@ async fn what_an_object_lock_keeps_is_said_and_stays() {
     let store = open_to_prune(&config, &TestSecrets, Patience::default()).await.unwrap();
     let meta = store.head(&night(2)).await.unwrap();
     let (mut line, asked) = on.lab.at_the_phrase(&[]);
-    let until = chrono::Utc::now() + chrono::Duration::days(30);
+    let until = SystemClock.now() + chrono::Duration::days(30);
     let headers = vec![
         ("etag", format!("\"{}\"", meta.etag.unwrap())),
         ("content-length", meta.size.to_string()),

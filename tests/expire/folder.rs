@@ -2,7 +2,9 @@
 
 use crate::lab::{ARGUMENTS, Lab, content, night, nights, source};
 use relight::model::proof::ProofOutcome;
+use relight::model::time::Clock as _;
 use relight::proof::Ledger;
+use relight::wiring::SystemClock;
 
 #[test]
 fn with_the_newest_five_corrupt_the_last_proven_one_survives_a_real_run() {
@@ -78,7 +80,7 @@ fn one_that_became_the_last_proven_one_stays() {
     let ledger = Ledger::in_state(&lab.home.state());
     let mut failed = ledger.read().unwrap().records.into_iter().rfind(|record| record.path == night(10)).unwrap();
     failed.outcome = ProofOutcome::Failed;
-    failed.at = chrono::Utc::now();
+    failed.at = SystemClock.now();
     ledger.append(&failed).unwrap();
     line.say(asked.phrase.as_deref().unwrap());
     line.asked().expect("the failure asks");

@@ -4,7 +4,9 @@ use crate::subjects::{Subject, all};
 use crate::{body, drained, listed, names};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use relight::model::time::Clock as _;
 use relight::stores::{MAX_RANGE, Removed, StoreError, StoreErrorKind};
+use relight::wiring::SystemClock;
 use std::collections::BTreeSet;
 
 /// Runs a check on every store and names the store in the output of a failure.
@@ -178,7 +180,7 @@ async fn check_broken_bodies(on: &Subject) {
 }
 
 async fn check_remove(on: &Subject) {
-    let now = chrono::Utc::now();
+    let now = SystemClock.now();
     on.put("nightly/dump", b"0123456789");
     on.put("nightly/dump.sha256", b"sum");
     let pin = on.store.head("nightly/dump").await.unwrap().pin();

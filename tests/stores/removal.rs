@@ -3,9 +3,11 @@
 use crate::names;
 use crate::proxy::{Fault, Proxy};
 use crate::s3::{S3Fixture, TestSecrets, config_at, unsigned_at};
-use chrono::{Duration, Utc};
+use chrono::Duration;
+use relight::model::time::{Clock as _, Timestamp};
 use relight::stores::local::LocalStore;
 use relight::stores::{Patience, Pin, PruningStore, Removed, Store as _, StoreErrorKind, open_to_prune};
+use relight::wiring::SystemClock;
 use std::sync::Arc;
 
 const PATIENCE: Patience = Patience {
@@ -17,6 +19,10 @@ const PATIENCE: Patience = Patience {
     pause: std::time::Duration::from_millis(5),
     at_once: 16,
 };
+
+fn now() -> Timestamp {
+    SystemClock.now()
+}
 
 struct Rig {
     fixture: S3Fixture,
@@ -47,7 +53,7 @@ async fn an_object_that_is_replaced_after_the_look_is_left_to_the_server_to_refu
     fixture.put("dump", b"9876543210");
     // The look still shows the old one; only the condition on the request itself can tell.
     proxy.always("HEAD", "/dump", Fault::Answer(200, headers(&pin, &[]), String::new()));
-    let error = store.remove("dump", &pin, Utc::now()).await.unwrap_err();
+    let error = store.remove("dump", &pin, now()).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Changed, "{error}");
     assert_eq!(std::fs::read(fixture.file("dump")).unwrap(), b"9876543210");
     proxy.reset();
@@ -58,7 +64,7 @@ async fn an_object_that_is_replaced_after_the_look_is_left_to_the_server_to_refu
 async fn a_server_that_ignores_conditions_is_asked_for_no_removal() {
     let Rig { fixture, proxy, store, pin } = rig().await;
     proxy.always("DELETE", ".relight-probe-", Fault::Answer(204, vec![], String::new()));
-    let error = store.remove("dump", &pin, Utc::now()).await.unwrap_err();
+    let error = store.remove("dump", &pin, now()).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains("no notice of conditions"), "{error}");
     let deletes = proxy.seen().into_iter().filter(|line| line.starts_with("DELETE") && line.contains("/dump")).count();
@@ -68,13 +74,13 @@ async fn a_server_that_ignores_conditions_is_asked_for_no_removal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lock_keeps_is_refused_with_its_date() {
     let Rig { fixture, proxy, store, pin } = rig().await;
-    let until = Utc::now() + Duration::days(30);
+    let until = now() + Duration::days(30);
     let lock = [
         ("x-amz-object-lock-mode", "COMPLIANCE".to_owned()),
         ("x-amz-object-lock-retain-until-date", until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
     ];
     proxy.always("HEAD", "/dump", Fault::Answer(200, headers(&pin, &lock), String::new()));
-    let error = store.remove("dump", &pin, Utc::now()).await.unwrap_err();
+    let error = store.remove("dump", &pin, now()).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Locked, "{error}");
     let date = until.format("%Y-%m-%d %H:%M UTC").to_string();
     assert!(error.to_string().contains("COMPLIANCE") && error.to_string().contains(&date), "{error}");
@@ -86,7 +92,7 @@ async fn what_a_lock_keeps_is_refused_with_its_date() {
     proxy.reset();
     let hold = [("x-amz-object-lock-legal-hold", "ON".to_owned())];
     proxy.always("HEAD", "/dump", Fault::Answer(200, headers(&pin, &hold), String::new()));
-    let error = store.remove("dump", &pin, Utc::now()).await.unwrap_err();
+    let error = store.remove("dump", &pin, now()).await.unwrap_err();
     assert!(error.kind == StoreErrorKind::Locked && error.to_string().contains("legal hold"), "{error}");
     assert!(fixture.file("dump").exists());
 }
@@ -96,7 +102,7 @@ async fn a_delete_marker_is_told() {
     let Rig { proxy, store, pin, fixture: _fixture } = rig().await;
     let marker = vec![("x-amz-delete-marker", "true".to_owned()), ("x-amz-version-id", "v7".to_owned())];
     proxy.always("DELETE", "/dump", Fault::Answer(204, marker, String::new()));
-    let removed = store.remove("dump", &pin, Utc::now()).await.unwrap();
+    let removed = store.remove("dump", &pin, now()).await.unwrap();
     assert_eq!(removed, Removed::Hidden { marker: "v7".to_owned() });
 }
 
@@ -104,9 +110,9 @@ async fn a_delete_marker_is_told() {
 async fn a_busy_server_is_asked_again_and_a_broken_answer_is_no_second_removal() {
     let Rig { fixture, proxy, store, pin } = rig().await;
     proxy.next("DELETE", "/dump", 2, Fault::slow_down());
-    assert_eq!(store.remove("dump", &pin, Utc::now()).await.unwrap(), Removed::Gone);
+    assert_eq!(store.remove("dump", &pin, now()).await.unwrap(), Removed::Gone);
     fixture.put("dump", b"a new one");
-    let error = store.remove("dump", &pin, Utc::now()).await.unwrap_err();
+    let error = store.remove("dump", &pin, now()).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Changed, "the pin is of the first");
     let open = open_to_prune(&unsigned_at(&proxy.endpoint(), "s3", ""), &TestSecrets, PATIENCE).await;
     assert_eq!(open.unwrap_err().kind, StoreErrorKind::Denied, "nobody removes without a name");
@@ -125,7 +131,7 @@ async fn links_and_folders_are_no_files() {
     let store = LocalStore::new("folder", root.path());
     let pin = store.head("real/dump").await.unwrap().pin();
     for name in ["out/precious", "alias/dump", "latest", "real"] {
-        let error = store.remove(name, &pin, Utc::now()).await.unwrap_err();
+        let error = store.remove(name, &pin, now()).await.unwrap_err();
         println!("{name}: {error}");
     }
     assert!(outside.path().join("precious").exists() && inside("real/dump").exists());
@@ -144,6 +150,6 @@ async fn a_removal_that_died_half_way_is_reported_and_finished_by_the_next() {
     let (objects, skipped) = crate::listed(&store, "", None).await.unwrap();
     assert_eq!(objects, []);
     assert_eq!(skipped, [(aside.clone(), "a removal that was not finished".to_owned())]);
-    assert_eq!(store.remove("dump", &pin, Utc::now()).await.unwrap(), Removed::Gone);
+    assert_eq!(store.remove("dump", &pin, now()).await.unwrap(), Removed::Gone);
     assert!(!root.path().join(aside).exists());
 }
