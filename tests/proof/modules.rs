@@ -132,7 +132,7 @@ async fn an_object_that_was_replaced_since_the_scan_is_not_taken() {
     bench.near.inner().put("plain.gz", artefacts().dump("custom").bytes.clone());
     assert!(unknown(bench.verify(NEW_ID, Some("near")).await).what.contains("no longer the object"));
     assert_eq!(done(bench.resolve("latest").await)["store"], "far");
-    bench.far.inner().remove("plain.gz");
+    bench.far.inner().lose("plain.gz");
     failed(bench.verify(NEW_ID, Some("far")).await);
 }
 
