@@ -96,7 +96,7 @@ impl Kept {
     fn is_over_time(&self) -> bool {
         let (renewed, lapsed) = *self.last();
         let term = self.leases.term();
-        lapsed || renewed.elapsed() >= term - term / CLOCKS
+        lapsed || renewed.elapsed() + term / CLOCKS >= term
     }
 
     fn lapse(&self, why: &str) {

@@ -9,7 +9,7 @@ use crate::small_disk::SmallDisk;
 use relight::event::{EventKind, Purpose};
 use relight::model::task::TaskOutcome;
 use relight::runbook::state::{Question, QuestionKind};
-use relight::runbook::{Answer, StepState};
+use relight::runbook::{Answer, RunState, StepState};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,8 @@ pub async fn stopped_at(run: &mut Run, step: &str) -> String {
     if question.step.as_str() != step && group(step).is_some() && group(step) == group(question.step.as_str()) {
         // One that works beside it may have come upon the same, and is asked about first.
         let open = |state: StepState| matches!(state, StepState::Ready | StepState::Armed | StepState::Running);
-        run.until("its own end", |state| state.step(&step.into()).is_some_and(|record| !open(record.state))).await;
+        let ended = |state: &RunState| state.step(&step.into()).is_some_and(|record| !open(record.state));
+        Box::pin(run.until("its own end", ended)).await;
         let ended = run.state().step(&step.into()).map(|record| record.state);
         assert!(
             matches!(ended, Some(StepState::Failed | StepState::Unknown)),
