@@ -106,10 +106,10 @@ async fn killed_from_outside(place: Place, format: &str, program: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pg_restore_killed_from_outside_is_named_with_its_signal() {
-    killed_from_outside(Place::Bucket, "custom", "pg_restore").await;
+    Box::pin(killed_from_outside(Place::Bucket, "custom", "pg_restore")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn psql_killed_from_outside_is_named_with_its_signal() {
-    killed_from_outside(Place::Folder, "plain", "psql").await;
+    Box::pin(killed_from_outside(Place::Folder, "plain", "psql")).await;
 }
