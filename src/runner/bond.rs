@@ -1,7 +1,7 @@
 //! A runner's bond to its lease and its mirror: what is asked of the shared place, and what that means for the
 //! run. It knows neither socket nor folder, so that a simulation drives the very same piece as the runner.
 
-use super::keeper::{Keeper, LeaseNews};
+use super::keeper::{Asking, Keeper, LeaseNews};
 use super::mirror::{Behind, Mirroring, UpTo};
 use crate::event::Purpose;
 use crate::journal::lease::{Claim, Held, LeaseError, Leases};
@@ -25,6 +25,8 @@ pub struct Asked {
     pub intent: Intent,
     pub answer: oneshot::Sender<Result<(), String>>,
     pub held: Result<Held, LeaseError>,
+    /// When it was asked for: the answer may have waited.
+    pub since: Asking,
 }
 
 /// What the run must be told of its lease; with `leave` the runner records nothing else and goes.
@@ -92,7 +94,7 @@ impl Bond {
         Some(Guard { keeper, mirrored: self.mirror.as_ref().filter(|_| again).map(Mirroring::up_to_now) })
     }
 
-    fn keep(&mut self, claim: Claim, held: Option<Held>) -> Keeper {
+    fn keep(&mut self, claim: Claim, held: Option<(Held, Asking)>) -> Keeper {
         let keeper = Keeper::start(self.leases.clone(), claim, held, self.tell.clone());
         self.keeper = Some(keeper.clone());
         keeper
@@ -158,15 +160,16 @@ impl Bond {
         self.keeper = None;
         let (leases, grant) = (self.leases.clone(), self.grant.clone());
         tokio::spawn(async move {
+            let since = Asking::now(&leases);
             let held = leases.acquire(&claim, is_over).await;
             // The loop is gone only when the runner ends; the lease then belongs to a run of this seat.
-            let _ = grant.send(Asked { actor, intent, answer, held }).await;
+            let _ = grant.send(Asked { actor, intent, answer, held, since }).await;
         });
     }
 
     /// The answer of the place to [`Bond::ask`].
     pub fn grant(&mut self, asked: Asked, claim: Claim, mirror: Mirror, seq: u64) -> Granted {
-        let Asked { actor, intent, answer, held } = asked;
+        let Asked { actor, intent, answer, held, since } = asked;
         self.asking = false;
         let held = match held {
             Ok(held) => held,
@@ -187,7 +190,7 @@ impl Bond {
         let remarks = held.remarks().into_iter();
         let remarks = remarks.map(|text| Input::Intent { actor: actor.clone(), intent: Intent::Note { text } });
         let first = std::iter::once(leased).chain(remarks).collect();
-        self.keep(claim, Some(held));
+        self.keep(claim, Some((held, since)));
         self.mirror(mirror, seq);
         Granted::Yes { first, wish: Input::Intent { actor, intent }, answer }
     }

@@ -1,6 +1,7 @@
 //! Keeps a run's lease alive, and says when it cannot.
 
 use crate::journal::lease::{Claim, Held, LeaseError, Leases};
+use crate::model::time::Timestamp;
 use std::sync::{Arc, Mutex as Flag, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
@@ -24,6 +25,24 @@ pub enum LeaseNews {
     Lost(String),
 }
 
+/// A moment by both clocks: one stands still while the machine sleeps, the other may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    mono: Instant,
+    at: Timestamp,
+}
+
+impl Asking {
+    pub fn now(leases: &Leases) -> Self {
+        Self { mono: Instant::now(), at: leases.now() }
+    }
+
+    fn is_older_than(self, span: Duration, now: Self) -> bool {
+        let passed = now.at.signed_duration_since(self.at).to_std().unwrap_or_default();
+        now.mono.saturating_duration_since(self.mono).max(passed) >= span
+    }
+}
+
 /// Shared by the runner's loop and the tasks that it starts.
 #[derive(Clone)]
 pub struct Keeper(Arc<Kept>);
@@ -33,16 +52,23 @@ struct Kept {
     claim: Claim,
     /// `None` while a new runner has not proved yet that the lease is still its own.
     held: Mutex<Option<Held>>,
-    /// Start of the last renewal that worked, and whether the lease has lapsed since.
-    last: Flag<(Instant, bool)>,
+    /// When the last renewal that worked was asked for, and whether the lease has lapsed since.
+    last: Flag<(Asking, bool)>,
     news: mpsc::UnboundedSender<LeaseNews>,
 }
 
 impl Keeper {
-    /// Begins to renew; without `held` it first takes up what the claim says.
-    pub fn start(leases: Leases, claim: Claim, held: Option<Held>, news: mpsc::UnboundedSender<LeaseNews>) -> Self {
+    /// Begins to renew what is held since it was asked for; without that it first takes up what the claim says. The
+    /// process may have stood still between the asking and now.
+    pub fn start(
+        leases: Leases,
+        claim: Claim,
+        held: Option<(Held, Asking)>,
+        news: mpsc::UnboundedSender<LeaseNews>,
+    ) -> Self {
         let lapsed = held.is_none();
-        let last = Flag::new((Instant::now(), lapsed));
+        let (held, asked) = held.unzip();
+        let last = Flag::new((asked.unwrap_or_else(|| Asking::now(&leases)), lapsed));
         let keeper = Self(Arc::new(Kept { leases, claim, held: Mutex::new(held), last, news }));
         let kept = Arc::downgrade(&keeper.0);
         let pause = keeper.0.leases.term() / RENEWALS;
@@ -89,14 +115,14 @@ impl Keeper {
 }
 
 impl Kept {
-    fn last(&self) -> std::sync::MutexGuard<'_, (Instant, bool)> {
+    fn last(&self) -> std::sync::MutexGuard<'_, (Asking, bool)> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_over_time(&self) -> bool {
         let (renewed, lapsed) = *self.last();
         let term = self.leases.term();
-        lapsed || renewed.elapsed() + term / CLOCKS >= term
+        lapsed || renewed.is_older_than(term.saturating_sub(term / CLOCKS), Asking::now(&self.leases))
     }
 
     fn lapse(&self, why: &str) {
@@ -111,7 +137,7 @@ impl Kept {
 
     async fn renew(&self) -> Result<(), LeaseError> {
         let mut held = self.held.lock().await;
-        let began = Instant::now();
+        let began = Asking::now(&self.leases);
         let renewed = match &mut *held {
             Some(held) => held.renew().await,
             none => self.leases.take_up(&self.claim).await.map(|taken| *none = Some(taken)),

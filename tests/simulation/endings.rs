@@ -10,13 +10,15 @@ impl Sim<'_> {
         if self.refused || self.hands.misled {
             return Ok(());
         }
-        Ending { world: &self.hands.world }.check(&self.shadow)
+        Ending { world: &self.hands.world, taken_over: false }.check(&self.shadow)
     }
 }
 
 /// The world as a run leaves it.
 pub struct Ending<'a> {
     pub world: &'a World,
+    /// Someone took the run over on its way.
+    pub taken_over: bool,
 }
 
 impl Ending<'_> {
@@ -88,9 +90,8 @@ impl Ending<'_> {
             }
             let human = !matches!(state.plan.steps[index].action, PlannedAction::Task(_));
             // Nobody knows how far the holder before a takeover went: what could not be looked at is named.
-            let taken_over = state.lease.as_ref().is_some_and(|lease| lease.taken_from.is_some());
             if named
-                && !taken_over
+                && !self.taken_over
                 && record.attempt == 0
                 && !human
                 && record.state != StepState::DoneByHand

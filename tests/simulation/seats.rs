@@ -10,7 +10,7 @@ use crate::seat::{Common, Grip, Runner, Stage, Us, Who, observe, to_mirror};
 use crate::shared::Pool;
 use crate::wire::{Gate, Watch, Wire};
 use crate::world::World;
-use relight::event::Event;
+use relight::event::{Event, EventKind};
 use relight::journal::lease::{Claim, Held, Leases};
 use relight::journal::{ChainedJournal, Head, Journal as _, mirror};
 use relight::model::actor::Actor;
@@ -700,7 +700,9 @@ impl Sim {
 
     async fn check_end(&mut self) -> Told {
         let Some((at, state)) = self.over.clone() else { return Ok(()) };
-        Ending { world: &self.us.borrow().world }.check(&state)?;
+        let taken = |event: &Event| matches!(&event.kind, EventKind::LeaseAcquired { taken_from: Some(_), .. });
+        let taken_over = self.read(at)?.iter().any(taken);
+        Ending { world: &self.us.borrow().world, taken_over }.check(&state)?;
         if state.lease.is_none() {
             return Ok(());
         }

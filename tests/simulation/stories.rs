@@ -5,15 +5,20 @@ use crate::disk::{Platter, Shared};
 use crate::plans::{actor, epoch};
 use crate::shared::{Pool, Wall};
 use bytes::Bytes;
-use relight::event::{Event, EventKind};
+use relight::event::{Event, EventKind, Purpose};
 use relight::journal::lease::{Claim, Leases};
 use relight::journal::{ChainedJournal, Head, Journal as _, mirror};
 use relight::model::id::RunId;
+use relight::model::task::Effect;
+use relight::runbook::plan::PlannedAction;
+use relight::runbook::{Intent, Plan, PlannedStep};
+use relight::runner::bond::{Bond, Granted};
 use relight::runner::mirror::Mirroring;
 use relight::stores::SharedPlace as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 fn leases() -> (Arc<Pool>, Leases) {
     let pool = Arc::new(Pool::new(Dice::new(0)));
@@ -117,4 +122,32 @@ async fn what_is_taken_back_waits_until_the_shared_place_tells_of_it() {
     pool.look().faults = 0;
     told.wait(Duration::from_mins(1)).await.unwrap();
     assert_eq!(pool.look().entries.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_waited_with_its_process_holds_from_when_it_was_asked_for() {
+    let (pool, leases) = leases();
+    let changes = |plan: &Plan| {
+        let acts =
+            |step: &&PlannedStep| step.effect != Effect::Observe && matches!(step.action, PlannedAction::Task(_));
+        plan.steps.iter().find(acts).map(|step| step.id.clone())
+    };
+    let (plan, step) = (0..)
+        .map(|seed| crate::plans::locked(&crate::plans::prepare(seed)).plan)
+        .find_map(|plan| Some((Arc::new(plan.clone()), changes(&plan)?)))
+        .unwrap();
+    let mut bond = Bond::new(leases, Arc::clone(&plan));
+    let (answer, _nobody) = oneshot::channel();
+    let start = Intent::Start { plan_digest: plan.digest.clone() };
+    bond.ask(claim(0), |_| false, (actor("ada"), start, answer));
+    // The place has answered; the process stood still before it looked at that, and then has no network.
+    let asked = bond.granted.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    pool.look().faults = 100;
+    let disk = Shared(Arc::new(Mutex::new(Platter::new(Dice::new(0)))));
+    let granted = bond.grant(asked, claim(0), crate::seat::to_mirror(&disk), 0);
+    assert!(matches!(granted, Granted::Yes { .. }));
+    let mut guard = bond.guard(&step, 1, Purpose::Run).unwrap();
+    let why = guard.prove().await.unwrap_err();
+    assert!(why.contains("no answer"), "{why}");
 }

@@ -53,6 +53,11 @@ impl Leases {
         Self { place, clock, seat, term, test: false }
     }
 
+    /// The time by this machine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub fn is_shared(&self) -> bool {
         self.test
     }
