@@ -278,10 +278,13 @@ fn was_proven(plan: &Plan, step: &PlannedStep, before: &[Event]) {
     }
 }
 
-/// The last question of the step was answered with yes, nothing came between, and where it has a target this
+/// The last question of the step was answered with yes, nothing about it came between, and where it has a target this
 /// was read after the answer.
 fn was_confirmed(step: &PlannedStep, before: &[Event], at: Timestamp) {
-    let asked = before.iter().rposition(|e| matches!(e.kind, EventKind::QuestionAsked { .. })).unwrap();
+    // Steps that work beside others may be asked about in between.
+    let beside = step.group.is_some();
+    let about_it = |e: &Event| matches!(&e.kind, EventKind::QuestionAsked { step: s, .. } if !beside || s == &step.id);
+    let asked = before.iter().rposition(about_it).unwrap();
     let EventKind::QuestionAsked { step: about, number, question } = &before[asked].kind else { unreachable!() };
     assert_eq!(about, &step.id, "the last question was about another step");
     let wanted = if step.confirm == Confirm::Phrase { "phrase" } else { "key" };
@@ -293,8 +296,10 @@ fn was_confirmed(step: &PlannedStep, before: &[Event], at: Timestamp) {
     let yes = asked + yes.expect("it ran without a yes to its question");
     assert!((at - before[yes].at).num_seconds() <= 120, "a yes of long ago started it");
     let after = &before[yes..];
-    let stood_still = |e: &Event| {
-        matches!(e.kind, EventKind::RunnerStarted { .. } | EventKind::Resumed | EventKind::QuestionWithdrawn { .. })
+    let stood_still = |e: &Event| match &e.kind {
+        EventKind::RunnerStarted { .. } | EventKind::Resumed => true,
+        EventKind::QuestionWithdrawn { number: withdrawn, .. } => !beside || withdrawn == number,
+        _ => false,
     };
     assert!(!after.iter().any(stood_still), "a yes from before a stand-still started it");
     let read = after.iter().any(|e| {

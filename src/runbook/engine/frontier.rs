@@ -89,6 +89,7 @@ impl At<'_> {
             && self.planned.effect <= Effect::Costly
             && self.planned.confirm < Confirm::Phrase
             && self.planned.target.is_none()
+            && self.planned.approve.is_none()
             && self.approval().is_none()
     }
 
