@@ -140,8 +140,13 @@ const HELD: &[(&str, &str, &str)] = &[
     ),
     (
         "the newest backups were bad, and retention had removed the last good one",
-        "retention.rs",
-        "with_the_newest_five_corrupt_the_last_proven_one_is_kept",
+        "expire/folder.rs",
+        "with_the_newest_five_corrupt_the_last_proven_one_survives_a_real_run",
+    ),
+    (
+        "what was to go into the archive was deleted before it had been archived",
+        "expire/archived.rs",
+        "each_object_is_read_back_from_the_archive_before_it_goes",
     ),
 ];
 
