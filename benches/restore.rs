@@ -240,19 +240,35 @@ fn yes_to_all(command: &mut Command) -> Result<(), AnyError> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut input = child.stdin.take().ok_or("no pipe")?;
     let (mut phrase, mut told) = (None, String::new());
+    let (mut read_only, mut safety_dump) = (false, false);
     for line in BufReader::new(child.stdout.take().ok_or("no pipe")?).lines() {
         let line = line?;
         if let Some(text) = line.strip_prefix("  phrase:") {
             phrase = Some(text.trim().to_owned());
         }
-        if line.starts_with("  answers:") {
-            writeln!(input, "{}", phrase.take().as_deref().unwrap_or("yes"))?;
-        }
         told.push_str(&line);
         told.push('\n');
+        safety_dump |= line.starts_with("  Dump the live database");
+        read_only |= line.starts_with("  Read-only: arm the run");
+        let answer = match line.trim_start().strip_prefix("answers: ") {
+            Some(_) if std::mem::take(&mut read_only) => "arm a benchmark".to_owned(),
+            // The database was dropped before: there is nothing to save.
+            Some(_) if std::mem::take(&mut safety_dump) => "skip the benchmark has dropped it".to_owned(),
+            Some(answers) if answers.starts_with("the phrase") || phrase.is_some() => phrase.take().unwrap_or_default(),
+            Some(answers) if answers.starts_with("yes") => "yes".to_owned(),
+            Some(_) => {
+                child.kill()?;
+                return Err(format!("something failed:\n{told}").into());
+            }
+            None if line.starts_with("Start this plan?") => "yes".to_owned(),
+            None => continue,
+        };
+        writeln!(input, "{answer}")?;
     }
     let status = child.wait()?;
-    if status.success() { Ok(()) } else { Err(format!("relight ended with {status}:\n{told}").into()) }
+    // The safety dump is skipped with its reason, which is an exception of the run.
+    let skipped = status.code() == Some(1) && told.contains("completed with exceptions");
+    if skipped { Ok(()) } else { Err(format!("relight ended with {status}:\n{told}").into()) }
 }
 
 /// Seconds between a step's start and its end, as the journal tells.
