@@ -1,5 +1,6 @@
 //! Typed reading of a module's input, and the three ways in which its work can stop early.
 
+use super::context::TaskContext;
 use crate::model::task::{CancelReason, Failure, Reality, TaskOutcome, Values};
 use serde::de::DeserializeOwned;
 
@@ -55,6 +56,14 @@ pub fn settle(result: Result<Values, Stop>) -> TaskOutcome {
         Err(Stop::Failed(failure)) => TaskOutcome::Failed { failure },
         Err(Stop::Unknown(failure)) => TaskOutcome::Unknown { failure },
         Err(Stop::Cancelled(reason)) => TaskOutcome::Cancelled { reason },
+    }
+}
+
+/// The same for work that may be left at any point: a store that never answers must not hold a cancelled task.
+pub async fn settle_or_stop(cx: &TaskContext, work: impl Future<Output = Result<Values, Stop>>) -> TaskOutcome {
+    tokio::select! {
+        done = work => settle(done),
+        reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
     }
 }
 

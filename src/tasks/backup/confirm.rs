@@ -9,7 +9,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::checks::backup_verify::prove_copy;
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use serde::Deserialize;
 use serde_json::json;
@@ -47,10 +47,7 @@ impl Module for Confirm {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = confirm(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, confirm(cx, input)).await
     }
 }
 

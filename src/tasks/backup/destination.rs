@@ -12,7 +12,7 @@ use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::stores::StoreErrorKind;
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::store_failure;
 use chrono::NaiveDateTime;
@@ -56,10 +56,7 @@ impl Module for Destination {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = find(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, find(cx, input)).await
     }
 }
 

@@ -1,17 +1,15 @@
 //! `backup.expire-target`: what a removal is about, in facts that the removal itself does not change.
 
-use super::expiry::{ASSET, COPIES, Doomed, KEPT, Kept, STORE, amount};
+use super::expiry::{ASSET, COPIES, Doomed, KEPT, Kept, Removal, STORE, amount};
 use super::objects;
-use crate::model::id::{AssetId, StoreId};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::stores::StoreErrorKind;
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{Module, ModuleSpec};
 use crate::tasks::source::store_failure;
 use futures::StreamExt as _;
-use serde::Deserialize;
 use serde_json::json;
 
 pub struct ExpireTarget;
@@ -27,14 +25,6 @@ static SPEC: ModuleSpec = ModuleSpec {
     programs: &[],
 };
 
-#[derive(Deserialize)]
-struct Input {
-    asset: AssetId,
-    store: StoreId,
-    copies: Vec<Doomed>,
-    kept: Vec<Kept>,
-}
-
 #[async_trait::async_trait]
 impl Module for ExpireTarget {
     fn spec(&self) -> &'static ModuleSpec {
@@ -42,15 +32,12 @@ impl Module for ExpireTarget {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = identify(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, identify(cx, input)).await
     }
 }
 
 async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
-    let input: Input = read(input)?;
+    let input: Removal = read(input)?;
     let location = objects::store(cx, &input.store)?.location();
     // The planner's order is newest first within each source; the first of this store is its newest.
     let newest = input.kept.iter().find(|kept| kept.store == input.store).or(input.kept.first());

@@ -1,14 +1,12 @@
 //! `backup.expired`: what was to go is gone, and everything that was to stay is there.
 
-use super::expiry::{ASSET, COPIES, Doomed, KEPT, Kept, STORE, asset, fresh};
+use super::expiry::{ASSET, COPIES, KEPT, Removal, STORE, asset, fresh};
 use super::objects;
-use crate::model::id::{AssetId, StoreId};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{Module, ModuleSpec};
-use serde::Deserialize;
 use serde_json::json;
 
 pub struct Expired;
@@ -24,14 +22,6 @@ static SPEC: ModuleSpec = ModuleSpec {
     programs: &[],
 };
 
-#[derive(Deserialize)]
-struct Input {
-    asset: AssetId,
-    store: StoreId,
-    copies: Vec<Doomed>,
-    kept: Vec<Kept>,
-}
-
 /// Lines of evidence; more would only be noise.
 const LINES: usize = 10;
 
@@ -42,15 +32,12 @@ impl Module for Expired {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = look(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, look(cx, input)).await
     }
 }
 
 async fn look(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
-    let input: Input = read(input)?;
+    let input: Removal = read(input)?;
     let catalog = fresh(cx, asset(cx, &input.asset)?).await?;
     let store = objects::store(cx, &input.store)?;
     let mut wrong: Vec<String> = input.kept.iter().filter_map(|kept| kept.lost(&catalog)).collect();

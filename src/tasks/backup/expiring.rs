@@ -12,7 +12,7 @@ use crate::model::text::escaped;
 use crate::retention::{Item, SourcePlan};
 use crate::stores::Store;
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use serde::Deserialize;
 use serde_json::json;
@@ -83,10 +83,7 @@ impl Module for Expiring {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = find(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, find(cx, input)).await
     }
 }
 

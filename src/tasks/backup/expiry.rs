@@ -29,6 +29,15 @@ pub const COPIES: InputSpec =
 pub const KEPT: InputSpec =
     InputSpec { name: "kept", kind: InputKind::List, required: true, help: "`kept` of backup.expiring" };
 
+/// What one run removes, and what stays.
+#[derive(Debug, Deserialize)]
+pub struct Removal {
+    pub asset: AssetId,
+    pub store: StoreId,
+    pub copies: Vec<Doomed>,
+    pub kept: Vec<Kept>,
+}
+
 /// One copy that may go, with everything of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Doomed {

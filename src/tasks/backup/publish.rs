@@ -8,7 +8,7 @@ use crate::model::text::escaped;
 use crate::stores::{ByteStream, ObjectMeta, Pin, Store, StoreError, StoreErrorKind};
 use crate::tasks::artefact::Artefact;
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::progress::telling;
 use crate::tasks::source::store_failure;
@@ -72,10 +72,7 @@ impl Module for Publish {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = publish(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, publish(cx, input)).await
     }
 
     /// The same bytes under the planned name are this run's, whoever saw them arrive.

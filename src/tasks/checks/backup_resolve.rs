@@ -11,7 +11,7 @@ use crate::proof::Ledger;
 use crate::stores::Pin;
 use crate::tasks::context::TaskContext;
 use crate::tasks::crypt::keyring::Keyring;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::Source;
 use futures::StreamExt;
@@ -78,11 +78,7 @@ impl Module for BackupResolve {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        // Whatever it waits for: a store that never answers must not hold a cancelled task.
-        tokio::select! {
-            done = resolve(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, resolve(cx, input)).await
     }
 }
 

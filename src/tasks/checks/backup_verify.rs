@@ -15,7 +15,7 @@ use crate::proof::{Examined, Fault, Job, Ledger, Recorded, examine_with};
 use crate::stores::{ObjectMeta, Pin, Store, StoreError, StoreErrorKind};
 use crate::tasks::context::TaskContext;
 use crate::tasks::crypt::keyring::Keyring;
-use crate::tasks::input::{Stop, read, settle};
+use crate::tasks::input::{Stop, read, settle_or_stop};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::{Source, store_failure};
 use serde::Deserialize;
@@ -80,11 +80,7 @@ impl Module for BackupVerify {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        // Whatever it waits for: a store that never answers must not hold a cancelled task.
-        tokio::select! {
-            done = verify(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, verify(cx, input)).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::proof::forms::rdb::Snapshot;
 use crate::tasks::artefact::{self, Artefact};
 use crate::tasks::context::TaskContext;
-use crate::tasks::input::{Stop, read, settle, values};
+use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::progress::telling;
 use crate::tasks::reach::Reach;
@@ -79,10 +79,7 @@ impl Module for Pull {
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
-        tokio::select! {
-            done = pull(cx, input) => settle(done),
-            reason = cx.cancel.cancelled() => TaskOutcome::Cancelled { reason },
-        }
+        settle_or_stop(cx, pull(cx, input)).await
     }
 
     async fn reconcile(&self, _cx: &TaskContext, _input: &Values) -> Reality {
