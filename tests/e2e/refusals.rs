@@ -25,8 +25,11 @@ pub async fn stopped_at(run: &mut Run, step: &str) -> String {
     let group = |id: &str| run.state().plan.step(&id.into()).and_then(|planned| planned.group.clone());
     if question.step.as_str() != step && group(step).is_some() && group(step) == group(question.step.as_str()) {
         // One that works beside it may have come upon the same, and is asked about first.
-        let open = |state: StepState| matches!(state, StepState::Ready | StepState::Armed | StepState::Running);
-        let ended = |state: &RunState| state.step(&step.into()).is_some_and(|record| !open(record.state));
+        let rests = |state: StepState| matches!(state, StepState::Failed | StepState::Unknown | StepState::TimedOut);
+        let ended = |state: &RunState| {
+            state.working.is_empty()
+                && state.step(&step.into()).is_some_and(|record| rests(record.state) || record.state.is_settled())
+        };
         Box::pin(run.until("its own end", ended)).await;
         let ended = run.state().step(&step.into()).map(|record| record.state);
         assert!(
