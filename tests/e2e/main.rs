@@ -17,6 +17,7 @@ mod line;
 mod loading;
 mod lost;
 mod operator;
+mod outages;
 mod points;
 mod refusals;
 mod restores;

@@ -88,13 +88,13 @@ fn closed(scene: &Scene) -> String {
 }
 
 /// A session that cannot be ended: its server process is stopped until this is dropped.
-struct Deaf {
+pub struct Deaf {
     backend: Pid,
     guest: Child,
 }
 
 impl Deaf {
-    fn on(cluster: &Cluster, database: &str) -> Self {
+    pub fn on(cluster: &Cluster, database: &str) -> Self {
         let guest = cluster.guest(database);
         let query = format!(
             "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'psql' LIMIT 1"

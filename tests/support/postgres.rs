@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -14,8 +15,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Cluster {
     pub port: u16,
     root: tempfile::TempDir,
-    server: Child,
+    server: Mutex<Child>,
     account: Option<(u32, u32)>,
+    settings: Vec<String>,
 }
 
 /// The account that the server runs as when the test runs as root, which PostgreSQL refuses.
@@ -62,27 +64,14 @@ impl Cluster {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = std::fs::File::create(root.path().join("log")).unwrap();
-        let mut command = as_account("postgres", account);
-        command.arg("-D").arg(&data).args([
-            "-p",
-            &port.to_string(),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "fsync=off",
-        ]);
-        command.args(["-c", "unix_socket_directories=", "-c", "max_prepared_transactions=4"]);
-        for setting in settings {
-            command.args(["-c", setting]);
-        }
-        let server = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let mut cluster = Self { port, root, server, account };
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let server = Mutex::new(serve(root.path(), port, account, &settings));
+        let cluster = Self { port, root, server, account, settings };
         cluster.wait_until_ready();
         cluster
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let ready = as_account("pg_isready", None).args(self.address("postgres")).output().unwrap();
@@ -90,10 +79,28 @@ impl Cluster {
                 return;
             }
             let log = || std::fs::read_to_string(self.root.path().join("log")).unwrap_or_default();
-            assert!(self.server.try_wait().unwrap().is_none(), "the server ended: {}", log());
+            assert!(self.server().try_wait().unwrap().is_none(), "the server ended: {}", log());
             assert!(Instant::now() < deadline, "the server does not answer: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn server(&self) -> MutexGuard<'_, Child> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the server at once, with all its sessions and no word to them, as a crash would.
+    pub fn crash(&self) {
+        let mut server = self.server();
+        let pid = rustix::process::Pid::from_child(&server);
+        rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+        server.wait().unwrap();
+    }
+
+    /// Starts a server that crashed; it recovers by itself.
+    pub fn start_again(&self) {
+        *self.server() = serve(self.root.path(), self.port, self.account, &self.settings);
+        self.wait_until_ready();
     }
 
     /// Folder that the server's account may write to.
@@ -184,19 +191,31 @@ impl Cluster {
     }
 }
 
+fn serve(root: &Path, port: u16, account: Option<(u32, u32)>, settings: &[String]) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(root.join("log")).unwrap();
+    let mut command = as_account("postgres", account);
+    command.arg("-D").arg(root.join("data")).args(["-p", &port.to_string()]);
+    let ours = ["listen_addresses=127.0.0.1", "fsync=off", "unix_socket_directories=", "max_prepared_transactions=4"];
+    for setting in ours.into_iter().chain(settings.iter().map(String::as_str)) {
+        command.args(["-c", setting]);
+    }
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.server);
+        let mut server = self.server();
+        let pid = rustix::process::Pid::from_child(&server);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
-            if matches!(self.server.try_wait(), Ok(Some(_))) {
+            if matches!(server.try_wait(), Ok(Some(_))) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-        let _ = self.server.wait();
+        let _ = server.wait();
     }
 }
 
