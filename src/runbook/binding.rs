@@ -142,6 +142,8 @@ impl<'a> Binding<'a> {
         let mut touches = Vec::new();
         for text in self.touches() {
             match template::render_text(text, &context) {
+                // One that is said only in some cases.
+                Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => touches.push(line),
                 Err(error) => problems.push(format!("touches: {error}")),
             }

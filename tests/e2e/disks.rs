@@ -1,6 +1,5 @@
 //! Filesystems of a test's own: one that is small, one that can be brought to a standstill.
 
-use crate::home::Home;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,12 +27,13 @@ impl Drop for Small {
     }
 }
 
-/// Under the folder `live` of a home; while it is frozen everything that writes to it waits.
+/// On a folder `live`; while it is frozen everything that writes to it waits.
 pub struct Freezable(PathBuf);
 
 impl Freezable {
-    pub fn at(home: &Home) -> Self {
-        let (image, place) = (home.path("disk.img"), home.path("live"));
+    /// On `live` in a folder, which gets the image, too.
+    pub fn at(folder: &Path) -> Self {
+        let (image, place) = (folder.join("disk.img"), folder.join("live"));
         std::fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
         done(Command::new("mkfs.ext4").arg("-q").arg(&image));
         done(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&place));

@@ -304,7 +304,7 @@ async fn a_runner_killed_while_it_unpacks_begins_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_between_the_renames_comes_back_and_ends_the_swap() {
-    let (uploads, disk) = Uploads::on(Place::Bucket, Freezable::at).await;
+    let (uploads, disk) = Uploads::on(Place::Bucket, |home| Freezable::at(&home.path(""))).await;
     let damaged = uploads.production();
     let mut run = begun(&uploads).await;
     let asked = run.go_on(at("swap")).await.unwrap();

@@ -1,8 +1,10 @@
 //! A cluster that archives its log, base backups of it, a ledger whose commit times the server itself tells, and one
 //! promotion; all of it in four stores: plain, packed, in a bucket, and with a hole.
 
+use crate::disks::Small;
 use crate::home::Home;
 use crate::postgres::BIN;
+use crate::proxy::Proxy;
 use crate::s3::{BUCKET, KEY, S3Fixture, SECRET};
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -17,6 +19,9 @@ pub const ASSETS: [&str; 4] = ["plain", "packed", "bucket", "holed"];
 pub struct Lab {
     pub home: Home,
     pub port: u16,
+    /// Stands before the bucket.
+    pub proxy: Proxy,
+    _disks: Vec<Small>,
     dir: tempfile::TempDir,
     account: Vec<String>,
     s3: S3Fixture,
@@ -44,14 +49,35 @@ fn account() -> Vec<String> {
 
 impl Lab {
     pub async fn build() -> Self {
+        Self::inside(|_| Vec::new()).await
+    }
+
+    /// All but the journals on a file system of its own, of this size.
+    pub async fn on_a_small_disk(size: &str) -> Self {
+        Self::inside(|dir| {
+            let disk = Small::at(dir, size);
+            let state = dir.join("state");
+            std::fs::create_dir(&state).unwrap();
+            let journals = Small::at(&state, "64m,mode=700");
+            vec![journals, disk]
+        })
+        .await
+    }
+
+    async fn inside(disks: impl FnOnce(&Path) -> Vec<Small>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let s3 = S3Fixture::start().await;
+        let address = s3.server.endpoint().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+        let proxy = Proxy::start(address).await;
         let dir = tempfile::Builder::new().prefix("rl-pitr-").tempdir().unwrap();
+        let disks = disks(dir.path());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let home = Home::at(dir.path());
         let mut lab = Self {
             home,
             port,
+            proxy,
+            _disks: disks,
             dir,
             account: account(),
             s3,
@@ -104,6 +130,11 @@ impl Lab {
     pub fn start(&self) {
         let (data, log) = (self.text("live"), self.text("live.log"));
         self.must("pg_ctl", &["start", "-D", &data, "-w", "-t", "60", "-s", "-l", &log]);
+    }
+
+    /// Ends the server of a folder at once, as a crash would.
+    pub fn crash(&self, folder: &str) {
+        self.must("pg_ctl", &["stop", "-m", "immediate", "-w", "-s", "-D", &self.text(folder)]);
     }
 
     /// Numbers into the ledger, one commit every 100 ms: some before the base backup, more after it, on two timelines.
@@ -231,7 +262,7 @@ impl Lab {
                 format!(
                     "type = \"s3\"\nbucket = \"{BUCKET}\"\nendpoint = \"{}\"\naccess_key_id = \"{KEY}\"\n\
                      secret_access_key = {{ file = \"secret\" }}\n",
-                    self.s3.server.endpoint()
+                    self.proxy.endpoint()
                 )
             } else {
                 format!("type = \"local\"\npath = \"{asset}\"\n")

@@ -4,8 +4,12 @@
 mod instants;
 mod lab;
 mod night;
+mod outages;
 mod refusals;
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../e2e/disks.rs"]
+mod disks;
 #[path = "../failover/home.rs"]
 mod home;
 #[allow(dead_code, reason = "each test binary uses its own part")]
@@ -13,6 +17,8 @@ mod home;
 mod line;
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/runners.rs"]
 mod runners;
 #[path = "../support/s3.rs"]

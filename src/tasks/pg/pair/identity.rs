@@ -72,7 +72,13 @@ async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     if input.folder {
         let home = Home::of(cx, server)?;
-        facts.push(("cluster in it", home.control().await?.system_identifier));
+        // Damage may have taken the control file, too; that the folder is exchanged is no less right then.
+        let cluster = match home.control().await {
+            Ok(control) => control.system_identifier,
+            Err(Stop::Failed(_)) => "unknown: its control file cannot be read".to_owned(),
+            Err(stop) => return Err(stop),
+        };
+        facts.push(("cluster in it", cluster));
         return Ok(values(json!({ "title": format!("the data folder of server {}", server.id), "facts": facts })));
     }
     match look(cx, server).await? {

@@ -10,7 +10,7 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::pg::connect::address;
 use crate::tasks::pg::pair::home::Home;
-use crate::tasks::pg::pair::look::look;
+use crate::tasks::pg::pair::look::{Seen, look};
 use crate::tasks::pg::target::of_asset;
 use crate::tasks::pg::tools::Version;
 use serde::Deserialize;
@@ -42,6 +42,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         "there",
         "system_identifier",
         "state",
+        "damage",
         "seen",
         "free_bytes",
         "health_url",
@@ -77,17 +78,21 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let home = Home::of(cx, server)?;
     let data = &home.place.data_dir;
     let there = home.run(Command::new(["test", "-e", data])).await?.status == 0;
-    let control = if there { Some(home.control().await?) } else { None };
-    if let Some(control) = control.as_ref().filter(|control| control.system_identifier != input.system_identifier) {
-        return Err(Failure::new(format!(
-            "{} holds cluster {}, and the archived log is of cluster {}",
-            escaped(data),
-            control.system_identifier,
-            input.system_identifier
-        ))
-        .means("what would be recovered is another cluster than the live one; nothing was done")
-        .next("find out whose archive this is (a cluster that was made anew starts an archive of its own), then plan again")
-        .into());
+    let (mut control, mut damage) = (None, None);
+    if there {
+        match home.control().await {
+            Ok(read) => control = Some(read),
+            // What is to be recovered may be damaged to its control file; it is set aside, whatever it is.
+            Err(Stop::Failed(failure)) => damage = Some(failure.evidence.last().cloned().unwrap_or(failure.what)),
+            Err(stop) => return Err(stop),
+        }
+    }
+    let seen = look(cx, server).await?;
+    let answers = if let Seen::Up(live) = &seen { Some(&live.system_identifier) } else { None };
+    if let Some(other) = control.as_ref().map(|control| &control.system_identifier).or(answers)
+        && *other != input.system_identifier
+    {
+        return Err(another(data, other, &input.system_identifier).into());
     }
     programs(&home, input.version).await?;
     let free = free(&home, data).await?;
@@ -98,7 +103,6 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .next("make room on that file system, and make a new plan")
             .into());
     }
-    let seen = look(cx, server).await?;
     let health_url = cx.estate.asset(&input.asset).and_then(|asset| asset.health_url.clone());
     Ok(values(json!({
         "server": server.id,
@@ -109,10 +113,17 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "there": there,
         "system_identifier": input.system_identifier,
         "state": control.map(|control| control.state),
+        "damage": damage,
         "seen": seen.words(),
         "free_bytes": free,
         "health_url": health_url,
     })))
+}
+
+fn another(data: &str, found: &str, wanted: &str) -> Failure {
+    Failure::new(format!("{} holds cluster {found}, and the archived log is of cluster {wanted}", escaped(data)))
+        .means("what would be recovered is another cluster than the live one; nothing was done")
+        .next("find out whose archive this is (a cluster that was made anew starts an archive of its own), then plan again")
 }
 
 async fn programs(home: &Home<'_>, wanted: Option<u32>) -> Result<(), Stop> {

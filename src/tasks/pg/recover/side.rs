@@ -127,6 +127,15 @@ impl<'a> Side<'a> {
         Ok(self.is(&self.path).await? && !self.home().processes().await?.is_empty())
     }
 
+    /// Starts it with these options, and does not wait for it.
+    pub async fn begin(&self, options: &str) -> Result<(), Stop> {
+        let log = format!("{}/log", self.aux);
+        let args = ["start", "-D", &self.path, "-W", "-l", &log, "-o", options];
+        let said = self.live.run(self.live.program("pg_ctl", &args)).await?;
+        said.success("starting the recovery", self.live.host)?;
+        Ok(())
+    }
+
     pub async fn stop(&self, mode: &str) -> Result<(), Stop> {
         if !self.runs().await? {
             return Ok(());

@@ -1,6 +1,7 @@
 //! `pg.swap-cluster`: the recovered cluster takes the live one's place by rename; the old folder stays, under a dated name.
 
 use super::side::{SIDE, Side};
+use super::watch;
 use crate::model::id::ServerId;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
@@ -41,6 +42,8 @@ pub(super) struct Input {
 
 pub(super) const START: Duration = Duration::from_mins(10);
 pub(super) const STOP: Duration = Duration::from_mins(5);
+/// What a control file says of a cluster that was stopped in order, as a primary.
+const IN_ORDER: &str = "shut down";
 /// Settings that were changed since the backup are the live ones.
 const SETTINGS: [&str; 4] = ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];
 
@@ -146,6 +149,9 @@ async fn swap(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 async fn ready(side: &Side<'_>, input: &Input) -> Result<(), Stop> {
     let recovery = format!("{}/recovery.signal", side.path);
     let conf = format!("{}/recovery.conf", side.path);
+    if !side.runs().await? && side.home().control().await?.state != IN_ORDER {
+        watch::taken_up(side).await?;
+    }
     if side.runs().await? {
         let in_recovery = "SELECT pg_is_in_recovery(), system_identifier FROM pg_control_system();";
         let told = side.told("asking the recovered cluster", "postgres", in_recovery).await?;
@@ -172,7 +178,7 @@ async fn ready(side: &Side<'_>, input: &Input) -> Result<(), Stop> {
     }
     let control = side.home().control().await?;
     let waits = side.is(&recovery).await? || side.is(&conf).await?;
-    if control.system_identifier != input.system_identifier || control.state != "shut down" || waits {
+    if control.system_identifier != input.system_identifier || control.state != IN_ORDER || waits {
         return Err(Failure::new(format!("the recovered cluster is not ready: `{}`", control.state))
             .means("it was not stopped in order after its recovery; the live cluster was not touched")
             .next("abort with undo, and recover anew")

@@ -22,6 +22,9 @@ use std::time::Instant;
 
 pub struct Recover;
 
+/// Note of the options that the recovery was started with.
+const OPTIONS: &str = "options";
+
 static SPEC: ModuleSpec = ModuleSpec {
     name: "pg.recover",
     summary: "Start the cluster beside the live one, let it replay the log to the target, and pause there",
@@ -137,12 +140,37 @@ async fn recover(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         })?;
     if !side.runs().await? {
         let options = prepare(&side, version, &target, input.timeline).await?;
-        let log = format!("{}/log", side.aux);
-        let args = ["start", "-D", &side.path, "-W", "-l", &log, "-o", &options];
-        let said = side.live.run(side.live.program("pg_ctl", &args)).await?;
-        said.success("starting the recovery", side.live.host)?;
+        side.note(OPTIONS, &options).await?;
+        side.begin(&options).await?;
     }
     watch(cx, &side, &input, version, &fetched).await
+}
+
+/// Lets a recovery that was seen at its target, and died since, come there again.
+pub(super) async fn taken_up(side: &Side<'_>) -> Result<(), Stop> {
+    let cx = side.live.cx;
+    let options = side.noted(OPTIONS).await?.ok_or_else(|| {
+        Failure::new("the recovered cluster does not run, and how it was started is not known")
+            .means("the live cluster was not touched")
+            .next("abort with undo, and recover anew")
+    })?;
+    cx.feed.line("the recovered cluster died; starting it again");
+    side.begin(&options).await?;
+    let version = version(side).await?;
+    let mut patience = Patience::new(cx, Some("24h"), BETWEEN)?;
+    loop {
+        match Sighting::of(side, version).await? {
+            Some(seen) if seen.paused || !seen.recovering => return Ok(()),
+            None if !side.runs().await? => return Err(ended(side).await?),
+            _ => {}
+        }
+        if !patience.again("it replays the log anew").await? {
+            return Err(Failure::new("the recovery did not reach its target again in time")
+                .means("it still runs beside the live cluster, which was not touched")
+                .next("retry to go on waiting for it, or abort with undo")
+                .into());
+        }
+    }
 }
 
 async fn watch(
