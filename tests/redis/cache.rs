@@ -1,5 +1,6 @@
 //! A real Redis with a log of changes, run by scripts as a service would be, and its backups.
 
+use crate::disks::Small;
 use crate::home::Home;
 use relight::runbook::Plan;
 use serde_json::json;
@@ -28,7 +29,21 @@ impl Deref for Cache {
 impl Cache {
     /// A running server with keys in three databases, one snapshot of it, and then keys that were flushed.
     pub async fn flushed(appendonly: bool) -> Self {
-        let cache = Self::running(appendonly).await;
+        Self::running(appendonly).await.then_flushed()
+    }
+
+    /// The same, its data on a file system of its own, and the snapshot in the bucket alone.
+    pub async fn on_a_small_disk(size: &str) -> (Self, Small) {
+        let mut disk = None;
+        let cache = Self::prepared(true, |srv| disk = Some(Small::at(srv, size))).await.then_flushed();
+        let bytes = std::fs::read(cache.snapshot()).unwrap();
+        cache.s3.put("cache/redis_20260102_030000.rdb", &bytes);
+        std::fs::remove_file(cache.snapshot()).unwrap();
+        (cache, disk.unwrap())
+    }
+
+    fn then_flushed(self) -> Self {
+        let cache = self;
         cache.fill();
         cache.back_up("redis_20260102_030000.rdb");
         cache.cli(&["FLUSHALL"]);
@@ -37,7 +52,13 @@ impl Cache {
     }
 
     pub async fn running(appendonly: bool) -> Self {
+        Self::prepared(appendonly, |_| ()).await
+    }
+
+    async fn prepared(appendonly: bool, prepare: impl FnOnce(&Path)) -> Self {
         let home = Home::new().await;
+        std::fs::create_dir(home.path("srv")).unwrap();
+        prepare(&home.path("srv"));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let cache = Self { home, port };
         std::fs::set_permissions(cache.path("."), PermissionsExt::from_mode(0o755)).unwrap();
@@ -122,7 +143,7 @@ server = "cache"
   match = "redis_{{time:%Y%m%d_%H%M%S}}.rdb"
   kind = "full"
 "#,
-            at("data"),
+            at("srv/data"),
             at("bin"),
             at("start.sh"),
             at("stop.sh")
@@ -135,7 +156,7 @@ server = "cache"
     }
 
     pub fn live(&self) -> PathBuf {
-        self.path("data")
+        self.path("srv/data")
     }
 
     pub fn relight(&self, arguments: &[&str]) -> std::process::Output {
@@ -201,13 +222,42 @@ server = "cache"
         self.path("shelf").join("redis_20260102_030000.rdb")
     }
 
+    /// Everything but a little of the space that a small file system under the data has left.
+    pub fn fill_disk(&self, leave: u64) -> PathBuf {
+        let stat = rustix::fs::statvfs(&self.path("srv")).unwrap();
+        let ballast = self.path("srv/ballast");
+        let file = std::fs::File::create(&ballast).unwrap();
+        let take = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, take).unwrap();
+        ballast
+    }
+
+    /// Ends what works with these words on its command line, as a crash would.
+    pub fn crash(&self, words: &str) {
+        let here = self.path(".").canonicalize().unwrap();
+        let mut ended = 0;
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let of_ours = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
+            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
+            if let Some(pid) =
+                pid.filter(|_| line.contains(words) && (of_ours || line.contains(&*here.to_string_lossy())))
+            {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+                ended += 1;
+            }
+        }
+        assert!(ended > 0, "nothing to crash: {words}");
+    }
+
     /// Everything that must not change before the swap: which process, which folder, which keys.
     pub fn production(&self) -> (String, u64, String) {
         (self.info("run_id"), self.live().metadata().unwrap().ino(), self.info("db0"))
     }
 
     pub fn beside(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.path(".")).unwrap().map(|entry| entry.unwrap().path());
+        let entries = std::fs::read_dir(self.path("srv")).unwrap().map(|entry| entry.unwrap().path());
         let mut found: Vec<PathBuf> =
             entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("data.")).collect();
         found.sort();

@@ -6,9 +6,13 @@ mod backed_up;
 mod cache;
 mod drilled;
 mod killed;
+mod outages;
 mod refused;
 mod restored;
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../e2e/disks.rs"]
+mod disks;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../e2e/home.rs"]
 mod home;
