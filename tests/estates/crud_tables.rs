@@ -156,6 +156,37 @@ async fn a_merge_whose_runner_is_killed_is_looked_at_and_done_once() {
     assert_eq!(old_rows(&lab, DATABASE), good, "{text}");
 }
 
+/// The server crashes under the merge: nothing of it is there, the run says that it cannot know yet, looks once the
+/// server is back, and brings every row back once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_whose_server_crashes_is_looked_at_and_done_once() {
+    let (lab, good) = lab().await;
+    let mut line = lab.open(&[&RUN[..], &["--set", "overwrite=users"]].concat());
+    line.until("Start this plan?");
+    line.say("yes");
+    let asked = line.go_on_to("Bring the rows back").expect("the merge asks");
+    let mut holder = lab.cluster.guest(DATABASE);
+    holder.stdin.as_mut().unwrap().write_all(b"BEGIN; LOCK TABLE users IN ROW EXCLUSIVE MODE;\n").unwrap();
+    wait_for(&lab, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'RowExclusiveLock' AND granted");
+    line.say(asked.phrase.as_deref().unwrap());
+    wait_for(&lab, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    lab.cluster.crash();
+    let mut asked = line.asked().expect("it says what happened");
+    lab.cluster.start_again();
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM users WHERE id <= 100"), "0", "{}", asked.text);
+    for _ in 0..6 {
+        let known = ["retry", "look", "yes"].into_iter().find(|word| asked.answers.contains(word));
+        let drift = asked.answers.contains("accept").then_some("accept the server crashed and counts anew");
+        line.say(asked.phrase.as_deref().or(drift).or(known).unwrap_or_else(|| panic!("{}", asked.text)));
+        let Some(next) = line.asked() else { break };
+        asked = next;
+    }
+    assert!(line.text.contains(": COMPLETED"), "{}", line.text);
+    assert_eq!(old_rows(&lab, DATABASE), good, "{}", line.text);
+}
+
 fn wait_for(lab: &CrudApp, query: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while lab.cluster.sql(DATABASE, query) != "t" {
