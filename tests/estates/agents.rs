@@ -94,6 +94,7 @@ impl Agents {
         let git = |words: &[&str]| must(Command::new("git").arg("-C").arg(&repository).args(words));
         git(&["add", "."]);
         git(&["-c", "user.name=ci", "-c", "user.email=ci@example.org", "commit", "-q", "-m", "Begin"]);
+        must(Command::new("git").args(["clone", "-q", "--mirror"]).arg(&repository).arg(self.path("opt/mirror")));
         self.start_redis();
     }
 

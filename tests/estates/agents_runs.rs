@@ -87,6 +87,37 @@ fn agents_damaged_database_uploads_and_configuration_come_back() {
     }
 }
 
+/// What the scripts only copy is packed, proven to its contents, damaged in the live system, and comes back whole.
+#[test]
+fn agents_folders_that_were_packed_come_back_byte_by_byte() {
+    let lab = Agents::build();
+    let folders = [
+        ("uploads", "opt/uploads"),
+        ("nginx", "etc/nginx"),
+        ("prometheus", "etc/prometheus"),
+        ("grafana", "etc/grafana"),
+        ("source", "opt/mirror"),
+    ];
+    for (asset, folder) in folders {
+        let (live, asset) = (lab.path(folder), format!("asset={asset}"));
+        lab.completed(&["backup-files", "--set", &asset]);
+        let good = tree(&live);
+        for file in crate::crud_app::walk(&live) {
+            std::fs::write(file, "encrypted by someone else").unwrap();
+        }
+        lab.completed(&["restore-files", "--set", &asset, "--set", "backup=latest"]);
+        assert_eq!(tree(&live), good, "{asset}");
+    }
+    let (catalog, _) = lab.json(&["catalog"]);
+    for (asset, _) in folders {
+        let of_asset = catalog["backups"].as_array().unwrap().iter().filter(|backup| backup["asset"] == asset);
+        let newest = of_asset.max_by_key(|backup| backup["taken_at"].as_str().unwrap().to_owned()).unwrap();
+        // L4 by the backup itself; that it was restored is more.
+        assert_eq!(newest["proof"]["level"], "L5", "{newest:#}");
+    }
+    assert_eq!(lab.catalogued(), lab.listed());
+}
+
 /// Naive: the command that downloads a snapshot, run as if it loaded one. It overwrites the backup with the live,
 /// perhaps empty, state.
 #[test]
