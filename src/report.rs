@@ -166,7 +166,9 @@ impl Report {
             self.exit = Exit::Usage;
             match choice {
                 ChooseError::Many { .. } => "type more of the id",
-                ChooseError::None(_) | ChooseError::NoLatest(_) => "`relight catalog` lists the ids",
+                ChooseError::None(_) | ChooseError::NoLatest(_) | ChooseError::NoneBy { .. } => {
+                    "`relight catalog` lists the ids"
+                }
                 ChooseError::NoProven(_) => "`relight verify BACKUP --level L4` proves one",
             }
             .clone_into(&mut self.hint);

@@ -144,6 +144,51 @@ const HELD: &[(&str, &str, &str)] = &[
         "with_the_newest_five_corrupt_the_last_proven_one_survives_a_real_run",
     ),
     (
+        "the set-up of a standby emptied the data folder of whatever host it ran on",
+        "failover/roles.rs",
+        "a_failover_loses_at_most_its_estimate_and_a_fresh_copy_brings_the_pair_back",
+    ),
+    (
+        "a logical dump was taken for the base of a recovery to a point in time",
+        "estates/deploy_runs.rs",
+        "deploy_a_dump_is_no_base_for_a_point_in_time",
+    ),
+    (
+        "a restore of models counted nothing, and printed success with none",
+        "estates/deploy_models.rs",
+        "deploy_models_that_do_not_count_up_to_their_manifest_are_not_restored",
+    ),
+    (
+        "a model that failed while it was hashed was left out of the manifest, and the run succeeded",
+        "estates/deploy_models.rs",
+        "deploy_a_model_that_the_manifest_leaves_out_fails_the_proof",
+    ),
+    (
+        "a model was looked for by the beginning of its name, and another's files came with it",
+        "estates/deploy_models.rs",
+        "deploy_one_model_comes_back_without_those_whose_names_begin_alike",
+    ),
+    (
+        "one stamp was asked of all components, while each job had stamped a second of its own",
+        "estates/deploy_models.rs",
+        "deploy_each_component_is_chosen_by_its_own_stamp_and_the_skew_is_told",
+    ),
+    (
+        "all configuration was unpacked over the root, and took back what had been changed on purpose",
+        "estates/deploy_runs.rs",
+        "deploy_one_folder_of_configuration_comes_back_and_the_others_stay",
+    ),
+    (
+        "application data was restored from a prefix that no job writes, and the application started on nothing",
+        "estates/ops_runs.rs",
+        "ops_a_prefix_that_no_job_writes_is_red_and_nothing_is_restored_from_it",
+    ),
+    (
+        "a job had a policy and no line in cron, and nobody missed its backups",
+        "estates/ops_runs.rs",
+        "ops_catalog_health_and_schedules_agree_with_what_is_there",
+    ),
+    (
         "what was to go into the archive was deleted before it had been archived",
         "expire/archived.rs",
         "each_object_is_read_back_from_the_archive_before_it_goes",

@@ -75,6 +75,7 @@ fn estate() -> Estate {
             server: Some("db1".into()),
             database: Some("orders".to_owned()),
             path: None,
+            trees: Vec::new(),
             health_url: None,
             drill: None,
         }],

@@ -104,6 +104,7 @@ fn asset() -> Asset {
         server: None,
         database: None,
         path: None,
+        trees: Vec::new(),
         health_url: None,
         drill: None,
     }

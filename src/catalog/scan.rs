@@ -5,13 +5,13 @@ use super::fold::{Found, StoreFold, note};
 use super::heads;
 use super::known::Known;
 use super::moving::{self, Moving};
-use super::sidecars::{self, History};
+use super::sidecars::{self, History, SidecarKind};
 use super::sighting::Sighting;
 use super::snapshot::{Catalog, ScanStatus, StoreScan, Unrecognised};
 use super::sources::Sources;
 use super::timeline;
 use super::wal::RangeSet;
-use crate::model::estate::Estate;
+use crate::model::estate::{AssetKind, Estate};
 use crate::model::id::{AssetId, StoreId};
 use crate::model::text::escaped;
 use crate::model::time::Clock;
@@ -89,7 +89,7 @@ impl Scan<'_> {
             part
         } else {
             let store = store.as_ref();
-            let reads = read(store, &mut found, &known).await;
+            let reads = read(store, &mut found, &known, self.estate).await;
             let part = self.part(id, found, None);
             Part { moving: reads.0, histories: reads.1, ..part }
         };
@@ -192,7 +192,7 @@ impl Scan<'_> {
 }
 
 /// Sidecars, heads and moving names: everything for which objects are opened.
-async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>) -> (Vec<Moving>, Vec<History>) {
+async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>, estate: &Estate) -> (Vec<Moving>, Vec<History>) {
     let (left, put_off) = sidecars::read(store, found, known).await;
     for loose in left {
         let reason = Some("a sidecar of no backup that is known here");
@@ -201,6 +201,9 @@ async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>) -> (Vec<M
     if put_off > 0 {
         let line = format!("{}: {put_off} sidecars of older backups are read in later scans", store.id());
         found.unrecognised.samples.push(line);
+    }
+    if put_off == 0 {
+        without_manifest(&mut found.sightings, estate);
     }
     let unread = heads::read(store, &mut found.sightings, known).await;
     if unread > 0 {
@@ -211,6 +214,20 @@ async fn read(store: &dyn Store, found: &mut Found, known: &Known<'_>) -> (Vec<M
     let histories = sidecars::histories(store, std::mem::take(&mut found.log.label_files)).await;
     timeline::read(store, std::mem::take(&mut found.log.history_files), &mut found.log.logs).await;
     (moving, histories)
+}
+
+/// The manifest of a registry is written last: a run without one was not finished, or nobody can tell.
+fn without_manifest(sightings: &mut [Sighting], estate: &Estate) {
+    let of_registry = |s: &&mut Sighting| {
+        s.is_folder() && estate.asset(&s.asset).is_some_and(|asset| asset.kind == AssetKind::Models)
+    };
+    for sighting in sightings.iter_mut().filter(of_registry) {
+        let mut sidecars = sighting.sidecars.iter();
+        if !sidecars.any(|s| SidecarKind::of(&s.name) == Some(SidecarKind::ModelManifest)) {
+            sighting.complete = Some(false);
+            sighting.because.push("no manifest lists what must be in it".to_owned());
+        }
+    }
 }
 
 /// Logs of the same asset and timeline put together.

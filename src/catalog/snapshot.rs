@@ -100,6 +100,8 @@ pub enum ChooseError {
     NoLatest(AssetId),
     #[error("`{0}` has no restorable backup with a passed proof of L3 or better; run `relight verify` on one first")]
     NoProven(AssetId),
+    #[error("`{asset}` has no restorable backup that was taken by {}", .at.format("%Y-%m-%d %H:%M:%S UTC"))]
+    NoneBy { asset: AssetId, at: Timestamp },
 }
 
 impl Catalog {

@@ -2,8 +2,8 @@
 
 use super::commands::{
     amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor,
-    handover, health, journal, leftovers, lesson, man, metrics, modules, plan, report, resume, retention, run, runner,
-    runs, schedules, show, verify, watch, window,
+    handover, health, journal, leftovers, lesson, man, metrics, modules, plan, point, report, resume, retention, run,
+    runner, runs, schedules, show, verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,6 +69,7 @@ pub enum Command {
     Show(show::Args),
     Health(health::Args),
     Window(window::Args),
+    Point(point::Args),
     Retention(retention::Args),
     Schedules(schedules::Args),
     Leftovers(leftovers::Args),

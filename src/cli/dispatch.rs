@@ -3,8 +3,8 @@
 use super::args::{Cli, Command};
 use super::commands::{
     amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo,
-    doctor, handover, health, journal, leftovers, lesson, man, metrics, modules, plan, report, resume, retention, run,
-    runner, runs, schedules, show, verify, watch, window,
+    doctor, handover, health, journal, leftovers, lesson, man, metrics, modules, plan, point, report, resume,
+    retention, run, runner, runs, schedules, show, verify, watch, window,
 };
 use super::log;
 use super::output::Output;
@@ -60,6 +60,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Catalog(args)) => catalog::run(globals, args, &mut out).await?,
         Some(Command::Show(args)) => show::run(globals, args, &mut out).await?,
         Some(Command::Health(args)) => health::run(globals, args, &mut out).await?,
+        Some(Command::Point(args)) => point::run(globals, args, &mut out).await?,
         Some(Command::Window(args)) => window::run(globals, args, &mut out).await?,
         Some(Command::Schedules(args)) => schedules::run(globals, args, &mut out).await?,
         Some(Command::Retention(args)) => retention::run(globals, args, &mut out).await?,

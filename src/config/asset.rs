@@ -8,7 +8,7 @@ use crate::model::id::{AssetId, ServerId};
 use crate::model::key::Key;
 use crate::model::objective::{CopyRule, Objectives, ProofRule};
 use crate::model::proof::Level;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const TIERS: [(&str, Tier); 3] =
@@ -40,6 +40,7 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
     let sources = fields.tables("sources", |fields| source(fields, scope));
     let (server, database) = live_database(fields, kind, scope);
     let path = fields.take("path").and_then(|item| path_below(scope.base, &item));
+    let trees = live_trees(fields, kind, scope);
     let drill = drill_place(fields, kind, scope, (server.as_ref(), database.as_deref()));
     let health_url = fields.optional::<HttpAddress>("health_url").map(|address| address.0);
     Some(Asset {
@@ -51,9 +52,33 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
         server,
         database,
         path,
+        trees,
         health_url,
         drill,
     })
+}
+
+/// Several folders in one archive, under their own absolute names without the slash at the beginning.
+fn live_trees(fields: &mut Fields<'_>, kind: Option<AssetKind>, scope: &Scope<'_>) -> Vec<PathBuf> {
+    if matches!(kind, Some(AssetKind::PostgreSql | AssetKind::Redis)) {
+        fields.forbid(&["trees"], "this kind of asset lives on a server");
+        return Vec::new();
+    }
+    let Some(item) = fields.take("trees") else { return Vec::new() };
+    if let Some(place) = fields.key_place("path") {
+        let problem = Problem::at(&place, "`path` and `trees` both say where the asset lives");
+        fields.report(problem.help("`path` for a backup of one folder, `trees` for an archive of several"));
+    }
+    let trees: Vec<PathBuf> =
+        item.list().unwrap_or_default().iter().filter_map(|entry| path_below(scope.base, entry)).collect();
+    let nested = trees
+        .iter()
+        .enumerate()
+        .any(|(at, one)| trees.iter().enumerate().any(|(other, two)| at != other && two.starts_with(one)));
+    if trees.is_empty() || nested {
+        item.report(Problem::at(&item.place, "`trees` must name folders, none of them in another"));
+    }
+    trees
 }
 
 /// Where drills restore to; never the live place.

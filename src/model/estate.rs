@@ -157,6 +157,9 @@ pub struct Asset {
     pub database: Option<String>,
     /// The live folder, for files, config and models.
     pub path: Option<PathBuf>,
+    /// In place of `path`: the live folders of which each backup is one archive. Each is restored by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<PathBuf>,
     /// An HTTP address that answers 2xx when the application is well.
     pub health_url: Option<String>,
     /// Where drills restore it to.

@@ -10,6 +10,7 @@ pub mod key;
 pub mod lease;
 pub mod objective;
 pub mod proof;
+pub mod registry;
 pub mod secret;
 pub mod size;
 pub mod task;

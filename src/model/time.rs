@@ -1,6 +1,6 @@
 //! Instants are UTC; zones appear only where a name is read or a screen is drawn.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// An instant in UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -18,6 +18,24 @@ impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
     }
+}
+
+/// An instant as people write it, with its zone: `2026-11-21 14:30:00+01:00`, `… UTC`, RFC 3339.
+pub fn zoned(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.to_utc());
+    }
+    if let Some(bare) = ["UTC", "GMT", "Z"].iter().find_map(|zone| text.strip_suffix(zone)) {
+        return Some(local(bare.trim_end())?.and_utc());
+    }
+    let forms = ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M %#z"];
+    forms.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()).map(|at| at.to_utc())
+}
+
+/// The same without a zone, which says nothing yet.
+pub fn local(text: &str) -> Option<NaiveDateTime> {
+    let forms = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+    forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
 }
 
 /// `2h 05m`, `3d 4h`, `45s`: two units at most, never rounded up.

@@ -3,6 +3,7 @@
 
 use super::fault::Fault;
 use super::forms::tar::{Member, Visitor};
+use crate::model::registry::{self, Registry};
 use crate::model::text::escaped;
 use crc::{CRC_32_ISCSI, Crc, Digest as CrcDigest, Table};
 use serde::Deserialize;
@@ -94,6 +95,8 @@ pub struct Manifest {
     pub name: String,
     files: BTreeMap<String, Expected>,
     base_backup: bool,
+    /// A file that is not listed is a fault.
+    exact: bool,
     /// Files that agreed in size and checksum, and their bytes.
     pub agreed: u64,
     pub agreed_bytes: u64,
@@ -166,6 +169,19 @@ impl Manifest {
         Ok(Self::new(name.to_owned(), files, true))
     }
 
+    /// The manifest of a model registry, of all its models or of one: what it lists, and nothing besides.
+    pub fn of_registry(name: &str, bytes: &[u8], only: Option<&str>) -> Result<Self, Fault> {
+        let files = Registry::parse(bytes).and_then(|registry| registry.files(only));
+        let files = files.map_err(|why| Fault::bad(format!("{}: {why}", escaped(name))))?;
+        let expected = |file: registry::Expected| Expected {
+            size: Some(file.size),
+            sum: file.sha256.map(|sum| (Algorithm::Sha256, sum.into())),
+            seen: false,
+        };
+        let files = files.into_iter().map(|(path, file)| (path, expected(file))).collect();
+        Ok(Self { exact: true, ..Self::new(name.to_owned(), files, false) })
+    }
+
     /// Paths with their SHA-256, hexadecimal.
     pub fn of_sums(name: &str, sums: impl IntoIterator<Item = (String, String)>) -> Self {
         let expected = |sum: String| Expected { size: None, sum: Some((Algorithm::Sha256, sum.into())), seen: false };
@@ -192,7 +208,7 @@ impl Manifest {
     fn new(name: String, files: BTreeMap<String, Expected>, base_backup: bool) -> Self {
         let (agreed, agreed_bytes, unsummed, unlisted, wrong) = (0, 0, 0, 0, 0);
         let problems = Vec::new();
-        Self { name, files, base_backup, agreed, agreed_bytes, unsummed, unlisted, wrong, problems }
+        Self { name, files, base_backup, exact: false, agreed, agreed_bytes, unsummed, unlisted, wrong, problems }
     }
 
     pub fn len(&self) -> usize {
@@ -201,6 +217,19 @@ impl Manifest {
 
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// Whether what it does not list must not be there.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// A file that it does not list.
+    pub fn besides(&mut self, path: &str) {
+        self.unlisted += 1;
+        if self.exact {
+            self.problem(format!("{} is not listed", escaped(path)));
+        }
     }
 
     pub fn lists(&self, path: &str) -> bool {

@@ -20,6 +20,8 @@ pub enum Part {
     Archive { below: String },
     /// A file that is listed under this path.
     Listed(String),
+    /// A file that must not be there.
+    Besides,
     /// Nothing is known of it but its bytes.
     Other,
 }
@@ -35,6 +37,9 @@ pub fn part(manifest: Option<&Manifest>, prefix: &str, rest: &str) -> Part {
         if manifest.lists(&path) {
             return Part::Listed(path);
         }
+    }
+    if manifest.is_exact() {
+        return Part::Besides;
     }
     if manifest.name != "backup_manifest" || rest.contains('/') {
         return Part::Other;
@@ -79,7 +84,7 @@ pub fn compare(
             }
             tar::walk(opened.reader, &mut Members::new(manifest, below.clone()))?;
         }
-        Part::Manifest | Part::Other => {}
+        Part::Manifest | Part::Besides | Part::Other => {}
     }
     source.drain().map(drop)
 }

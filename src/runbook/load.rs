@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 const BUILT_IN: &[(&str, &str)] = &[
     ("backup-files", include_str!("../../config/runbooks/backup-files.toml")),
     ("backup-files-encrypted", include_str!("../../config/runbooks/backup-files-encrypted.toml")),
+    ("backup-models", include_str!("../../config/runbooks/backup-models.toml")),
     ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
     ("backup-postgres-encrypted", include_str!("../../config/runbooks/backup-postgres-encrypted.toml")),
     ("backup-redis", include_str!("../../config/runbooks/backup-redis.toml")),
@@ -31,6 +32,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("recover-postgres", include_str!("../../config/runbooks/recover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
+    ("restore-models", include_str!("../../config/runbooks/restore-models.toml")),
     ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
     ("restore-redis", include_str!("../../config/runbooks/restore-redis.toml")),
     ("restore-tables", include_str!("../../config/runbooks/restore-tables.toml")),

@@ -9,6 +9,7 @@ pub mod decode;
 pub mod files;
 pub mod host;
 pub mod input;
+pub mod models;
 pub mod module;
 pub mod patience;
 pub mod pg;

@@ -118,8 +118,9 @@ async fn identifier(cx: &TaskContext, server: &Server) -> Result<String, String>
 
 /// Folders in which assets live, and those that hold backups.
 fn live_folders(cx: &TaskContext) -> Vec<(String, PathBuf)> {
-    let assets = cx.estate.assets.iter().filter_map(|asset| {
-        asset.path.clone().map(|path| (format!("asset `{}` lives there", escaped(asset.id.as_str())), path))
+    let assets = cx.estate.assets.iter().flat_map(|asset| {
+        let why = format!("asset `{}` lives there", escaped(asset.id.as_str()));
+        asset.path.iter().chain(&asset.trees).map(move |path| (why.clone(), path.clone()))
     });
     let stores = cx.estate.stores.iter().filter_map(|store| match &store.place {
         StorePlace::Local { path } => {

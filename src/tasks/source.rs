@@ -16,7 +16,7 @@ pub struct Source {
     pub backup: BackupId,
     pub asset: AssetId,
     pub store: StoreId,
-    /// Object name, or for a backup that is a folder its prefix ending in `/`.
+    /// Object name, or for a backup that is a folder its prefix ending in `/`; nothing for the root of the store.
     pub path: String,
     pub size_bytes: u64,
     /// Number of objects; 1 for a single object.
@@ -43,7 +43,7 @@ const fn one() -> u64 {
 
 impl Source {
     pub fn is_folder(&self) -> bool {
-        self.path.ends_with('/')
+        is_folder(&self.path)
     }
 
     /// The store that holds it.
@@ -59,6 +59,11 @@ impl Source {
     pub async fn open(&self, cx: &TaskContext) -> Result<ByteStream, Failure> {
         self.store(cx)?.read(&self.path, 0, self.pin.as_ref()).await.map_err(|error| store_failure(&error))
     }
+}
+
+/// Whether a backup's path means everything below it; the root of a store has no name.
+pub fn is_folder(path: &str) -> bool {
+    path.is_empty() || path.ends_with('/')
 }
 
 /// A store's error as a failure of the task that read from it.

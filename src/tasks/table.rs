@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, crypt, files, pg, redis, schedules, services, traffic, wal};
+use super::{backup, checks, crypt, files, models, pg, redis, schedules, services, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -15,6 +15,7 @@ pub fn all() -> Table {
     pairs(&mut table);
     logs(&mut table);
     folders(&mut table);
+    registries(&mut table);
     caches(&mut table);
     units(&mut table);
     table
@@ -111,6 +112,14 @@ fn folders(table: &mut Table) {
     table.add(files::remove_side::RemoveSide);
     table.add(files::remove_made::RemoveMade);
     table.add(files::made_gone::MadeGone);
+}
+
+fn registries(table: &mut Table) {
+    table.add(models::destination::Destination);
+    table.add(models::collect::Collect);
+    table.add(models::publish::Publish);
+    table.add(models::manifest::ManifestLook);
+    table.add(models::compare::Compare);
 }
 
 fn postgres(table: &mut Table) {

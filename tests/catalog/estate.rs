@@ -71,6 +71,7 @@ impl World {
             server: None,
             database: None,
             path: None,
+            trees: Vec::new(),
             health_url: None,
             drill: None,
         });

@@ -10,7 +10,12 @@ mod crud_hazards;
 mod crud_observed;
 mod crud_restores;
 mod crud_tables;
+mod deploy;
+mod deploy_models;
+mod deploy_runs;
 mod home;
+mod ops;
+mod ops_runs;
 
 #[path = "../e2e/line.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]

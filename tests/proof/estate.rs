@@ -123,6 +123,7 @@ impl Bench {
             server: None,
             database: None,
             path: None,
+            trees: Vec::new(),
             health_url: None,
             drill: None,
         };

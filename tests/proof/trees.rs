@@ -113,20 +113,38 @@ fn sum(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn model_trees_are_held_to_the_sums_of_their_manifest() {
+async fn model_trees_are_held_to_their_manifest_with_nothing_missing_and_nothing_besides() {
     let files: Files = vec![
         ("fraud/model.bin".to_owned(), vec![1; 70_000]),
         ("fraud/config/labels.txt".to_owned(), b"a\nb\n".to_vec()),
     ];
-    let facts = files.iter().map(|(name, bytes)| (format!("sha256 {name}"), sum(bytes))).collect();
+    let manifest = |labels: &[u8]| {
+        let file =
+            |place: &str, bytes: &[u8]| json!({ "relative_path": place, "size": bytes.len(), "checksum": sum(bytes) });
+        let files = [file("model.bin", &files[0].1), file("config/labels.txt", labels)];
+        json!({ "models": [{ "model_id": "fraud", "files": files }] }).to_string().into_bytes()
+    };
     for (prefix, cut) in [("models/20261120/", 0), ("models/20261120/fraud/", "fraud/".len())] {
         let stored: Files = files.iter().map(|(name, bytes)| (name[cut..].to_owned(), bytes.clone())).collect();
-        let mut bench = bench_with(prefix, &stored);
-        let manifest: Vec<(String, String)> = Clone::clone(&facts);
-        bench.catalog.backups[0].sidecars.push(sidecar("manifest_20261120.json", None, manifest));
-        assert_eq!(done(bench.verify(ID, None).await)["level"], "L4");
-        bench.catalog.backups[0].sidecars[0].facts[1].1 = sum(b"other");
-        assert!(failed(bench.verify(ID, None).await).what.contains("labels.txt does not have the checksum"));
+        let held = |labels: &[u8], more: &[(&str, &[u8])]| {
+            let mut stored = stored.clone();
+            stored.extend(more.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())));
+            let mut bench = bench_with(prefix, &stored);
+            bench.catalog.backups[0].sidecars.push(sidecar("manifest_20261120.json", None, Vec::new()));
+            let at = bench.catalog.backups[0].sidecars[0].path.clone();
+            Bench::put(&bench.near, &at, &manifest(labels));
+            bench
+        };
+        assert_eq!(done(held(b"a\nb\n", &[]).verify(ID, None).await)["level"], "L4");
+        assert!(
+            failed(held(b"a\nc\n", &[]).verify(ID, None).await).what.contains("labels.txt does not have the checksum")
+        );
+        assert!(failed(held(b"a\n", &[]).verify(ID, None).await).what.contains("4 bytes, 2 are listed"));
+        assert!(
+            failed(held(b"a\nb\n", &[("more.bin", b"x")]).verify(ID, None).await)
+                .what
+                .contains("more.bin is not listed")
+        );
     }
 }
 

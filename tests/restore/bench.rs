@@ -81,6 +81,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         server: Some("main".into()),
         database: Some("orders".to_owned()),
         path: None,
+        trees: Vec::new(),
         health_url: None,
         drill: None,
     };

@@ -34,6 +34,7 @@ impl Shelf {
             server: None,
             database: None,
             path: Some(root.path().join("uploads")),
+            trees: Vec::new(),
             health_url: None,
             drill: None,
         };

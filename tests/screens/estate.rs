@@ -65,6 +65,7 @@ fn asset(id: &str, kind: AssetKind, tier: Tier, rpo_hours: u64, stores: &[&str])
         server: None,
         database: None,
         path: None,
+        trees: Vec::new(),
         health_url: None,
         drill: None,
     }

@@ -143,16 +143,20 @@ impl Pass<'_> {
         }
         let expected = std::mem::take(&mut told.expected);
         let mut missing: HashMap<&str, u64> = expected.iter().map(|(name, size)| (name.as_str(), *size)).collect();
-        let mut wrong = Vec::new();
+        let (mut wrong, mut besides) = (Vec::new(), Vec::new());
         let mut pages = self.store.list(&sighting.copy.path, None);
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => {
                     for object in page.objects {
-                        if let Some((name, size)) = missing.remove_entry(object.name.as_str())
-                            && size != object.size
-                        {
-                            wrong.push(format!("{name} ({} bytes, not {size})", object.size));
+                        match missing.remove_entry(object.name.as_str()) {
+                            Some((name, size)) if size != object.size => {
+                                wrong.push(format!("{name} ({} bytes, not {size})", object.size));
+                            }
+                            None if told.exact && !(object.name.ends_with('/') && object.size == 0) => {
+                                besides.push(object.name);
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -163,6 +167,10 @@ impl Pass<'_> {
             }
         }
         let mut missing: Vec<String> = missing.into_keys().map(str::to_owned).collect();
+        if !besides.is_empty() {
+            besides.sort_unstable();
+            told.disagree(format!("{} files are there that it does not list: {}", besides.len(), some(&besides)));
+        }
         if missing.is_empty() && wrong.is_empty() {
             told.complete = told.complete.or(Some(true));
             return;

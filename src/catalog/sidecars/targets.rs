@@ -70,7 +70,7 @@ impl<'s> Places<'s> {
                 None => beside(folder).into_iter().filter(|i| !self.sightings[*i].is_folder()).collect(),
             },
             SidecarKind::ModelManifest => {
-                let stamp = super::model_manifest::ModelManifest::stamp_of(name);
+                let stamp = crate::model::registry::Registry::stamp_of(name);
                 self.by_stamp.get(&stamp).cloned().unwrap_or_default()
             }
             SidecarKind::LabelStamp => self.before(loose).into_iter().collect(),

@@ -52,6 +52,8 @@ pub(in crate::catalog) struct Told {
     pub because: Vec<String>,
     /// Objects that must be there, by whole name and size.
     pub expected: Vec<(String, u64)>,
+    /// And nothing besides these.
+    pub exact: bool,
 }
 
 impl Told {

@@ -23,6 +23,7 @@ pub mod man;
 pub mod metrics;
 pub mod modules;
 pub mod plan;
+pub mod point;
 pub mod report;
 pub mod resume;
 pub mod retention;

@@ -11,6 +11,6 @@ pub mod expired;
 pub mod expiring;
 mod expiry;
 mod objects;
-mod place;
+pub mod place;
 pub mod publish;
 mod rescan;

@@ -111,10 +111,11 @@ async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         return Err(Failure::new("there is no place to publish to").means("nothing was published").into());
     }
     let (path, made) = Artefact::of(cx, &input.file)?;
-    believable(&input, &made)?;
+    let floor = input.places.iter().filter_map(|place| place.min_size).max().unwrap_or(1);
+    believable(made.bytes, floor, input.previous_bytes, input.least_percent)?;
     for place in &input.places {
         place.writable(cx)?;
-        room(cx, place, &made)?;
+        room(cx, place, made.bytes)?;
     }
     let passed = Arc::new(AtomicU64::new(0));
     let total = made.bytes * 2 * input.places.len() as u64;
@@ -133,7 +134,7 @@ async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 }
 
 /// A dump of an emptied database is a good file; it is its size that gives it away.
-fn believable(input: &Input, made: &Artefact) -> Result<(), Failure> {
+pub fn believable(bytes: u64, floor: u64, previous: Option<u64>, least_percent: Option<u64>) -> Result<(), Failure> {
     let refused = |what: String| {
         Failure::new(what)
             .means(
@@ -141,24 +142,24 @@ fn believable(input: &Input, made: &Artefact) -> Result<(), Failure> {
             )
             .next("look at the source; if it really shrank, make a new plan that allows it")
     };
-    let size = ByteCount(made.bytes);
-    let floor = input.places.iter().filter_map(|place| place.min_size).max().unwrap_or(1);
-    if made.bytes < floor {
+    let size = ByteCount(bytes);
+    if bytes < floor {
         return Err(refused(format!(
             "the new backup has {size}, less than the {} that are believable",
             ByteCount(floor)
         )));
     }
-    let percent = input.least_percent.unwrap_or(LEAST_PERCENT);
-    match input.previous_bytes {
-        Some(before) if u128::from(made.bytes) * 100 < u128::from(before) * u128::from(percent) => Err(refused(
-            format!("the new backup has {size}, the one before {}: less than {percent} % of it", ByteCount(before)),
-        )),
+    let percent = least_percent.unwrap_or(LEAST_PERCENT);
+    match previous {
+        Some(before) if u128::from(bytes) * 100 < u128::from(before) * u128::from(percent) => Err(refused(format!(
+            "the new backup has {size}, the one before {}: less than {percent} % of it",
+            ByteCount(before)
+        ))),
         _ => Ok(()),
     }
 }
 
-fn room(cx: &TaskContext, place: &Place, made: &Artefact) -> Result<(), Stop> {
+pub fn room(cx: &TaskContext, place: &Place, bytes: u64) -> Result<(), Stop> {
     let Some(StorePlace::Local { path }) = cx.estate.store(&place.store).map(|store| &store.place) else {
         return Ok(());
     };
@@ -169,12 +170,12 @@ fn room(cx: &TaskContext, place: &Place, made: &Artefact) -> Result<(), Stop> {
                 .next("check the folder of the store, then retry"),
         )
     })?;
-    if free < made.bytes + made.bytes / 10 {
+    if free < bytes + bytes / 10 {
         return Err(Failure::new(format!(
             "store `{}` has {} free, the backup has {}",
             place.store,
             ByteCount(free),
-            ByteCount(made.bytes)
+            ByteCount(bytes)
         ))
         .means("the copy would fill the filesystem; nothing was written there")
         .next("make room, then retry")
@@ -225,7 +226,7 @@ async fn place_one(
     Ok(())
 }
 
-async fn opened(place: &Place, file: &Path, passed: &Arc<AtomicU64>) -> Result<ByteStream, Failure> {
+pub async fn opened(place: &Place, file: &Path, passed: &Arc<AtomicU64>) -> Result<ByteStream, Failure> {
     let file = tokio::fs::File::open(file)
         .await
         .map_err(|error| Failure::new(format!("the run's file cannot be read: {error}")))?;
@@ -242,7 +243,7 @@ async fn opened(place: &Place, file: &Path, passed: &Arc<AtomicU64>) -> Result<B
 }
 
 /// A name that is taken is no trouble where the very bytes lie under it: an earlier attempt put them there.
-async fn settled(
+pub async fn settled(
     cx: &TaskContext,
     place: &Place,
     (path, sha256, size): &(String, String, u64),
@@ -270,7 +271,7 @@ fn unwritten(error: &StoreError) -> Failure {
 }
 
 /// Whether the object has these bytes. Another object under the name is none of ours.
-async fn holds(cx: &TaskContext, place: &Place, path: &str, size: u64, sha256: &str) -> Result<bool, Stop> {
+pub async fn holds(cx: &TaskContext, place: &Place, path: &str, size: u64, sha256: &str) -> Result<bool, Stop> {
     let store = place.store(cx)?;
     match store.head(path).await {
         Err(error) if error.kind == StoreErrorKind::NotFound => Ok(false),
@@ -280,7 +281,7 @@ async fn holds(cx: &TaskContext, place: &Place, path: &str, size: u64, sha256: &
     }
 }
 
-pub(super) async fn read_back(store: &dyn Store, path: &str, pin: &Pin, passed: &AtomicU64) -> Result<String, Stop> {
+pub async fn read_back(store: &dyn Store, path: &str, pin: &Pin, passed: &AtomicU64) -> Result<String, Stop> {
     let lost = |error: StoreError| Stop::Unknown(store_failure(&error));
     let mut body = store.read(path, 0, Some(pin)).await.map_err(lost)?;
     let mut hasher = Sha256::new();

@@ -13,7 +13,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
-use crate::tasks::source::Source;
+use crate::tasks::source::{Source, is_folder};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
@@ -142,7 +142,7 @@ async fn pinned(cx: &TaskContext, copy: &Copy, keys: &Keyring) -> Result<(Option
     let Some(store) = cx.stores.get(&copy.store) else {
         return Err(Trouble::Unseen("the configuration no longer names the store".to_owned()));
     };
-    if copy.path.ends_with('/') {
+    if is_folder(&copy.path) {
         let first = store.list(&copy.path, None).next().await;
         return match first {
             Some(Ok(page)) if !page.objects.is_empty() => {
@@ -171,7 +171,7 @@ fn output(
     proof: Option<&ProofRecord>,
     warnings: &[String],
 ) -> Values {
-    let recorded = backup.sidecars.iter().find_map(|s| s.sha256.clone()).filter(|_| !copy.path.ends_with('/'));
+    let recorded = backup.sidecars.iter().find_map(|s| s.sha256.clone()).filter(|_| !is_folder(&copy.path));
     let location = cx.stores.get(&copy.store).map(|store| store.location()).unwrap_or_default();
     let source = Source {
         backup: backup.id.clone(),

@@ -4,6 +4,7 @@ use super::choice;
 use super::reading::{Meter, read_through};
 use super::verdict::settle_record;
 use crate::catalog::Catalog;
+use crate::catalog::sidecars::SidecarKind;
 use crate::model::backup::{Backup, Copy};
 use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::proof::{Level, ProofOutcome, ProofRecord};
@@ -17,7 +18,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle_or_stop};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
-use crate::tasks::source::{Source, store_failure};
+use crate::tasks::source::{Source, is_folder, store_failure};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -71,6 +72,8 @@ pub(super) struct Subject {
     /// Identity of the bytes that the catalog or the plan knows.
     pub known: Pin,
     pub recorded: Vec<(String, String)>,
+    /// Manifests of the model registry that it is a copy of, that of its own store first.
+    pub manifests: Vec<(StoreId, String)>,
 }
 
 #[async_trait::async_trait]
@@ -140,8 +143,9 @@ fn of_source(catalog: &Catalog, source: Source, records: &[ProofRecord]) -> Subj
     if let Some(sha256) = source.sha256.filter(|s| recorded.iter().all(|(_, known)| known != s)) {
         recorded.push(("the plan".to_owned(), sha256));
     }
+    let manifests = manifests(backup, &source.store);
     let Source { backup, asset, store, path, taken_at, .. } = source;
-    Subject { backup, asset, store, path, taken_at, known, recorded }
+    Subject { backup, asset, store, path, taken_at, known, recorded, manifests }
 }
 
 fn of_backup(
@@ -175,7 +179,17 @@ fn subject_of(backup: &Backup, copy: &Copy, records: &[ProofRecord]) -> Subject 
         taken_at: backup.taken_at,
         known: Pin { size: copy.size_bytes, etag: copy.etag.clone(), modified: copy.modified_at },
         recorded: recorded(Some(backup), Some(copy), records),
+        manifests: manifests(Some(backup), &copy.store),
     }
+}
+
+/// Where the manifests of a registry lie that speak of a backup, those of `first` before others.
+pub fn manifests(backup: Option<&Backup>, first: &StoreId) -> Vec<(StoreId, String)> {
+    let sidecars = backup.map(|b| b.sidecars.as_slice()).unwrap_or_default().iter();
+    let of_registry = sidecars.filter(|s| SidecarKind::of(&s.name) == Some(SidecarKind::ModelManifest));
+    let mut found: Vec<_> = of_registry.map(|s| (s.store.clone(), s.path.clone())).collect();
+    found.sort_by_key(|(store, _)| store != first);
+    found
 }
 
 /// SHA-256 sums that were recorded apart from the bytes: by sidecars, and by an earlier proof of the very
@@ -196,7 +210,7 @@ async fn prove(cx: &TaskContext, store: &dyn Store, subject: &Subject, level: Le
     if let Some(examined) = implausible(cx, subject) {
         return Ok((examined, subject.known.clone()));
     }
-    if subject.path.ends_with('/') {
+    if is_folder(&subject.path) {
         let examined = super::verify_tree::prove(cx, store, subject, level).await?;
         return Ok((examined, subject.known.clone()));
     }

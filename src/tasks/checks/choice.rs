@@ -6,6 +6,7 @@ use crate::model::estate::{Estate, StorePlace};
 use crate::model::id::{AssetId, StoreId};
 use crate::model::proof::{ProofOutcome, ProofRecord};
 use crate::model::task::Failure;
+use crate::model::time::{short_duration, zoned};
 
 /// A backup with what the operator should know about the choice.
 #[derive(Debug)]
@@ -33,7 +34,9 @@ pub fn backup<'c>(catalog: &'c Catalog, asset: &AssetId, text: &str) -> Result<C
         return Err(warnings.into_iter().fold(failure, Failure::evidence));
     }
     let backup = catalog.choose_for(asset, text).map_err(|error| refusal(&error))?;
-    if text == "latest-proven" {
+    if let Some(at) = zoned(text) {
+        warnings.push(format!("it was taken {} before the asked instant", short_duration(at - backup.taken_at)));
+    } else if text == "latest-proven" {
         let newer = catalog.of_asset(asset).take_while(|b| b.id != backup.id).filter(|b| is_restorable(b)).count();
         if newer > 0 {
             warnings.push(format!("{newer} newer backups are not proven; `relight verify` can change that"));

@@ -9,4 +9,4 @@ pub mod disk_space;
 pub mod http_health;
 mod reading;
 mod verdict;
-mod verify_tree;
+pub mod verify_tree;

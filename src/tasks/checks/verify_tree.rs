@@ -4,6 +4,7 @@ use super::backup_verify::{Object, Subject, read_object};
 use super::reading::{Meter, read_through};
 use crate::model::id::StoreId;
 use crate::model::proof::Level;
+use crate::model::registry::{Registry, split};
 use crate::model::task::Failure;
 use crate::proof::manifest::{LONGEST, Manifest};
 use crate::proof::tree::{Part, Sum, compare, part};
@@ -101,6 +102,13 @@ impl Walk<'_> {
                 }
                 Ok(Some(manifest))
             }
+            (Part::Besides, Some(mut manifest)) => {
+                // Consoles of object stores create empty objects as folders.
+                if !(meta.name.ends_with('/') && meta.size == 0) {
+                    manifest.besides(rest);
+                }
+                Ok(Some(manifest))
+            }
             // An empty file in a folder is nothing unusual.
             (_, manifest) if meta.size == 0 => Ok(manifest),
             (_, manifest) => {
@@ -133,10 +141,31 @@ async fn find_manifest(
             return Ok(Ok(Some(manifest)));
         }
     }
-    Ok(Ok(of_sidecar(cx, subject)))
+    match of_registry(cx, subject).await? {
+        Some(found) => Ok(found.map(Some)),
+        None => Ok(Ok(of_sidecar(cx, subject))),
+    }
 }
 
-/// Model manifests lie beside the folders; the catalog has read their sums already.
+/// Manifests of model registries lie apart from the folders; they are read whole, because what a scan keeps of them is not.
+async fn of_registry(cx: &TaskContext, subject: &Subject) -> Result<Option<Result<Manifest, Fault>>, Stop> {
+    for (store, path) in &subject.manifests {
+        let Some(store) = cx.stores.get(store) else { continue };
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let Some(bytes) = small_object(&**store, path, LONGEST).await? else {
+            return Err(Stop::Unknown(
+                Failure::new(format!("`{}` is gone, or longer than any manifest", crate::model::text::escaped(path)))
+                    .means("what must be in the backup is not known; nothing was proven")
+                    .next("scan again; without its manifest the backup is no more than plausible"),
+            ));
+        };
+        let (_, model) = split(&subject.path, &Registry::stamp_of(name));
+        return Ok(Some(Manifest::of_registry(name, &bytes, model)));
+    }
+    Ok(None)
+}
+
+/// Sums that the catalog has read from a file beside the folder.
 fn of_sidecar(cx: &TaskContext, subject: &Subject) -> Option<Manifest> {
     let backup = cx.catalog.get(&subject.backup)?;
     let same = |store: &StoreId| *store == subject.store;
@@ -153,7 +182,7 @@ fn of_sidecar(cx: &TaskContext, subject: &Subject) -> Option<Manifest> {
 }
 
 /// The bytes of an object, `None` if it is not there or longer than `most`.
-async fn small_object(store: &dyn Store, name: &str, most: u64) -> Result<Option<Vec<u8>>, Stop> {
+pub async fn small_object(store: &dyn Store, name: &str, most: u64) -> Result<Option<Vec<u8>>, Stop> {
     use crate::stores::StoreErrorKind::NotFound;
     let meta = match store.head(name).await {
         Ok(meta) if meta.size <= most => meta,

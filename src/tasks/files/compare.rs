@@ -28,6 +28,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         InputSpec { name: "folder", kind: InputKind::Text, required: true, help: "Absolute path of the folder" },
         InputSpec { name: "source", kind: InputKind::Table, required: true, help: "Output of backup.resolve" },
         InputSpec { name: "strip", kind: InputKind::Integer, required: false, help: "As for files.extract" },
+        InputSpec { name: "inside", kind: InputKind::Text, required: false, help: "As for files.extract" },
         InputSpec {
             name: "min_files",
             kind: InputKind::Integer,
@@ -52,6 +53,8 @@ struct Input {
     #[serde(default)]
     strip: Option<u32>,
     #[serde(default)]
+    inside: Option<PathBuf>,
+    #[serde(default)]
     min_files: Option<u64>,
 }
 
@@ -72,7 +75,12 @@ async fn compare(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let root = place.dir.open_dir(&name).map_err(|error| {
         failed(&format!("opening {}", place.show(&name)), &error).means("there is nothing to compare")
     })?;
-    let limits = Limits { members: u64::MAX, bytes: u64::MAX, strip: input.strip.unwrap_or(0) };
+    let limits = Limits {
+        members: u64::MAX,
+        bytes: u64::MAX,
+        strip: input.strip.unwrap_or(0),
+        inside: input.inside.clone().unwrap_or_default(),
+    };
     let seen = Seen::default();
     let look = || Progress {
         done: seen.bytes.load(Ordering::Relaxed),

@@ -40,6 +40,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             help: "Leading folders of the archive's paths to leave out",
         },
         InputSpec {
+            name: "inside",
+            kind: InputKind::Text,
+            required: false,
+            help: "Folder in the backup that alone is unpacked, as if it were the root of it",
+        },
+        InputSpec {
             name: "max_members",
             kind: InputKind::Integer,
             required: false,
@@ -73,6 +79,8 @@ struct Input {
     source: Source,
     #[serde(default)]
     strip: Option<u32>,
+    #[serde(default)]
+    inside: Option<PathBuf>,
     #[serde(default)]
     max_members: Option<u64>,
     #[serde(default)]
@@ -131,6 +139,7 @@ async fn extract(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         members: input.max_members.unwrap_or(MOST_MEMBERS),
         bytes: input.max_bytes.unwrap_or(free / 10 * 9),
         strip: input.strip.unwrap_or(0),
+        inside: input.inside.clone().unwrap_or_default(),
     };
     let seen = Seen::default();
     let look = || Progress {

@@ -29,8 +29,26 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: false,
             help: "Look at the asset's drill place instead, which must be free",
         },
+        InputSpec {
+            name: "tree",
+            kind: InputKind::Text,
+            required: false,
+            help: "Which of the asset's `trees`; needed where it has these",
+        },
     ],
-    outputs: &["target", "parent", "title", "exists", "live_id", "files", "bytes", "size", "free_bytes", "health_url"],
+    outputs: &[
+        "target",
+        "parent",
+        "title",
+        "inside",
+        "exists",
+        "live_id",
+        "files",
+        "bytes",
+        "size",
+        "free_bytes",
+        "health_url",
+    ],
     idempotent: true,
     undo: "nothing to take back",
     programs: &[],
@@ -41,6 +59,8 @@ struct Input {
     asset: AssetId,
     #[serde(default)]
     drill: bool,
+    #[serde(default)]
+    tree: Option<PathBuf>,
 }
 
 #[async_trait::async_trait]
@@ -54,13 +74,40 @@ impl Module for Inspect {
     }
 }
 
+/// One of the asset's folders, where its archives hold several.
+fn tree<'a>(input: &Input, asset: Option<&'a Asset>) -> Result<Option<&'a PathBuf>, Failure> {
+    let wanted = input.tree.as_ref().filter(|tree| !tree.as_os_str().is_empty());
+    let trees = asset.map_or(&[][..], |asset| &asset.trees);
+    let shown: Vec<_> = trees.iter().map(|tree| escaped(&tree.to_string_lossy()).into_owned()).collect();
+    let refused = |what: String| {
+        Failure::new(what).means("which folder is meant is not known").next(match shown.as_slice() {
+            [] => "leave `tree` out: this asset has one folder".to_owned(),
+            shown => format!("let `tree` be one of {}", shown.join(", ")),
+        })
+    };
+    match (wanted, trees) {
+        (None, []) => Ok(None),
+        (None, _) => Err(refused(format!("the archives of asset `{}` hold {} folders", input.asset, trees.len()))),
+        (Some(wanted), _) => trees.iter().find(|tree| *tree == wanted).map(Some).ok_or_else(|| {
+            let wanted = escaped(&wanted.to_string_lossy()).into_owned();
+            refused(format!("asset `{}` does not live in {wanted}", input.asset))
+        }),
+    }
+}
+
+/// Where tar keeps a folder that it was given by its absolute name.
+fn inside(tree: Option<&PathBuf>) -> Option<PathBuf> {
+    tree.and_then(|tree| tree.strip_prefix("/").ok()).map(PathBuf::from)
+}
+
 /// The live folder, or the one that drills work on.
 fn place_of(input: &Input, asset: Option<&Asset>) -> Result<PathBuf, Failure> {
     let (path, key, meaning) = if input.drill {
         let place = asset.and_then(|asset| asset.drill.as_ref()?.path.clone());
         (place, "drill = { path = \"…\" }", "a drill restores to a scratch folder, never to the live one")
     } else {
-        (asset.and_then(|asset| asset.path.clone()), "path", "nobody knows where its live folder is")
+        let live = tree(input, asset)?.cloned().or_else(|| asset.and_then(|asset| asset.path.clone()));
+        (live, "path", "nobody knows where its live folder is")
     };
     path.ok_or_else(|| {
         Failure::new(format!("asset `{}` has no `{key}` in the configuration", input.asset))
@@ -73,6 +120,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let asset = cx.estate.asset(&input.asset);
     let path = place_of(&input, asset)?;
+    let inside = inside(tree(&input, asset)?);
     // The application's answer says nothing about a scratch copy.
     let health_url = asset.filter(|_| !input.drill).and_then(|asset| asset.health_url.clone());
     let cancel = cx.cancel.clone();
@@ -118,6 +166,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "target": path,
         "parent": path.parent(),
         "title": format!("folder {} on this machine", escaped(&path.to_string_lossy())),
+        "inside": inside,
         "exists": id.is_some(),
         "live_id": id,
         "files": counted.as_ref().map(|tally| tally.files),

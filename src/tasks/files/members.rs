@@ -44,12 +44,14 @@ pub trait Visitor: Send {
     fn member(&mut self, member: &Member, content: &mut dyn Read) -> Result<(), Failure>;
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     pub members: u64,
     pub bytes: u64,
     /// Leading path components to leave out.
     pub strip: u32,
+    /// Only what lies in this folder of the backup, as if it were its root; empty: all of it.
+    pub inside: PathBuf,
 }
 
 /// Stored bytes and members seen so far.
@@ -67,9 +69,9 @@ pub async fn walk<V: Visitor + 'static>(
     seen: &Seen,
     visitor: V,
 ) -> Result<V, Stop> {
-    let guard = Guard { cx: cx.clone(), limits, seen: seen.clone(), total: 0 };
+    let guard = Guard { cx: cx.clone(), limits: limits.clone(), seen: seen.clone(), total: 0 };
     let thread = if source.is_folder() {
-        let objects = list(cx, source, limits).await?;
+        let objects = list(cx, source, &limits).await?;
         let (source, runtime) = (source.clone(), tokio::runtime::Handle::current());
         tokio::task::spawn_blocking(move || tree(guard, &source, objects, &runtime, visitor))
     } else {
@@ -126,7 +128,7 @@ impl Guard {
 }
 
 /// All objects below the prefix; their number and bytes must be those of the plan.
-pub async fn list(cx: &TaskContext, source: &Source, limits: Limits) -> Result<Vec<ObjectMeta>, Stop> {
+pub async fn list(cx: &TaskContext, source: &Source, limits: &Limits) -> Result<Vec<ObjectMeta>, Stop> {
     let store = source.store(cx)?;
     let mut pages = store.list(&source.path, None);
     let mut objects = Vec::new();
@@ -181,7 +183,7 @@ fn tree<V: Visitor>(
         };
         // Folder markers: objects of no length whose name ends in a slash.
         let kind = if below.ends_with('/') || below.is_empty() { Kind::Folder } else { Kind::File };
-        let Some(path) = safe(Path::new(below), guard.limits.strip)? else { continue };
+        let Some(path) = safe(Path::new(below), &guard.limits)? else { continue };
         let member = Member {
             path,
             kind,
@@ -229,7 +231,7 @@ fn each<V: Visitor>(guard: &mut Guard, archive: &mut tar::Archive<impl Read>, vi
             return Ok(());
         }
         guard.admit(entry.size())?;
-        if let Some(member) = read_member(&entry, guard.limits.strip)? {
+        if let Some(member) = read_member(&entry, &guard.limits)? {
             visitor.member(&member, &mut entry)?;
         }
     }
@@ -241,7 +243,7 @@ fn each<V: Visitor>(guard: &mut Guard, archive: &mut tar::Archive<impl Read>, vi
         .next("choose another backup"))
 }
 
-fn read_member(entry: &tar::Entry<'_, impl Read>, strip: u32) -> Result<Option<Member>, Failure> {
+fn read_member(entry: &tar::Entry<'_, impl Read>, limits: &Limits) -> Result<Option<Member>, Failure> {
     use tar::EntryType as Type;
     let raw = PathBuf::from(OsString::from_vec(entry.path_bytes().into_owned()));
     let header = entry.header();
@@ -253,14 +255,14 @@ fn read_member(entry: &tar::Entry<'_, impl Read>, strip: u32) -> Result<Option<M
         Type::Regular | Type::Continuous | Type::GNUSparse => Kind::File,
         Type::Directory => Kind::Folder,
         Type::Symlink => Kind::Link(target()),
-        Type::Link => match safe(&target(), strip)? {
+        Type::Link => match safe(&target(), limits)? {
             Some(path) => Kind::Hard(path),
             None => return Err(refused(&raw, "is a second name of a member that is left out")),
         },
         Type::XGlobalHeader => return Ok(None),
         _ => return Err(refused(&raw, "is a device, a pipe or of an unknown kind")),
     };
-    let Some(path) = safe(&raw, strip)? else { return Ok(None) };
+    let Some(path) = safe(&raw, limits)? else { return Ok(None) };
     if let Kind::Link(target) = &kind {
         check_link(&path, target)?;
     }
@@ -281,27 +283,26 @@ fn refused(path: &Path, why: &str) -> Failure {
         .next("look at the archive by hand, or choose another backup")
 }
 
-/// The path below the root, or `None` where stripping leaves nothing of it. The root itself is empty.
-fn safe(path: &Path, strip: u32) -> Result<Option<PathBuf>, Failure> {
-    let (mut parts, mut out) = (0, PathBuf::new());
+/// The path below the root, or `None` where it is not in the folder that is wanted, or stripping leaves nothing
+/// of it. The root itself is empty.
+fn safe(path: &Path, limits: &Limits) -> Result<Option<PathBuf>, Failure> {
+    let mut whole = PathBuf::new();
     for part in path.components() {
         match part {
-            Component::Normal(name) if name.len() <= 255 && !name.as_encoded_bytes().contains(&0) => {
-                parts += 1;
-                if parts > strip {
-                    out.push(name);
-                }
-            }
+            Component::Normal(name) if name.len() <= 255 && !name.as_encoded_bytes().contains(&0) => whole.push(name),
             Component::CurDir => {}
             Component::Normal(_) => return Err(refused(path, "has a name that no file can have")),
             Component::RootDir | Component::Prefix(_) => return Err(refused(path, "has an absolute path")),
             Component::ParentDir => return Err(refused(path, "leads out of the folder with `..`")),
         }
     }
-    if out.as_os_str().len() > 4000 {
+    if whole.as_os_str().len() > 4000 {
         return Err(refused(path, "has too long a path"));
     }
-    Ok((strip == 0 || parts >= strip).then_some(out))
+    // Whole parts are compared: `a/b` does not hold `a/bc`.
+    let Ok(below) = whole.strip_prefix(&limits.inside) else { return Ok(None) };
+    let (parts, strip) = (below.components().count(), limits.strip as usize);
+    Ok((strip == 0 || parts >= strip).then(|| below.components().skip(strip).collect()))
 }
 
 /// A link may climb only to folders that are really there, and never above the root: `..` counts only at
@@ -345,17 +346,23 @@ mod tests {
 
     #[test]
     fn names_stay_inside() {
-        let ok =
-            |path: &str, strip| safe(Path::new(path), strip).unwrap().map(|path| path.to_string_lossy().into_owned());
+        let limits = |strip, inside: &str| Limits { members: 9, bytes: 9, strip, inside: inside.into() };
+        let below = |path: &str, limits: &Limits| {
+            safe(Path::new(path), limits).unwrap().map(|path| path.to_string_lossy().into_owned())
+        };
+        let ok = |path: &str, strip| below(path, &limits(strip, ""));
         assert_eq!(ok("./a//b/./c", 0).as_deref(), Some("a/b/c"));
         assert_eq!(ok("./", 0).as_deref(), Some(""));
         assert_eq!(ok("top/a", 1).as_deref(), Some("a"));
         assert_eq!(ok("top", 1).as_deref(), Some(""));
         assert_eq!(ok("x", 2), None);
+        assert_eq!(below("etc/app/x", &limits(0, "etc/app")).as_deref(), Some("x"));
+        assert_eq!(below("./etc/app", &limits(0, "etc/app")).as_deref(), Some(""));
+        assert_eq!(below("etc/apple/x", &limits(0, "etc/app")), None);
         for bad in ["/etc/passwd", "../x", "a/../../x", "a/../b"] {
-            assert!(safe(Path::new(bad), 0).is_err(), "{bad}");
+            assert!(safe(Path::new(bad), &limits(0, "")).is_err(), "{bad}");
         }
-        assert!(safe(Path::new(&"n".repeat(300)), 0).is_err());
+        assert!(safe(Path::new(&"n".repeat(300)), &limits(0, "")).is_err());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use crate::model::task::Failure;
 use crate::model::text::escaped;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, local, zoned};
 use crate::tasks::pg::pair::look::Lsn;
-use chrono::{DateTime, NaiveDateTime, TimeZone};
+use chrono::{NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
 use std::fmt;
 
@@ -82,22 +82,6 @@ impl fmt::Display for Target {
             Target::Latest => f.write_str("latest"),
         }
     }
-}
-
-fn zoned(text: &str) -> Option<Timestamp> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Some(at.to_utc());
-    }
-    if let Some(bare) = ["UTC", "GMT", "Z"].iter().find_map(|zone| text.strip_suffix(zone)) {
-        return Some(local(bare.trim_end())?.and_utc());
-    }
-    let forms = ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M %#z"];
-    forms.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()).map(|at| at.to_utc())
-}
-
-fn local(text: &str) -> Option<NaiveDateTime> {
-    let forms = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"];
-    forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
 }
 
 fn without_zone(text: &str, local: NaiveDateTime, zone: Tz) -> Failure {

@@ -54,7 +54,7 @@ struct Input {
 
 /// The step has its own limit.
 const UNPACKING: Duration = Duration::from_hours(72);
-const LIMITS: Limits = Limits { members: 5_000_000, bytes: u64::MAX / 2, strip: 0 };
+const LIMITS: Limits = Limits { members: 5_000_000, bytes: u64::MAX / 2, strip: 0, inside: std::path::PathBuf::new() };
 const DONE: &str = "unpacked";
 
 #[async_trait::async_trait]
@@ -147,7 +147,7 @@ async fn repack(
     seen: &Seen,
     outlet: super::outlet::Outlet,
 ) -> Result<(u64, u64), Stop> {
-    let objects = list(cx, source, LIMITS).await?;
+    let objects = list(cx, source, &LIMITS).await?;
     let rest = |meta: &ObjectMeta| meta.name.strip_prefix(&source.path).unwrap_or(&meta.name).to_owned();
     let manifest = match objects.iter().find(|meta| rest(meta) == "backup_manifest") {
         Some(meta) => Some(manifest(cx, source, meta).await?),

@@ -1,0 +1,81 @@
+//! The anomaly-detection service observed, damaged and restored.
+
+use crate::deploy::{DATABASE, Deploy, TREES, tree};
+
+/// Rules that an asset's findings come from.
+fn rules(health: &serde_json::Value, asset: &str) -> Vec<String> {
+    let of_asset = health["assets"].as_array().unwrap().iter().find(|found| found["id"] == asset).unwrap();
+    let findings = of_asset["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_catalog_window_and_health_agree_with_a_walk_over_the_files() {
+    let lab = Deploy::build().await;
+    assert_eq!(lab.catalogued(), lab.listed());
+    assert_eq!(lab.listed().len(), 10, "two nights of a dump and an archive in two places each, and of models");
+    let (window, code) = lab.json(&["window", "database"]);
+    assert_eq!((window["points"].as_array().unwrap().len(), code), (2, Some(0)), "{window}");
+    let (health, code) = lab.json(&["health"]);
+    assert_eq!(code, Some(2), "{health:#}");
+    assert_eq!(rules(&health, "database"), ["unproven"], "{health:#}");
+    assert_eq!(rules(&health, "models"), ["unproven"], "{health:#}");
+    assert!(rules(&health, "cache").contains(&"no-backup".to_owned()), "Redis has no backup at all: {health:#}");
+    for asset in ["database", "models", "configuration"] {
+        lab.prove(asset);
+    }
+    let (catalog, _) = lab.json(&["catalog"]);
+    let proven = catalog["backups"].as_array().unwrap().iter().filter(|backup| backup["proof"]["level"] == "L4");
+    assert_eq!(proven.count(), 3, "{catalog:#}");
+}
+
+/// Naive: a nightly dump is taken for the base of a recovery, and the log is replayed onto another cluster.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_a_dump_is_no_base_for_a_point_in_time() {
+    let lab = Deploy::build().await;
+    let (window, _) = lab.json(&["window", "database-log"]);
+    assert!(window["spans"].as_array().is_none_or(Vec::is_empty), "there is log, and no base: {window:#}");
+    let (catalog, _) = lab.json(&["catalog"]);
+    let dump = catalog["backups"].as_array().unwrap().iter().find(|backup| backup["asset"] == "database").unwrap();
+    let base = format!("base={}", dump["id"].as_str().unwrap());
+    let refused =
+        lab.relight(&["plan", "recover-postgres", "--set", "asset=database", "--set", "target=latest", "--set", &base]);
+    let text = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
+    assert!(!refused.status.success() && text.contains("a dump cannot be rolled forward"), "{text}");
+    lab.base();
+    let (window, _) = lab.json(&["window", "database-log"]);
+    assert_eq!(window["spans"].as_array().map(Vec::len), Some(1), "with a base there is a window: {window:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_a_damaged_database_comes_back_row_by_row() {
+    let lab = Deploy::build().await;
+    let good = lab.content(DATABASE);
+    lab.prove("database");
+    lab.cluster.sql(DATABASE, "DELETE FROM anomalies WHERE id % 2 = 0; UPDATE detectors SET threshold = 0");
+    lab.completed(&["restore-postgres", "--set", "asset=database"]);
+    assert_eq!(lab.content(DATABASE), good);
+}
+
+/// Naive: the archive of all configuration is unpacked over the root, and takes back what was changed on purpose.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_one_folder_of_configuration_comes_back_and_the_others_stay() {
+    let lab = Deploy::build().await;
+    lab.prove("configuration");
+    let live = lab.path("etc/pynomaly");
+    let good = tree(&live);
+    std::fs::write(live.join("settings.toml"), "workers = 0\n").unwrap();
+    std::fs::write(lab.path("etc/grafana/grafana.ini"), "[server]\nchanged = on purpose\n").unwrap();
+    let refused = lab.relight(&["plan", "restore-files", "--set", "asset=configuration"]);
+    let text = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
+    assert!(!refused.status.success() && text.contains("hold 6 folders"), "{text}");
+    let outside = format!("tree={}", lab.path("etc/pynomaly-old").display());
+    let refused = lab.relight(&["plan", "restore-files", "--set", "asset=configuration", "--set", &outside]);
+    let text = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
+    assert!(!refused.status.success() && text.contains("does not live in"), "{text}");
+    let wanted = format!("tree={}", lab.path(TREES[0]).display());
+    lab.completed(&["restore-files", "--set", "asset=configuration", "--set", &wanted]);
+    assert_eq!(tree(&live), good);
+    assert!(std::fs::read_to_string(lab.path("etc/grafana/grafana.ini")).unwrap().contains("on purpose"));
+    assert_eq!(std::fs::read_to_string(lab.path("etc/pynomaly-old/settings.toml")).unwrap(), "workers = 1\n");
+}
