@@ -5,7 +5,7 @@ use super::local::{FolderPlace, LocalStore};
 use super::place::SharedPlace;
 use super::port::{PruningStore, Store, WritableStore};
 use super::s3::{S3Store, Waits};
-use super::wrap::{Deadline, Limit, Retry, RetryPolicy};
+use super::wrap::{Ahead, Deadline, Limit, Retry, RetryPolicy};
 use crate::model::estate::{S3Credentials, S3Place, StoreConfig, StorePlace};
 use crate::model::secret::SecretSource;
 use std::sync::Arc;
@@ -94,10 +94,11 @@ async fn connected(
         ..RetryPolicy::default()
     };
     Ok(match &config.place {
-        StorePlace::Local { path } => wrapped(LocalStore::new(config.id.clone(), path), patience, retry),
+        StorePlace::Local { path } => Arc::new(wrapped(LocalStore::new(config.id.clone(), path), patience, retry)),
         StorePlace::S3(place) => {
             let waits = Waits { connect: patience.connect, attempt: patience.attempt };
-            wrapped(S3Store::connect(&config.id, place, secrets, waits, retry).await?, patience, retry)
+            let raw = S3Store::connect(&config.id, place, secrets, waits, retry).await?;
+            Arc::new(Ahead::new(wrapped(raw, patience, retry)))
         }
     })
 }
@@ -125,7 +126,7 @@ pub async fn open_place(
 
 /// The deadline stands inside the retries, so that a try that hangs, or a stream that stands still, is
 /// taken up again instead of ending the call; the time for all tries is bounded by the retry policy.
-fn wrapped<S: PruningStore + 'static>(raw: S, patience: Patience, retry: RetryPolicy) -> Arc<dyn PruningStore> {
+fn wrapped<S: PruningStore>(raw: S, patience: Patience, retry: RetryPolicy) -> Retry<Limit<Deadline<S>>> {
     let timed = Deadline::new(raw, patience.call, patience.idle);
-    Arc::new(Retry::new(Limit::new(timed, patience.at_once, patience.call), retry))
+    Retry::new(Limit::new(timed, patience.at_once, patience.call), retry)
 }

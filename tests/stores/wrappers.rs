@@ -3,7 +3,7 @@
 use crate::{drained, listed};
 use futures::StreamExt;
 use relight::stores::memory::MemoryStore;
-use relight::stores::wrap::{Deadline, Fault, Faulty, Limit, Operation, Retry, RetryPolicy};
+use relight::stores::wrap::{Ahead, Deadline, Fault, Faulty, Limit, Operation, Retry, RetryPolicy};
 use relight::stores::{Store, StoreErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,4 +147,50 @@ async fn a_full_house_is_waited_for_and_streams_do_not_block_calls() {
     drop(first);
     assert!(store.read("dump", 0, None).await.is_ok());
     drop(second);
+}
+
+/// 40 MiB that tell where they lie.
+fn long() -> Vec<u8> {
+    (0..10u32 << 20).flat_map(u32::to_le_bytes).collect()
+}
+
+#[tokio::test]
+async fn a_long_body_comes_in_ranges_side_by_side_and_a_broken_one_by_itself_again() {
+    let bytes = long();
+    let store = Arc::new(faulty(&bytes));
+    let pin = store.head("dump").await.unwrap().pin();
+    store.next(Operation::ReadRange, [None, None, None, Some(Fault::Fail(StoreErrorKind::Unreachable)), None]);
+    let ahead = Ahead::new(Retry::new(Arc::clone(&store), POLICY));
+    let read = drained(ahead.read("dump", 0, Some(&pin)).await.unwrap()).await.unwrap();
+    assert!(read == bytes, "every byte once, in order");
+    assert!(store.calls(Operation::ReadRange) > 6 && store.calls(Operation::Read) == 0);
+    let read = drained(ahead.read("dump", 12_345_678, Some(&pin)).await.unwrap()).await.unwrap();
+    assert!(read == bytes[12_345_678..]);
+}
+
+#[tokio::test]
+async fn only_the_head_of_a_long_body_costs_little() {
+    let store = Arc::new(faulty(&long()));
+    let pin = store.head("dump").await.unwrap().pin();
+    let ahead = Ahead::new(Retry::new(Arc::clone(&store), POLICY));
+    let mut body = ahead.read("dump", 0, Some(&pin)).await.unwrap();
+    assert_eq!(&body.next().await.unwrap().unwrap()[..4], [0, 0, 0, 0]);
+    drop(body);
+    assert_eq!(store.calls(Operation::ReadRange), 1);
+}
+
+#[tokio::test]
+async fn a_long_body_that_is_replaced_under_the_reader_is_noticed() {
+    let memory = Arc::new(MemoryStore::new("memory"));
+    memory.put("dump", long());
+    let pin = memory.head("dump").await.unwrap().pin();
+    let ahead = Ahead::new(Retry::new(Arc::clone(&memory), POLICY));
+    let mut body = ahead.read("dump", 0, Some(&pin)).await.unwrap();
+    body.next().await.unwrap().unwrap();
+    memory.put("dump", vec![7; 40 << 20]);
+    let (came, error) = drained(body).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Changed);
+    assert!(came < 1 << 20, "nothing of another object: {came} bytes");
+    let refused = ahead.read("gone", 0, Some(&pin)).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::NotFound);
 }

@@ -1,11 +1,13 @@
 //! Wrappers: each is a store around a store and adds one thing.
 
+mod ahead;
 mod deadline;
 mod faulty;
 mod limit;
 mod retry;
 mod shared;
 
+pub use ahead::Ahead;
 pub use deadline::Deadline;
 pub use faulty::{Fault, Faulty, Operation};
 pub use limit::Limit;
