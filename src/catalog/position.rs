@@ -34,7 +34,7 @@ impl Position {
             stop: fact(STOP_LSN).and_then(|lsn| lsn_of(lsn)),
             ended_at: fact(STOP_TIME).and_then(|t| chrono::DateTime::parse_from_rfc3339(t).ok()).map(|t| t.to_utc()),
             own_log: backup.labels.contains_key(OWN_LOG),
-            cluster: listed("system_identifier"),
+            cluster: listed("system_identifier").or_else(|| fact("system_identifier")?.parse().ok()),
             bytes: listed("bytes"),
         })
     }

@@ -5,7 +5,7 @@ use super::forms::tar;
 use super::layers::{self, Limits};
 use super::manifest::{Manifest, Members};
 use super::pass::Examined;
-use super::source::{Source, Watch};
+use super::source::{Digests, Source, Watch};
 use crate::model::content::{Content, Form};
 use crate::model::proof::{Level, ProofOutcome};
 use crate::model::text::escaped;
@@ -53,14 +53,14 @@ pub fn part(manifest: Option<&Manifest>, prefix: &str, rest: &str) -> Part {
     }
 }
 
-/// Reads a listed file or an archive of listed files to its end.
+/// Reads a listed file or an archive of listed files to its end. What its stored bytes sum up to.
 pub fn compare(
     reader: impl Read,
     part: &Part,
     size: u64,
     manifest: &mut Manifest,
     watch: &dyn Watch,
-) -> Result<(), Fault> {
+) -> Result<Digests, Fault> {
     let mut source = Source::new(reader, false, watch);
     match part {
         Part::Listed(path) => {
@@ -86,7 +86,7 @@ pub fn compare(
         }
         Part::Manifest | Part::Besides | Part::Other => {}
     }
-    source.drain().map(drop)
+    source.drain()
 }
 
 /// What the objects of a folder add up to.

@@ -25,6 +25,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("backup-files-encrypted", include_str!("../../config/runbooks/backup-files-encrypted.toml")),
     ("backup-models", include_str!("../../config/runbooks/backup-models.toml")),
     ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
+    ("backup-postgres-base", include_str!("../../config/runbooks/backup-postgres-base.toml")),
     ("backup-postgres-encrypted", include_str!("../../config/runbooks/backup-postgres-encrypted.toml")),
     ("backup-redis", include_str!("../../config/runbooks/backup-redis.toml")),
     ("expire-backups", include_str!("../../config/runbooks/expire-backups.toml")),

@@ -29,7 +29,7 @@ pub fn path(cx: &TaskContext, file: &str) -> Result<PathBuf, Failure> {
     Ok(cx.work_dir.join(file))
 }
 
-fn note(path: &Path) -> PathBuf {
+pub(super) fn note(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".made");
     name.into()
@@ -42,7 +42,7 @@ pub fn part(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn disk(error: &std::io::Error) -> Failure {
+pub(super) fn disk(error: &std::io::Error) -> Failure {
     Failure::new(format!("the run's folder could not be written: {error}"))
         .means("the backup was not made; no store was touched")
         .next("make room in Relight's state folder, and retry")

@@ -2,6 +2,7 @@
 
 pub mod artefact;
 pub mod backup;
+pub mod bundle;
 pub mod checks;
 pub mod context;
 pub mod crypt;

@@ -29,6 +29,7 @@ fn backups(table: &mut Table) {
     table.add(crypt::test_decrypt::TestDecrypt);
     table.add(crypt::remove_plain::RemovePlain);
     table.add(backup::publish::Publish);
+    table.add(backup::publish_folder::PublishFolder);
     table.add(backup::confirm::Confirm);
     table.add(backup::discard::Discard);
     table.add(backup::expiring::Expiring);
@@ -66,6 +67,9 @@ fn pairs(table: &mut Table) {
 fn logs(table: &mut Table) {
     table.add(wal::window::Window);
     table.add(wal::fetch::Fetch);
+    table.add(wal::reaches::Reaches);
+    table.add(pg::base::look::BaseLook);
+    table.add(pg::base::backup::BaseBackup);
     table.add(pg::recover::cluster::ClusterLook);
     table.add(pg::recover::unpack::UnpackBase);
     table.add(pg::recover::watch::Recover);

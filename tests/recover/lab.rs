@@ -49,12 +49,12 @@ fn account() -> Vec<String> {
 
 impl Lab {
     pub async fn build() -> Self {
-        Self::inside(|_| Vec::new()).await
+        Self::filled(|_| Vec::new()).await
     }
 
     /// All but the journals on a file system of its own, of this size.
     pub async fn on_a_small_disk(size: &str) -> Self {
-        Self::inside(|dir| {
+        Self::filled(|dir| {
             let disk = Small::at(dir, size);
             let state = dir.join("state");
             std::fs::create_dir(&state).unwrap();
@@ -62,6 +62,15 @@ impl Lab {
             vec![journals, disk]
         })
         .await
+    }
+
+    async fn filled(disks: impl FnOnce(&Path) -> Vec<Small>) -> Self {
+        let mut lab = Self::inside(disks).await;
+        lab.begin();
+        lab.write();
+        lab.shelve();
+        lab.configure();
+        lab
     }
 
     async fn inside(disks: impl FnOnce(&Path) -> Vec<Small>) -> Self {
@@ -73,7 +82,7 @@ impl Lab {
         let disks = disks(dir.path());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let home = Home::at(dir.path());
-        let mut lab = Self {
+        let lab = Self {
             home,
             port,
             proxy,
@@ -94,10 +103,14 @@ impl Lab {
                 assert!(Command::new("chown").arg(name).arg(lab.path(folder)).status().unwrap().success());
             }
         }
+        lab
+    }
+
+    /// A cluster that archives to the folder `spool`, and stores without any backup: a bucket and a folder.
+    pub async fn bare() -> Self {
+        let lab = Self::inside(|_| Vec::new()).await;
         lab.begin();
-        lab.write();
-        lab.shelve();
-        lab.configure();
+        lab.configure_bare();
         lab
     }
 
@@ -172,7 +185,7 @@ impl Lab {
         self.files = std::fs::read_dir(self.path("spool")).unwrap().count();
     }
 
-    fn numbers(&self, count: u32) {
+    pub fn numbers(&self, count: u32) {
         let one =
             "INSERT INTO ledger SELECT coalesce(max(n), 0) + 1, repeat('x', 200) FROM ledger;\nSELECT pg_sleep(0.1);\n";
         self.sql("app", &one.repeat(count as usize));
@@ -183,7 +196,7 @@ impl Lab {
     }
 
     /// Ends the segment, and waits until it is archived.
-    fn switch(&self) -> String {
+    pub fn switch(&self) -> String {
         let name = self.sql("app", "SELECT pg_walfile_name(pg_switch_wal())");
         self.archived(&name);
         let (file, deadline) = (self.path("spool").join(&name), Instant::now() + PATIENCE);
@@ -246,24 +259,58 @@ impl Lab {
         std::fs::write(file, bytes).unwrap();
     }
 
-    fn configure(&self) {
+    /// The bucket comes first, the folder second; the log has a store of its own.
+    fn configure_bare(&self) {
+        std::fs::create_dir(self.path("shelf")).unwrap();
+        let mut text = self.configuration_of_server();
+        let places = [
+            ("bucket", Self::bucket_at(&self.proxy.endpoint())),
+            ("shelf", "type = \"local\"\npath = \"shelf\"\n".to_owned()),
+            ("archive", "type = \"local\"\npath = \"spool\"\n".to_owned()),
+        ];
+        for (id, place) in places {
+            text.push_str(&format!("[[stores]]\nid = \"{id}\"\n{place}"));
+        }
+        text.push_str("[[assets]]\nid = \"db\"\nkind = \"postgresql\"\nserver = \"live\"\ndatabase = \"app\"\n");
+        for store in ["bucket", "shelf"] {
+            text.push_str(&format!(
+                "[[assets.sources]]\nstore = \"{store}\"\nmatch = \"full/full_{{time:%Y%m%d_%H%M%S}}/\"\nkind = \"full\"\n"
+            ));
+        }
+        text.push_str("[[assets.sources]]\nstore = \"archive\"\nmatch = \"*\"\nkind = \"log\"\n");
+        std::fs::write(self.home.config(), text).unwrap();
+    }
+
+    fn bucket_at(endpoint: &str) -> String {
+        format!(
+            "type = \"s3\"\nbucket = \"{BUCKET}\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{KEY}\"\n\
+             secret_access_key = {{ file = \"secret\" }}\n"
+        )
+    }
+
+    /// The file behind a key of the bucket.
+    pub fn object(&self, key: &str) -> PathBuf {
+        self.s3.file(key)
+    }
+
+    fn configuration_of_server(&self) -> String {
         let run_as = serde_json::to_string(&self.account).unwrap();
         std::fs::write(self.path("secret"), SECRET).unwrap();
         std::fs::set_permissions(self.path("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
-        let mut text = format!(
+        format!(
             "[estate]\nname = \"lab\"\ntime_zone = \"Europe/Berlin\"\n[[hosts]]\nid = \"box\"\nvia = \"local\"\nrun_as = {run_as}\n\
              [[servers]]\nid = \"live\"\nhost = \"127.0.0.1\"\nport = {}\nuser = \"relight\"\n\
              [servers.home]\nhost = \"box\"\ndata_dir = \"{}\"\nbin_dir = \"{BIN}\"\n",
             self.port,
             self.text("live"),
-        );
+        )
+    }
+
+    fn configure(&self) {
+        let mut text = self.configuration_of_server();
         for asset in ASSETS {
             let place = if asset == "bucket" {
-                format!(
-                    "type = \"s3\"\nbucket = \"{BUCKET}\"\nendpoint = \"{}\"\naccess_key_id = \"{KEY}\"\n\
-                     secret_access_key = {{ file = \"secret\" }}\n",
-                    self.proxy.endpoint()
-                )
+                Self::bucket_at(&self.proxy.endpoint())
             } else {
                 format!("type = \"local\"\npath = \"{asset}\"\n")
             };
@@ -339,7 +386,7 @@ fn named(file: &Path) -> String {
     file.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-fn walk(folder: &Path) -> Vec<PathBuf> {
+pub fn walk(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -3,6 +3,7 @@
 
 mod instants;
 mod lab;
+mod made;
 mod night;
 mod outages;
 mod refusals;

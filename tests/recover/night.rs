@@ -91,7 +91,7 @@ async fn a_recovered_cluster_that_does_not_start_gives_its_place_back() {
 }
 
 /// Ends the runner by force each time that its run shows something new.
-fn kill_at_every_turn(state: &Path, stop: &AtomicBool) -> Vec<String> {
+pub fn kill_at_every_turn(state: &Path, stop: &AtomicBool) -> Vec<String> {
     let mut turns = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         std::thread::yield_now();

@@ -136,12 +136,21 @@ impl Pattern {
     /// The one name that something made at `at` (local time of its zone) has; `None` where the pattern leaves
     /// a part open, gives no time, or means moving names or folders.
     pub fn name_at(&self, at: chrono::NaiveDateTime) -> Option<String> {
+        (!self.folder).then(|| self.settled_at(at)).flatten()
+    }
+
+    /// The same for the one folder, with the slash at its end.
+    pub fn folder_at(&self, at: chrono::NaiveDateTime) -> Option<String> {
+        self.folder.then(|| self.settled_at(at)).flatten()
+    }
+
+    fn settled_at(&self, at: chrono::NaiveDateTime) -> Option<String> {
         let settled = |token: &Token| match token {
             Token::Literal(_) => true,
             Token::Field { field, .. } => !matches!(field, Field::Offset),
             Token::Any { .. } | Token::OneOf { .. } => false,
         };
-        (!self.folder && self.has_time() && self.tokens.iter().all(settled)).then(|| self.write(Some(at)))
+        (self.has_time() && self.tokens.iter().all(settled)).then(|| self.write(Some(at)))
     }
 
     /// The same with nothing where times are.

@@ -1,7 +1,7 @@
 //! An object of a backup kept in another store, before it goes from its own.
 
 use super::objects::{Object, store};
-use super::publish::read_back;
+use super::written::read_back;
 use crate::model::id::StoreId;
 use crate::model::task::Failure;
 use crate::model::text::escaped;

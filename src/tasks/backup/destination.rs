@@ -11,11 +11,13 @@ use crate::model::proof::ProofOutcome;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::stores::StoreErrorKind;
+use crate::tasks::bundle::SUMS;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::store_failure;
 use chrono::NaiveDateTime;
+use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -34,6 +36,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: false,
             help: "Take the sources whose backups are encrypted; default: the others",
         },
+        InputSpec {
+            name: "folder",
+            kind: InputKind::Flag,
+            required: false,
+            help: "Take the sources whose backups are folders, as pg_basebackup makes them; default: the others",
+        },
     ],
     outputs: &["places", "file", "plain_file", "key", "form", "title", "previous", "previous_bytes", "left_out"],
     idempotent: true,
@@ -47,7 +55,12 @@ struct Input {
     stamp: String,
     #[serde(default)]
     encrypted: bool,
+    #[serde(default)]
+    folder: bool,
 }
+
+/// What a base backup in the tar form has; a source that requires anything else means another thing.
+const MEMBERS: [&str; 5] = ["base.tar.gz", "pg_wal.tar.gz", "backup_manifest", "metadata.json", SUMS];
 
 #[async_trait::async_trait]
 impl Module for Destination {
@@ -70,7 +83,7 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         .map_err(|error| Failure::new(format!("the plan's stamp `{}` is no time: {error}", escaped(&input.stamp))))?;
     let (mut places, mut keys, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for source in &asset.sources {
-        match place(&cx.estate, source, at, input.encrypted) {
+        match place(&cx.estate, source, at, &input) {
             Ok(place) => {
                 places.push(place);
                 keys.push(source.key.as_ref());
@@ -81,19 +94,23 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     if places.is_empty() {
         let failure = Failure::new(format!("asset `{}` has no source that a new backup could be named by", asset.id))
             .means("nobody knows where its backup belongs; nothing was done")
-            .next("add a source whose `match` is one name with a {time} in it");
+            .next(if input.folder {
+                "add a source of kind `full` whose `match` is one folder with a {time} in it, and a / at its end"
+            } else {
+                "add a source whose `match` is one name with a {time} in it"
+            });
         return Err(left_out.into_iter().fold(failure, Failure::evidence).into());
     }
     for place in &places {
         free(cx, place).await?;
     }
-    let previous = previous(&cx.catalog, asset);
+    let previous = previous(&cx.catalog, asset, input.folder);
     let titles: Vec<String> =
         places.iter().map(|place| format!("{} in store {}", escaped(&place.path), place.store)).collect();
     let key = if input.encrypted { Some(one_key(asset, &places, &keys)?) } else { None };
-    let file = places[0].path.rsplit('/').next().unwrap_or_default();
+    let file = places[0].path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     Ok(values(json!({
-        "form": form(asset, &places)?,
+        "form": if input.folder { "pg_basebackup" } else { form(asset, &places)? },
         "file": file,
         "plain_file": unsealed(file),
         "key": key.map(|key| &key.id),
@@ -105,7 +122,8 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     })))
 }
 
-fn place(estate: &Estate, source: &Source, at: NaiveDateTime, encrypted: bool) -> Result<Place, String> {
+fn place(estate: &Estate, source: &Source, at: NaiveDateTime, input: &Input) -> Result<Place, String> {
+    let encrypted = input.encrypted;
     if !matches!(source.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot) {
         return Err(format!("it is for backups of kind {}", source.kind));
     }
@@ -115,19 +133,43 @@ fn place(estate: &Estate, source: &Source, at: NaiveDateTime, encrypted: bool) -
     let pattern = Pattern::parse(&source.pattern).map_err(|error| error.message)?;
     let store_zone = estate.store(&source.store).map_or(chrono_tz::UTC, |store| store.time_zone);
     let local = at.and_utc().with_timezone(&source.time_zone.unwrap_or(store_zone)).naive_local();
-    let path = pattern.name_at(local).ok_or("it is not one plain name with a time in it")?;
+    let path = if input.folder {
+        let made = |required: &String| {
+            let fits = Pattern::parse(required);
+            MEMBERS.iter().any(|name| name == required || fits.as_ref().is_ok_and(|fits| fits.matches(name).is_some()))
+        };
+        if let Some(other) = source.required.iter().find(|required| !made(required)) {
+            return Err(format!("its backups must have `{}`, which a base backup has not", escaped(other)));
+        }
+        pattern.folder_at(local).ok_or("it is not one folder with a time in its name")?
+    } else {
+        pattern.name_at(local).ok_or("it is not one plain name with a time in it")?
+    };
     Ok(Place { store: source.store.clone(), path, min_size: source.min_size })
 }
 
 /// Seen free while the plan is made; publishing never overwrites whatever comes later.
 async fn free(cx: &TaskContext, place: &Place) -> Result<(), Stop> {
-    match place.writable(cx)?.head(&place.path).await {
+    let store = place.writable(cx)?;
+    let taken = if place.path.ends_with('/') {
+        match store.list(&place.path, None).next().await {
+            None => Ok(false),
+            Some(Ok(page)) => Ok(!page.objects.is_empty() || !page.skipped.is_empty()),
+            Some(Err(error)) => Err(error),
+        }
+    } else {
+        store.head(&place.path).await.map(|_| true)
+    };
+    match taken {
+        Ok(false) => Ok(()),
         Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
         Err(error) => Err(Stop::Unknown(store_failure(&error).means("whether the name is free is not known"))),
-        Ok(_) => Err(Failure::new(format!("store `{}` has an object `{}` already", place.store, escaped(&place.path)))
-            .means("a backup never overwrites another; nothing was done")
-            .next("make the plan again: the name carries its time")
-            .into()),
+        Ok(true) => {
+            Err(Failure::new(format!("store `{}` has an object `{}` already", place.store, escaped(&place.path)))
+                .means("a backup never overwrites another; nothing was done")
+                .next("make the plan again: the name carries its time")
+                .into())
+        }
     }
 }
 
@@ -185,14 +227,15 @@ fn promised(name: &str) -> Option<&'static str> {
 }
 
 /// The newest backup that nothing speaks against: what a new one is compared with.
-fn previous<'c>(catalog: &'c Catalog, asset: &Asset) -> Option<&'c Backup> {
+fn previous<'c>(catalog: &'c Catalog, asset: &Asset, folder: bool) -> Option<&'c Backup> {
+    let alike = |backup: &&Backup| backup.copies.first().is_some_and(|copy| copy.path.ends_with('/') == folder);
     let sound = |backup: &&Backup| {
         is_restorable(backup)
             && !is_moving(backup)
             && matches!(backup.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot)
             && backup.proof.as_ref().is_none_or(|proof| proof.outcome != ProofOutcome::Failed)
     };
-    catalog.of_asset(&asset.id).filter(sound).max_by_key(|backup| backup.taken_at)
+    catalog.of_asset(&asset.id).filter(alike).filter(sound).max_by_key(|backup| backup.taken_at)
 }
 
 #[cfg(test)]
@@ -214,6 +257,11 @@ mod tests {
         assert_eq!(name("db/x_{time:%Y%m%d_%H%M%S}.dump").as_deref(), Some("db/x_20260101_020000.dump"));
         for open in ["x_{moving}.dump", "x_{time}/", "x_*_{time}.dump", "x_{id}_{time}.dump", "x.dump"] {
             assert_eq!(name(open), None, "{open}");
+        }
+        let folder = |pattern: &str| Pattern::parse(pattern).unwrap().folder_at(at);
+        assert_eq!(folder("full/full_{time:%Y%m%d_%H%M%S}/").as_deref(), Some("full/full_20260101_020000/"));
+        for open in ["x_{time}.dump", "full/{id}/", "full/{id}_{time}/"] {
+            assert_eq!(folder(open), None, "{open}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! `backup.discard`: the run's own file, once every store has it.
+//! `backup.discard`: the run's own file or folder, once every store has it.
 
 use super::place::FILE;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
-use crate::tasks::artefact;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{Module, ModuleSpec, Reality};
 use crate::tasks::reach::Reach;
+use crate::tasks::{artefact, bundle};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ pub struct Discard;
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "backup.discard",
-    summary: "Remove the file that this run made in its own folder",
+    summary: "Remove the file or folder that this run made in its own folder",
     effect: Effect::Reversible,
     inputs: &[FILE],
     outputs: &["removed"],
@@ -46,8 +46,9 @@ impl Module for Discard {
         let look = || {
             let input: Input = read(input)?;
             let path = artefact::path(cx, &input.file)?;
-            Ok::<_, Failure>(if path.exists() || artefact::part(&path).exists() {
-                Reality::NotDone("the file is still there".to_owned())
+            let unfinished = artefact::part(&path).exists() || !bundle::there(cx, &input.file)?.is_empty();
+            Ok::<_, Failure>(if path.exists() || unfinished {
+                Reality::NotDone("it is still there".to_owned())
             } else {
                 Reality::Done(values(json!({ "removed": false })))
             })
@@ -58,5 +59,7 @@ impl Module for Discard {
 
 fn discard(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    Ok(values(json!({ "removed": artefact::remove(cx, &input.file)? })))
+    let folder = bundle::remove(cx, &input.file)?;
+    let file = artefact::remove(cx, &input.file)?;
+    Ok(values(json!({ "removed": folder || file })))
 }

@@ -13,4 +13,6 @@ mod expiry;
 mod objects;
 pub mod place;
 pub mod publish;
-mod rescan;
+pub mod publish_folder;
+pub mod rescan;
+pub mod written;

@@ -96,7 +96,7 @@ impl Walk<'_> {
                 });
                 let (manifest, compared) = read.await.map_err(Stop::Unknown)?;
                 match compared {
-                    Ok(()) => {}
+                    Ok(_) => {}
                     Err(fault) if fault.is_verdict() => sum.fail(rest, &fault.to_string()),
                     Err(fault) => sum.unknown = Some(fault),
                 }

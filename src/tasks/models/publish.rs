@@ -6,7 +6,7 @@ use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
 use crate::tasks::artefact::Artefact;
 use crate::tasks::backup::place::{FILE, Place};
-use crate::tasks::backup::publish::{believable, holds, opened, read_back, room, settled};
+use crate::tasks::backup::written::{believable, holds, opened, read_back, room, settled};
 use crate::tasks::context::TaskContext;
 use crate::tasks::files::folder::{self, FolderId};
 use crate::tasks::input::{Stop, read, settle_or_stop, values};

@@ -1,5 +1,6 @@
 //! PostgreSQL: look, dump, restore beside the live database, validate, swap.
 
+pub mod base;
 pub mod connect;
 pub mod create_side;
 pub mod database;

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod chain;
 pub mod fetch;
+pub mod reaches;
 pub mod sight;
 pub mod stop;
 pub mod target;
