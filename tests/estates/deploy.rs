@@ -227,6 +227,12 @@ impl Deploy {
         std::fs::create_dir_all(&folder).unwrap();
         let mut base = self.cluster.program("pg_basebackup");
         must(base.args(["-U", "postgres", "-F", "tar", "-z", "-c", "fast", "-X", "stream", "-D"]).arg(&folder));
+        self.archived();
+    }
+
+    /// The segment that is written now, closed and archived.
+    pub fn archived(&self) {
+        self.cluster.sql(DATABASE, "UPDATE detectors SET threshold = threshold");
         let name = self.cluster.sql("postgres", "SELECT pg_walfile_name(pg_switch_wal())");
         let file = self.path("backup/postgres/wal").join(&name);
         let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);

@@ -117,6 +117,26 @@ async fn deploy_one_model_comes_back_without_those_whose_names_begin_alike() {
     assert_eq!((tree(&live.join("model-1")), tree(&live.join("model-10"))), (good, other));
 }
 
+/// A manifest belongs to its run: it goes with it, after everything that it lists, and that of another stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_a_run_of_models_that_retention_lets_go_takes_its_manifest_along() {
+    let lab = Deploy::build().await;
+    let text = std::fs::read_to_string(lab.config()).unwrap();
+    let (before, kept) = text.split_once("id = \"models\"").unwrap();
+    let kept = kept.replacen("retention = { daily = 30, weekly = 12, monthly = 12 }", "retention = { daily = 1 }", 1);
+    std::fs::write(lab.config(), format!("{before}id = \"models\"{kept}")).unwrap();
+    lab.prove("models");
+    let here = |of: &str| lab.model_file(&format!("models/{of}")).exists();
+    let manifest = |of: &str| lab.model_file(&format!("manifests/manifest_{of}.json")).exists();
+    let (old, new) = (stamp(lab.nights[0] + Duration::seconds(73)), lab.models_stamp());
+    assert!(here(&old) && manifest(&old));
+    lab.completed(&["expire-backups", "--set", "asset=models", "--set", "store=model-bucket"]);
+    assert!(!manifest(&old) && crate::crud_app::walk(&lab.model_file("models")).len() == 6);
+    assert!(here(&new) && manifest(&new));
+    let (text, code) = lab.verify("models");
+    assert_eq!(code, Some(0), "{text}");
+}
+
 /// Naive: one stamp is asked of all components, while each job stamps a second of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_each_component_is_chosen_by_its_own_stamp_and_the_skew_is_told() {

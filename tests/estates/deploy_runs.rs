@@ -1,6 +1,6 @@
 //! The anomaly-detection service observed, damaged and restored.
 
-use crate::deploy::{DATABASE, Deploy, TREES, tree};
+use crate::deploy::{DATABASE, Deploy, TREES, stamp, tree};
 
 /// Rules that an asset's findings come from.
 fn rules(health: &serde_json::Value, asset: &str) -> Vec<String> {
@@ -33,8 +33,15 @@ async fn deploy_catalog_window_and_health_agree_with_a_walk_over_the_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_a_dump_is_no_base_for_a_point_in_time() {
     let lab = Deploy::build().await;
+    lab.archived();
     let (window, _) = lab.json(&["window", "database-log"]);
     assert!(window["spans"].as_array().is_none_or(Vec::is_empty), "there is log, and no base: {window:#}");
+    assert_eq!(window["log_without_base"], true, "{window:#}");
+    let said = lab.relight(&["window", "database-log"]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(said.status.code() == Some(2) && text.contains("there is log, and no base backup"), "{text}");
+    let (health, _) = lab.json(&["health"]);
+    assert!(rules(&health, "database-log").contains(&"no-backup".to_owned()), "{health:#}");
     let (catalog, _) = lab.json(&["catalog"]);
     let dump = catalog["backups"].as_array().unwrap().iter().find(|backup| backup["asset"] == "database").unwrap();
     let base = format!("base={}", dump["id"].as_str().unwrap());
@@ -45,6 +52,7 @@ async fn deploy_a_dump_is_no_base_for_a_point_in_time() {
     lab.base();
     let (window, _) = lab.json(&["window", "database-log"]);
     assert_eq!(window["spans"].as_array().map(Vec::len), Some(1), "with a base there is a window: {window:#}");
+    assert!(window["log_without_base"].is_null(), "{window:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +69,9 @@ async fn deploy_a_damaged_database_comes_back_row_by_row() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_one_folder_of_configuration_comes_back_and_the_others_stay() {
     let lab = Deploy::build().await;
-    lab.prove("configuration");
+    // What the scripts make and what Relight makes are restored alike.
+    lab.completed(&["backup-files", "--set", "asset=configuration", "--set", "least_percent=0"]);
+    assert_eq!(lab.catalogued(), lab.listed());
     let live = lab.path("etc/pynomaly");
     let good = tree(&live);
     std::fs::write(live.join("settings.toml"), "workers = 0\n").unwrap();
@@ -76,6 +86,17 @@ async fn deploy_one_folder_of_configuration_comes_back_and_the_others_stay() {
     let wanted = format!("tree={}", lab.path(TREES[0]).display());
     lab.completed(&["restore-files", "--set", "asset=configuration", "--set", &wanted]);
     assert_eq!(tree(&live), good);
+    let night = stamp(lab.nights[1] + chrono::Duration::seconds(38)).replace('_', "T");
+    let (scripts, wanted) =
+        (format!("backup=configuration-archive-{night}Z"), format!("tree={}", lab.path(TREES[2]).display()));
+    let (live, good) = (lab.path(TREES[2]), tree(&lab.path(TREES[2])));
+    std::fs::remove_dir_all(&live).unwrap();
+    lab.completed(&["restore-files", "--set", "asset=configuration", "--set", &wanted, "--set", &scripts]);
+    assert_eq!(tree(&live), good);
+    std::fs::remove_dir_all(lab.path("etc/prometheus")).unwrap();
+    let refused = lab.relight(&["plan", "backup-files", "--set", "asset=configuration"]);
+    let text = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
+    assert!(!refused.status.success() && text.contains("etc/prometheus is not there"), "{text}");
     assert!(std::fs::read_to_string(lab.path("etc/grafana/grafana.ini")).unwrap().contains("on purpose"));
     assert_eq!(std::fs::read_to_string(lab.path("etc/pynomaly-old/settings.toml")).unwrap(), "workers = 1\n");
 }

@@ -148,6 +148,32 @@ async fn model_trees_are_held_to_their_manifest_with_nothing_missing_and_nothing
     }
 }
 
+/// What a scan keeps of a manifest is a sample; the proof reads all of it.
+#[tokio::test]
+async fn every_file_of_a_large_registry_is_held_to_its_manifest() {
+    let files: Files = (0..300).map(|n| (format!("m/{n:03}.bin"), format!("weights {n}").into_bytes())).collect();
+    let listed: Vec<_> = files
+        .iter()
+        .map(|(name, bytes)| json!({ "relative_path": &name[2..], "size": bytes.len(), "checksum": sum(bytes) }))
+        .collect();
+    let manifest = json!({ "models": [{ "model_id": "m", "files": listed }] }).to_string().into_bytes();
+    for (changed, at) in [(false, 0), (true, 5), (true, 299)] {
+        let mut stored = files.clone();
+        if changed {
+            stored[at].1[0] ^= 1;
+        }
+        let mut bench = bench_with("models/20261120/", &stored);
+        bench.catalog.backups[0].sidecars.push(sidecar("manifest_20261120.json", None, Vec::new()));
+        Bench::put(&bench.near, "manifest_20261120.json", &manifest);
+        let outcome = bench.verify(ID, None).await;
+        if changed {
+            assert!(failed(outcome).what.contains(&format!("{at:03}.bin does not have the checksum")));
+        } else {
+            assert_eq!((&done(outcome)["level"], bench.proofs().records.len()), (&"L4".into(), 1));
+        }
+    }
+}
+
 #[tokio::test]
 async fn sums_beside_the_files_are_used() {
     let dump = b"words".to_vec();

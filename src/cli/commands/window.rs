@@ -25,6 +25,9 @@ struct Body<'a> {
     asset: &'a AssetId,
     #[serde(flatten)]
     window: Option<WindowRow<'a>>,
+    /// There is log of it, and no base backup that the log could roll forward.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    log_without_base: bool,
 }
 
 pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
@@ -39,11 +42,17 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         holes: Vec::new(),
     };
     let window = scanned.catalog.window(&asset).unwrap_or(&nothing);
+    let mut logs = scanned.catalog.logs.iter().filter(|log| log.asset == asset);
+    let log_without_base = window.spans.is_empty() && logs.any(|log| !log.ranges.is_empty());
     if out.json {
-        let body = Body { asset: &asset, window: Some(WindowRow::new(window)) };
+        let body = Body { asset: &asset, window: Some(WindowRow::new(window)), log_without_base };
         out.document("window", 1, setup.clock.now(), &body)?;
     } else {
         text(window, setup.estate.time_zone, setup.clock.now(), out)?;
+        if log_without_base {
+            let word = out.toned(Tone::Critical, "no base backup");
+            out.line(&format!("  there is log, and {word} that it continues: a dump cannot be rolled forward"))?;
+        }
     }
     Ok(match seen(&scanned, out)? {
         Exit::Fine if window.latest.is_none() => Exit::Critical,

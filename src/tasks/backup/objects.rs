@@ -3,7 +3,7 @@
 use super::expiry::Doomed;
 use crate::catalog::Catalog;
 use crate::catalog::sidecars::SidecarKind;
-use crate::model::backup::{Backup, Copy};
+use crate::model::backup::{Backup, Copy, Sidecar};
 use crate::model::id::StoreId;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
@@ -51,6 +51,9 @@ pub async fn of(store: &dyn Store, catalog: &Catalog, backup: &Backup, copy: &Co
     if copy.path.ends_with('/') {
         let mut members = below(store, &copy.path).await?;
         members.sort_by_key(|member| (describes(&member.name), member.name.clone()));
+        for manifest in manifests(catalog, backup, copy) {
+            members.extend(look(store, manifest).await?.map(Object::from));
+        }
         return Ok(members);
     }
     let known = Pin { size: copy.size_bytes, etag: copy.etag.clone(), modified: copy.modified_at };
@@ -72,6 +75,21 @@ pub async fn of(store: &dyn Store, catalog: &Catalog, backup: &Backup, copy: &Co
     }
     objects.extend(beside);
     Ok(objects)
+}
+
+/// Manifests of a registry that lie apart from its folder and speak of this one run.
+fn manifests<'b>(catalog: &Catalog, backup: &'b Backup, copy: &Copy) -> Vec<&'b str> {
+    let of_registry = |s: &&Sidecar| {
+        s.store == copy.store
+            && SidecarKind::of(&s.name) == Some(SidecarKind::ModelManifest)
+            && !s.path.starts_with(&copy.path)
+    };
+    let shared = |path: &str| {
+        let others = catalog.backups.iter().filter(|other| other.id != backup.id);
+        others.flat_map(|other| &other.sidecars).any(|s| s.store == copy.store && s.path == path)
+    };
+    let own = backup.sidecars.iter().filter(of_registry).map(|s| s.path.as_str());
+    own.filter(|path| !shared(path)).collect()
 }
 
 /// A file that speaks of the others of its folder.
@@ -141,16 +159,17 @@ pub struct Present {
 }
 
 pub async fn present(store: &dyn Store, doomed: &Doomed) -> Result<Present, Stop> {
-    let now: BTreeMap<String, Pin> = if doomed.path.ends_with('/') {
-        below(store, &doomed.path).await?.into_iter().map(|object| (object.name, object.pin)).collect()
-    } else {
-        let mut looks = Vec::new();
-        for object in &doomed.objects {
-            looks.push(look(store, &object.name));
-        }
-        let found: Vec<Option<ObjectMeta>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-        found.into_iter().flatten().map(|meta| (meta.name.clone(), meta.pin())).collect()
-    };
+    let mut now: BTreeMap<String, Pin> = BTreeMap::new();
+    let folder = doomed.path.ends_with('/');
+    if folder {
+        now.extend(below(store, &doomed.path).await?.into_iter().map(|object| (object.name, object.pin)));
+    }
+    let mut looks = Vec::new();
+    for object in doomed.objects.iter().filter(|object| !folder || !object.name.starts_with(&doomed.path)) {
+        looks.push(look(store, &object.name));
+    }
+    let found: Vec<Option<ObjectMeta>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    now.extend(found.into_iter().flatten().map(|meta| (meta.name.clone(), meta.pin())));
     let mut present = Present::default();
     for object in &doomed.objects {
         match now.get(&object.name) {
@@ -160,7 +179,7 @@ pub async fn present(store: &dyn Store, doomed: &Doomed) -> Result<Present, Stop
         }
     }
     let planned = |name: &str| doomed.objects.iter().any(|object| object.name == name);
-    let new = now.keys().filter(|name| doomed.path.ends_with('/') && !planned(name));
+    let new = now.keys().filter(|name| folder && !planned(name));
     present.odd.extend(new.map(|name| format!("`{}` was added since the plan", escaped(name))));
     Ok(present)
 }

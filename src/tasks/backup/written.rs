@@ -115,13 +115,16 @@ pub async fn write(
 }
 
 pub async fn opened(place: &Place, file: &Path, passed: &Arc<AtomicU64>) -> Result<ByteStream, Failure> {
-    let file = tokio::fs::File::open(file)
-        .await
-        .map_err(|error| Failure::new(format!("the run's file cannot be read: {error}")))?;
+    let shown = escaped(&file.to_string_lossy()).into_owned();
+    let file = tokio::fs::File::open(file).await.map_err(|error| {
+        Failure::new(format!("{shown} cannot be read: {error}"))
+            .means("it is not in the store; nothing was overwritten")
+            .next("if it was removed meanwhile, make a new plan")
+    })?;
     let (store, passed) = (place.store.clone(), Arc::clone(passed));
     let body = ReaderStream::with_capacity(file, CHUNK).map(move |piece| {
         let piece = piece.map_err(|error| {
-            StoreError::new(StoreErrorKind::Other, &store, None, format!("the run's file cannot be read: {error}"))
+            StoreError::new(StoreErrorKind::Other, &store, None, format!("{shown} cannot be read: {error}"))
         });
         piece.inspect(|piece| {
             passed.fetch_add(piece.len() as u64, Ordering::Relaxed);

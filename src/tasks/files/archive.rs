@@ -1,6 +1,7 @@
 //! `files.archive`: the live folder as a tar archive in the run's folder, read back to its end and counted.
 
 use super::folder::{FolderId, Place, amount_of, failed};
+use super::trees::Tree;
 use crate::catalog::decompress;
 use crate::model::content::Wrapping;
 use crate::model::size::ByteCount;
@@ -33,8 +34,14 @@ static SPEC: ModuleSpec = ModuleSpec {
         InputSpec {
             name: "live_id",
             kind: InputKind::Text,
-            required: true,
-            help: "Identity of the folder in the plan",
+            required: false,
+            help: "Identity of the folder in the plan; needed where there are no `trees`",
+        },
+        InputSpec {
+            name: "trees",
+            kind: InputKind::List,
+            required: false,
+            help: "`trees` of files.inspect: packed in place of `target`, by their whole names",
         },
         InputSpec { name: "file", kind: InputKind::Text, required: true, help: "Name of the file in the run's folder" },
         InputSpec {
@@ -65,13 +72,40 @@ static SPEC: ModuleSpec = ModuleSpec {
 #[derive(Deserialize)]
 struct Input {
     target: PathBuf,
-    live_id: FolderId,
+    #[serde(default)]
+    live_id: Option<FolderId>,
+    #[serde(default)]
+    trees: Vec<Tree>,
     file: String,
     form: Form,
     #[serde(default)]
     exclude: Option<String>,
     #[serde(default)]
     min_files: Option<u64>,
+}
+
+impl Input {
+    /// What is packed, each with its identity in the plan.
+    fn folders(&self) -> Result<Vec<Tree>, Failure> {
+        if !self.trees.is_empty() {
+            return Ok(self.trees.clone());
+        }
+        let live_id = self.live_id.clone().ok_or_else(|| {
+            Failure::new(format!("{} was not there when the plan was made", escaped(&self.target.to_string_lossy())))
+                .means("there is nothing to back up; nothing was done")
+                .next("restore the folder if it was lost, or make a new plan")
+        })?;
+        Ok(vec![Tree { path: self.target.clone(), live_id }])
+    }
+
+    /// Where tar goes, and what it packs there: several folders keep their whole names, without the slash.
+    fn below(&self) -> (&Path, Vec<&Path>) {
+        if self.trees.is_empty() {
+            return (&self.target, vec![Path::new(".")]);
+        }
+        let names = self.trees.iter().filter_map(|tree| tree.path.strip_prefix("/").ok());
+        (Path::new("/"), names.collect())
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -99,8 +133,14 @@ impl Module for Archive {
     /// The folder as it is; what patterns leave out of the archive is counted, too.
     async fn count(&self, cx: &TaskContext, input: &Values) -> Result<Amount, Stop> {
         let input: Input = read(input)?;
-        let (place, [name]) = Place::open([&input.target])?;
-        amount_of(cx, place, vec![name]).await
+        let (mut objects, mut bytes) = (0, 0);
+        for tree in input.folders()? {
+            let (place, [name]) = Place::open([&tree.path])?;
+            let held = amount_of(cx, place, vec![name]).await?;
+            objects += held.objects.unwrap_or_default();
+            bytes += held.bytes.unwrap_or_default();
+        }
+        Ok(Amount { objects: Some(objects), bytes: Some(bytes) })
     }
 
     async fn run(&self, cx: &TaskContext, input: &Values) -> TaskOutcome {
@@ -115,7 +155,7 @@ impl Module for Archive {
 async fn archive(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let path = artefact::path(cx, &input.file)?;
-    same_folder(&input)?;
+    same_folders(&input)?;
     let (part, file) = artefact::fresh(&path)?;
     let made = async {
         pack(cx, &input, &part, file).await?;
@@ -143,14 +183,16 @@ async fn archive(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     Ok(values(json!({ "bytes": made.bytes, "sha256": made.sha256, "files": files, "content_bytes": bytes })))
 }
 
-fn same_folder(input: &Input) -> Result<(), Failure> {
-    let (place, [name]) = Place::open([&input.target])?;
-    if place.find(&name)?.is(&input.live_id) {
-        return Ok(());
+fn same_folders(input: &Input) -> Result<(), Failure> {
+    for tree in input.folders()? {
+        let (place, [name]) = Place::open([&tree.path])?;
+        if !place.find(&name)?.is(&tree.live_id) {
+            return Err(Failure::new(format!("{} is not the folder of the plan any more", place.show(&name)))
+                .means("nothing was done")
+                .next("look what happened there, then make a new plan"));
+        }
     }
-    Err(Failure::new(format!("{} is not the folder of the plan any more", place.show(&name)))
-        .means("nothing was done")
-        .next("look what happened there, then make a new plan"))
+    Ok(())
 }
 
 /// What compresses on the way into the file.
@@ -201,12 +243,14 @@ async fn pack(cx: &TaskContext, input: &Input, part: &Path, file: File) -> Resul
         .ok_or_else(|| Failure::new("`tar` was not found").next("install it on this machine"))?;
     let excluded =
         input.exclude.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+    let (folder, packed) = input.below();
     let program = Program::new(tar)
         .args(["--create", "--file=-", "--format=posix", "--numeric-owner", "--sort=name"])
         .args(excluded.map(|pattern| format!("--exclude={pattern}")))
         .arg("--directory")
-        .arg(&input.target)
-        .args(["--", "."]);
+        .arg(folder)
+        .arg("--")
+        .args(packed);
     let mut packer = Packer::new(input.form, file).map_err(full)?;
     let read = AtomicU64::new(0);
     let mut take = |chunk: &[u8]| {

@@ -1,6 +1,7 @@
 //! `files.inspect`: the live folder of an asset, its surroundings and its size, for the plan.
 
-use super::folder::{Found, Place, failed, tally};
+use super::folder::{Found, Place, Tally, failed, tally};
+use super::trees;
 use crate::model::estate::Asset;
 use crate::model::id::AssetId;
 use crate::model::size::ByteCount;
@@ -13,7 +14,7 @@ use crate::tasks::staging::free_bytes;
 use rustix::fs::{Access, AtFlags};
 use serde::Deserialize;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub struct Inspect;
 
@@ -35,12 +36,19 @@ static SPEC: ModuleSpec = ModuleSpec {
             required: false,
             help: "Which of the asset's `trees`; needed where it has these",
         },
+        InputSpec {
+            name: "whole",
+            kind: InputKind::Flag,
+            required: false,
+            help: "All of the asset's `trees` at once, where it has these: what one archive of them needs",
+        },
     ],
     outputs: &[
         "target",
         "parent",
         "title",
         "inside",
+        "trees",
         "exists",
         "live_id",
         "files",
@@ -61,6 +69,8 @@ struct Input {
     drill: bool,
     #[serde(default)]
     tree: Option<PathBuf>,
+    #[serde(default)]
+    whole: bool,
 }
 
 #[async_trait::async_trait]
@@ -119,44 +129,16 @@ fn place_of(input: &Input, asset: Option<&Asset>) -> Result<PathBuf, Failure> {
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let asset = cx.estate.asset(&input.asset);
+    if let Some(asset) = asset.filter(|asset| input.whole && !input.drill && !asset.trees.is_empty()) {
+        return whole(cx, asset).await;
+    }
     let path = place_of(&input, asset)?;
     let inside = inside(tree(&input, asset)?);
     // The application's answer says nothing about a scratch copy.
     let health_url = asset.filter(|_| !input.drill).and_then(|asset| asset.health_url.clone());
-    let cancel = cx.cancel.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        let (place, [name]) = Place::open([&path])?;
-        rustix::fs::accessat(&place.dir, ".", Access::WRITE_OK, AtFlags::EACCESS).map_err(|error| {
-            failed(
-                &format!("looking whether {} can be written to", escaped(&place.path.to_string_lossy())),
-                &error.into(),
-            )
-            .means("the folder beside the live one could not be made")
-            .next("run as a user who may write there")
-        })?;
-        let live = place.find(&name)?;
-        if input.drill && live != Found::Nothing {
-            return Err(Failure::new(format!("{} is there already", place.show(&name)))
-                .means("a drill starts from a free name, so that nothing of anyone's is in its way; nothing was done")
-                .next("clear what an earlier drill left (`relight runs` lists it), or name another place for drills"));
-        }
-        if let Found::Other(what) = live {
-            return Err(Failure::new(format!("{} is {what}", place.show(&name)))
-                .means("it cannot be exchanged by renaming")
-                .next("point `path` at the real folder; for a mount point, at a folder inside it"));
-        }
-        let counted = match &live {
-            Found::Folder(_) => {
-                let dir = place.dir.open_dir(&name).map_err(|error| failed("opening the live folder", &error))?;
-                tally(&dir, &|| cancel.reason().is_some()).map(|(tally, _)| tally).ok()
-            }
-            _ => None,
-        };
-        let free = free_bytes(&place.path).map_err(|error| failed("reading the free space", &error))?;
-        Ok((path, live, counted, free))
-    });
-    let (path, live, counted, free) =
-        looked.await.map_err(|error| Failure::new(format!("the look broke: {error}")))??;
+    let (cancel, drill, there) = (cx.cancel.clone(), input.drill, path.clone());
+    let looked = tokio::task::spawn_blocking(move || around(&there, drill, &|| cancel.reason().is_some()));
+    let (live, counted, free) = looked.await.map_err(|error| Failure::new(format!("the look broke: {error}")))??;
     if let Some(reason) = cx.cancel.reason() {
         return Err(Stop::Cancelled(reason));
     }
@@ -167,6 +149,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "parent": path.parent(),
         "title": format!("folder {} on this machine", escaped(&path.to_string_lossy())),
         "inside": inside,
+        "trees": Vec::<trees::Tree>::new(),
         "exists": id.is_some(),
         "live_id": id,
         "files": counted.as_ref().map(|tally| tally.files),
@@ -174,5 +157,60 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "size": bytes.map(|bytes| ByteCount(bytes).to_string()),
         "free_bytes": free,
         "health_url": health_url,
+    })))
+}
+
+/// What lies under the live name, how much that is, and the room beside it.
+fn around(path: &Path, drill: bool, stop: &dyn Fn() -> bool) -> Result<(Found, Option<Tally>, u64), Failure> {
+    let (place, [name]) = Place::open([path])?;
+    rustix::fs::accessat(&place.dir, ".", Access::WRITE_OK, AtFlags::EACCESS).map_err(|error| {
+        failed(&format!("looking whether {} can be written to", escaped(&place.path.to_string_lossy())), &error.into())
+            .means("the folder beside the live one could not be made")
+            .next("run as a user who may write there")
+    })?;
+    let live = place.find(&name)?;
+    if drill && live != Found::Nothing {
+        return Err(Failure::new(format!("{} is there already", place.show(&name)))
+            .means("a drill starts from a free name, so that nothing of anyone's is in its way; nothing was done")
+            .next("clear what an earlier drill left (`relight runs` lists it), or name another place for drills"));
+    }
+    if let Found::Other(what) = live {
+        return Err(Failure::new(format!("{} is {what}", place.show(&name)))
+            .means("it cannot be exchanged by renaming")
+            .next("point `path` at the real folder; for a mount point, at a folder inside it"));
+    }
+    let counted = match &live {
+        Found::Folder(_) => {
+            let dir = place.dir.open_dir(&name).map_err(|error| failed("opening the live folder", &error))?;
+            tally(&dir, stop).map(|(tally, _)| tally).ok()
+        }
+        _ => None,
+    };
+    let free = free_bytes(&place.path).map_err(|error| failed("reading the free space", &error))?;
+    Ok((live, counted, free))
+}
+
+/// All folders of an asset that lives in several.
+async fn whole(cx: &TaskContext, asset: &Asset) -> Result<Values, Stop> {
+    let (paths, cancel) = (asset.trees.clone(), cx.cancel.clone());
+    let looked = tokio::task::spawn_blocking(move || trees::look(&paths, &|| cancel.reason().is_some())).await;
+    if let Some(reason) = cx.cancel.reason() {
+        return Err(Stop::Cancelled(reason));
+    }
+    let (trees, held) = looked.map_err(|error| Failure::new(format!("the look broke: {error}")))??;
+    let shown: Vec<_> = trees.iter().map(|tree| escaped(&tree.path.to_string_lossy()).into_owned()).collect();
+    Ok(values(json!({
+        "target": shown.join(", "),
+        "parent": null,
+        "title": format!("{} folders on this machine: {}", trees.len(), shown.join(", ")),
+        "inside": null,
+        "trees": trees,
+        "exists": true,
+        "live_id": null,
+        "files": held.files,
+        "bytes": held.bytes,
+        "size": ByteCount(held.bytes).to_string(),
+        "free_bytes": null,
+        "health_url": asset.health_url,
     })))
 }

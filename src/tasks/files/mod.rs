@@ -12,4 +12,5 @@ pub mod remove_made;
 pub mod remove_side;
 pub mod swap;
 pub mod swap_back;
+pub mod trees;
 pub mod unpack;

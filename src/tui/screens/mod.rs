@@ -53,7 +53,15 @@ pub fn restore_runbooks<'a>(view: &'a View, asset: &AssetId) -> impl Iterator<It
 
 /// Begins the walk-through that restores an asset, from a backup if one was chosen.
 pub fn restore_of(cx: &Cx, asset: &AssetId, backup: Option<&BackupId>) -> Reaction {
-    match restore_runbooks(cx.view, asset).next() {
+    // The one that is made for the fewest kinds knows most of this one.
+    let breadth = |runbook: &&Runbook| {
+        let kinds = runbook.params.iter().filter_map(|param| match &param.kind {
+            ParamKind::Asset { kinds } if !kinds.is_empty() => Some(kinds.len()),
+            _ => None,
+        });
+        kinds.min().unwrap_or(usize::MAX)
+    };
+    match restore_runbooks(cx.view, asset).min_by_key(breadth) {
         Some(runbook) => Reaction::Push(Box::new(restore::Form::for_asset(runbook, asset, backup, cx))),
         None => Reaction::Warn("no loaded runbook restores this asset".to_owned()),
     }
