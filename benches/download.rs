@@ -108,7 +108,7 @@ async fn relight(endpoint: &str, to: &Path, sum: &str) -> Result<f64, AnyError> 
     let place = S3Place {
         bucket: BUCKET.to_owned(),
         prefix: String::new(),
-        region: Some("us-east-1".to_owned()),
+        region: "us-east-1".to_owned(),
         endpoint: Some(endpoint.to_owned()),
         force_path_style: true,
         credentials: S3Credentials::Static {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::codec::{Framed, LinesCodec};
+use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
 /// Longest line that a runner sends, in bytes: its first event holds the whole plan.
 const MAX_LINE: usize = 16 << 20;
@@ -40,13 +40,20 @@ impl Client {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                     format!("its process is gone; `relight resume {}` brings it back", folder.run)
                 }
+                // It took the line, and ended before it heard a word.
+                std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => {
+                    format!("its process has just ended; `relight report {}` says how the run stands", folder.run)
+                }
                 _ => error.to_string(),
             },
         };
         let stream = socket::connect(&folder.socket()).await.map_err(no_runner)?;
         let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(MAX_LINE));
         let hello = to_text(&ToRunner::Hello { actor: actor.clone(), after });
-        lines.send(hello).await.map_err(|error| RunnerError::Language(error.to_string()))?;
+        lines.send(hello).await.map_err(|error| match error {
+            LinesCodecError::Io(error) => no_runner(error),
+            other @ LinesCodecError::MaxLineLengthExceeded => RunnerError::Language(other.to_string()),
+        })?;
         let (wishes, wished) = mpsc::channel(16);
         let (tell, told) = mpsc::channel(256);
         tokio::spawn(converse(lines, wished, tell));

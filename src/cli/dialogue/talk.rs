@@ -79,7 +79,11 @@ impl Dialogue<'_> {
     /// Talks until the run is over or someone leaves. The state is the last one known.
     pub async fn talk(mut self) -> eyre::Result<(Ended, Option<RunState>)> {
         let mut interrupts = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-        let (mut client, mut heard) = Client::connect(self.folder, self.actor, 0).await?;
+        let (mut client, mut heard) = match Client::connect(self.folder, self.actor, 0).await {
+            Ok(line) => line,
+            // Between the look for its runner and this line the run came to its end.
+            Err(error) => return self.over().map(|state| (Ended::Over, Some(state))).ok_or_else(|| error.into()),
+        };
         let mut talk = Talk {
             state: None,
             caught_up: false,
@@ -230,24 +234,31 @@ impl Dialogue<'_> {
         talk.sent = None;
         talk.settling = false;
         let after = talk.state.as_ref().map_or(0, |state| state.seq);
-        let entry = runs::read(self.folder);
-        if let Ok(state) = &entry.state
-            && state.status.is_over()
-        {
-            talk.state = Some(state.clone());
-            return Err(Ended::Over);
-        }
-        if let Some(why) = talk.bye.take() {
-            return Err(Ended::Lost(why));
-        }
-        talk.reconnects += 1;
-        if entry.runner.is_some() && talk.reconnects <= RECONNECTS {
-            match Client::connect(self.folder, self.actor, after).await {
-                Ok(line) => return Ok(line),
-                Err(error) => return Err(Ended::Lost(error.to_string())),
+        let mut why = "its process ended without a word".to_owned();
+        if let Some(bye) = talk.bye.take() {
+            why = bye;
+        } else if self.over().is_none() {
+            talk.reconnects += 1;
+            if runs::read(self.folder).runner.is_some() && talk.reconnects <= RECONNECTS {
+                match Client::connect(self.folder, self.actor, after).await {
+                    Ok(line) => return Ok(line),
+                    Err(error) => why = error.to_string(),
+                }
             }
         }
-        Err(Ended::Lost("its process ended without a word".to_owned()))
+        // Looked at last: the run may have come to its end while it was asked for.
+        Err(match self.over() {
+            Some(state) => {
+                talk.state = Some(state);
+                Ended::Over
+            }
+            None => Ended::Lost(why),
+        })
+    }
+
+    /// The run as its journal tells it, where that is its end.
+    fn over(&self) -> Option<RunState> {
+        runs::read(self.folder).state.ok().filter(|state| state.status.is_over())
     }
 }
 
