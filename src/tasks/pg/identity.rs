@@ -120,5 +120,10 @@ async fn passing(session: &Session, oid: u32) -> Result<Vec<(&'static str, Strin
     if let Ok(row) = session.row("reading the size", "SELECT pg_database_size($1::oid)", &[&oid]).await {
         shown.push(("size", ByteCount(row.get::<_, i64>(0) as u64).to_string()));
     }
+    // A server that crashed counts its rows anew: who is asked about that sees when it began.
+    let began = "SELECT to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"')";
+    if let Ok(row) = session.row("reading since when the server runs", began, &[]).await {
+        shown.push(("server runs since", row.get(0)));
+    }
     Ok(shown)
 }
