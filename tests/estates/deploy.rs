@@ -221,15 +221,6 @@ impl Deploy {
         stamp(self.nights[1] + Duration::seconds(73))
     }
 
-    /// A base backup as the estate's README says, and the log up to its end.
-    pub fn base(&self) {
-        let folder = self.path("backup/postgres/base").join(stamp(SystemClock.now()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut base = self.cluster.program("pg_basebackup");
-        must(base.args(["-U", "postgres", "-F", "tar", "-z", "-c", "fast", "-X", "stream", "-D"]).arg(&folder));
-        self.archived();
-    }
-
     /// The segment that is written now, closed and archived.
     pub fn archived(&self) {
         self.cluster.sql(DATABASE, "UPDATE detectors SET threshold = threshold");

@@ -49,7 +49,7 @@ async fn deploy_a_dump_is_no_base_for_a_point_in_time() {
         lab.relight(&["plan", "recover-postgres", "--set", "asset=database", "--set", "target=latest", "--set", &base]);
     let text = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
     assert!(!refused.status.success() && text.contains("a dump cannot be rolled forward"), "{text}");
-    lab.base();
+    lab.completed(&["backup-postgres-base", "--set", "asset=database-log"]);
     let (window, _) = lab.json(&["window", "database-log"]);
     assert_eq!(window["spans"].as_array().map(Vec::len), Some(1), "with a base there is a window: {window:#}");
     assert!(window["log_without_base"].is_null(), "{window:#}");
