@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const NOBODY: &str = "65534";
 
 pub struct Cache {
+    /// Under the data; it goes once no server is left on it.
+    _disk: Option<Small>,
     home: Home,
     pub port: u16,
 }
@@ -33,13 +35,12 @@ impl Cache {
     }
 
     /// The same, its data on a file system of its own, and the snapshot in the bucket alone.
-    pub async fn on_a_small_disk(size: &str) -> (Self, Small) {
-        let mut disk = None;
-        let cache = Self::prepared(true, |srv| disk = Some(Small::at(srv, size))).await.then_flushed();
+    pub async fn on_a_small_disk(size: &str) -> Self {
+        let cache = Self::prepared(true, |srv| Some(Small::at(srv, size))).await.then_flushed();
         let bytes = std::fs::read(cache.snapshot()).unwrap();
         cache.s3.put("cache/redis_20260102_030000.rdb", &bytes);
         std::fs::remove_file(cache.snapshot()).unwrap();
-        (cache, disk.unwrap())
+        cache
     }
 
     fn then_flushed(self) -> Self {
@@ -52,15 +53,15 @@ impl Cache {
     }
 
     pub async fn running(appendonly: bool) -> Self {
-        Self::prepared(appendonly, |_| ()).await
+        Self::prepared(appendonly, |_| None).await
     }
 
-    async fn prepared(appendonly: bool, prepare: impl FnOnce(&Path)) -> Self {
+    async fn prepared(appendonly: bool, prepare: impl FnOnce(&Path) -> Option<Small>) -> Self {
         let home = Home::new().await;
         std::fs::create_dir(home.path("srv")).unwrap();
-        prepare(&home.path("srv"));
+        let disk = prepare(&home.path("srv"));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let cache = Self { home, port };
+        let cache = Self { _disk: disk, home, port };
         std::fs::set_permissions(cache.path("."), PermissionsExt::from_mode(0o755)).unwrap();
         std::fs::create_dir(cache.live()).unwrap();
         std::fs::set_permissions(cache.live(), PermissionsExt::from_mode(0o750)).unwrap();

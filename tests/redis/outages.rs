@@ -39,7 +39,7 @@ async fn begin_again(run: &mut Run) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn store_disk_and_both_servers_go_away_one_after_the_other() {
-    let (cache, _disk) = Cache::on_a_small_disk("32m").await;
+    let cache = Cache::on_a_small_disk("32m").await;
     let plan = cache.plan().await.unwrap_or_else(|problems| panic!("{}", problems.join("\n")));
     let mut run = cache.begin(&plan).await;
     run.go_on(at("load")).await.unwrap();
