@@ -44,6 +44,14 @@ fn must(command: &mut Command) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
+/// How a host's own commands become the server's account.
+fn run_as() -> String {
+    let uid = crate::postgres::account().map_or(String::new(), |(uid, _)| uid.to_string());
+    let uid = uid.as_str();
+    let words = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--"];
+    if uid.is_empty() { "[]".to_owned() } else { serde_json::to_string(&words).unwrap() }
+}
+
 impl Agents {
     pub fn build() -> Self {
         let home = Home::new();
@@ -146,6 +154,11 @@ impl Agents {
             ("\"/etc/relight/operations.passphrase\"", at("keys/operations")),
             ("host = \"localhost\"\nport = 5432", format!("host = \"127.0.0.1\"\nport = {port}\nbin_dir = \"{BIN}\"")),
             ("host = \"localhost\"\nport = 6379", format!("host = \"127.0.0.1\"\nport = {}", self.redis)),
+            ("run_as = [\"runuser\", \"-u\", \"postgres\", \"--\"]", format!("run_as = {}", run_as())),
+            (
+                "data_dir = \"/var/lib/postgresql/data\"",
+                format!("data_dir = \"{}\"\n  bin_dir = \"{BIN}\"", self.cluster.folder("data").display()),
+            ),
             ("\"/var/lib/redis\"", at("redis-data")),
             ("[\"systemctl\", \"stop\", \"redis\"]", format!("[{}]", at("stop.sh"))),
             ("[\"systemctl\", \"start\", \"redis\"]", format!("[{}]", at("start.sh"))),
@@ -233,6 +246,11 @@ impl Agents {
         let mut base = self.cluster.program("pg_basebackup");
         base.args(["-U", "postgres", "-F", "tar", "-z", "-c", "fast", "-X", "stream", "-D"]).arg(&folder);
         must(&mut base);
+        self.archived();
+    }
+
+    /// Ends the segment, and waits until it is archived whole.
+    pub fn archived(&self) {
         let name = self.cluster.sql("postgres", "SELECT pg_walfile_name(pg_switch_wal())");
         let (file, deadline) = (
             self.path("backup/postgres/wal").join(&name),

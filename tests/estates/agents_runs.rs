@@ -167,3 +167,21 @@ fn agents_labels_without_segments_make_no_recovery_window() {
     let (window, _) = lab.json(&["window", "database-log"]);
     assert!(window["spans"].as_array().is_none_or(Vec::is_empty), "{window:#}");
 }
+
+/// The weekly base backup, made by hand: from its end on, any instant can be looked at beside the live cluster.
+#[test]
+fn agents_a_base_backup_made_here_leads_back_to_an_instant() {
+    let lab = Agents::build();
+    lab.completed(&["backup-postgres-base", "--set", "asset=database-log"]);
+    assert_eq!(lab.catalogued(), lab.listed());
+    lab.cluster.sql(DATABASE, "INSERT INTO agents (name, belief) SELECT 'late', '{}' FROM generate_series(1, 17)");
+    let at = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'";
+    let target = format!("target={}", lab.cluster.sql("postgres", at));
+    lab.cluster.sql(DATABASE, "DELETE FROM agents WHERE name <> 'late'");
+    lab.archived();
+    let arguments = ["recover-postgres", "--set", "asset=database-log", "--set", &target, "--mode", "drill"];
+    let text = lab.completed(&arguments);
+    // 4000 agents, 1500 profiles, 1500 settings, and those that came after the backup.
+    assert!(text.contains("rows: 7017"), "{text}");
+    assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM agents"), "17", "the live one was not touched");
+}

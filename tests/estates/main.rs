@@ -16,6 +16,9 @@ mod deploy_runs;
 mod home;
 mod ops;
 mod ops_runs;
+mod physical;
+mod platform;
+mod platform_runs;
 
 #[path = "../e2e/line.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]

@@ -2,6 +2,7 @@
 
 use super::backup_verify::{Object, Subject, read_object};
 use super::reading::{Meter, read_through};
+use crate::catalog::wal::WalName;
 use crate::model::id::StoreId;
 use crate::model::proof::Level;
 use crate::model::registry::{Registry, split};
@@ -109,8 +110,8 @@ impl Walk<'_> {
                 }
                 Ok(Some(manifest))
             }
-            // An empty file in a folder is nothing unusual.
-            (_, manifest) if meta.size == 0 => Ok(manifest),
+            // An empty file in a folder is nothing unusual, nor is the segment that a receiver was at when it ended.
+            (_, manifest) if meta.size == 0 || is_unfinished(rest) => Ok(manifest),
             (_, manifest) => {
                 let md5 = Recorded::md5_of_etag(pin.etag.as_deref());
                 let recorded = Recorded { md5, ..Recorded::default() };
@@ -122,6 +123,11 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// A log segment that was never filled: no log yet, and shorter than its first page says.
+fn is_unfinished(rest: &str) -> bool {
+    matches!(WalName::parse(rest), Some(WalName::Partial(_)))
 }
 
 /// The manifest inside the folder, or the one that a sidecar elsewhere gives.
