@@ -57,7 +57,8 @@ impl Bundle {
 
     /// Lists the members in the folder itself, gives it its final name, and notes it. Its files are on the disk already.
     pub fn finish(part: &Path, path: &Path, mut members: Vec<Member>, output: Values) -> Result<Self, Failure> {
-        let sums: String = members.iter().map(|member| format!("{}  {}\n", member.sha256, member.name)).collect();
+        let lines = members.iter().map(|member| format!("{}  {}\n", member.sha256, member.name));
+        let sums = lines.collect::<Vec<_>>().concat();
         let written = std::fs::write(part.join(SUMS), &sums)
             .and_then(|()| std::fs::File::open(part.join(SUMS))?.sync_all())
             .and_then(|()| std::fs::File::open(part)?.sync_all());

@@ -91,7 +91,7 @@ async fn reaches(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             return Ok(told(cx, &catalog, &input.asset, &base, None));
         }
         let missing = match arrived(&catalog, &input.asset, &base) {
-            Ok(last) => return Ok(told(cx, &catalog, &input.asset, &base, Some(last))),
+            Ok(last) => return Ok(told(cx, &catalog, &input.asset, &base, Some(&last))),
             Err(missing) => missing,
         };
         let archiver = Archiver::of(&session).await?;
@@ -137,7 +137,7 @@ fn arrived(catalog: &Catalog, asset: &AssetId, base: &Base<'_>) -> Result<String
     }
 }
 
-fn told(cx: &TaskContext, catalog: &Catalog, asset: &AssetId, base: &Base<'_>, last: Option<String>) -> Values {
+fn told(cx: &TaskContext, catalog: &Catalog, asset: &AssetId, base: &Base<'_>, last: Option<&str>) -> Values {
     let ended = Position::of(base.backup).and_then(|position| position.ended_at);
     let ended: Timestamp = ended.unwrap_or(base.backup.taken_at);
     let spans = catalog.windows.iter().filter(|window| window.asset == *asset).flat_map(|window| &window.spans);
