@@ -154,7 +154,7 @@ async fn a_disk_that_fills_in_the_middle_leaves_nothing_and_the_retry_is_whole()
             std::thread::yield_now();
         }
         let mut file = std::fs::File::create(full).unwrap();
-        while std::io::Write::write_all(&mut file, &[7; 1 << 16]).is_ok() {}
+        while std::io::Write::write_all(&mut file, &[7; 1 << 13]).is_ok() {}
     });
     let (mut line, asked) = copied(&lab);
     filling.join().unwrap();

@@ -142,7 +142,7 @@ fn told(cx: &TaskContext, catalog: &Catalog, asset: &AssetId, base: &Base<'_>, l
     let ended: Timestamp = ended.unwrap_or(base.backup.taken_at);
     let spans = catalog.windows.iter().filter(|window| window.asset == *asset).flat_map(|window| &window.spans);
     let latest = spans.filter(|(from, to)| *from <= ended && ended <= *to).map(|(_, to)| *to).max();
-    let title = match (&last, latest) {
+    let title = match (last, latest) {
         (None, _) => format!("{} can be restored to its own end, {}", base.backup.id, instant(ended)),
         (Some(last), None) => format!(
             "the log goes on from {} to segment {last}; later instants open with the next segment that arrives",
