@@ -225,7 +225,7 @@ server = "cache"
 
     /// Everything but a little of the space that a small file system under the data has left.
     pub fn fill_disk(&self, leave: u64) -> PathBuf {
-        let stat = rustix::fs::statvfs(&self.path("srv")).unwrap();
+        let stat = rustix::fs::statvfs(self.path("srv")).unwrap();
         let ballast = self.path("srv/ballast");
         let file = std::fs::File::create(&ballast).unwrap();
         let take = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
