@@ -8,6 +8,7 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::host::{Command, Said};
 use crate::tasks::input::Stop;
 use crate::tasks::module::{InputKind, InputSpec};
+use crate::tasks::patience::Patience;
 use crate::tasks::pg::connect;
 use crate::tasks::pg::pair::home::{Home, listed};
 use std::time::Duration;
@@ -23,6 +24,9 @@ pub const SIDE: InputSpec = InputSpec {
 /// Longest path of the folder with its socket.
 const AUX_BYTES: usize = 92;
 const STOPPING: Duration = Duration::from_mins(2);
+/// A server that is not there by then has ended already.
+const APPEARING: &str = "10s";
+const BEAT: Duration = Duration::from_millis(100);
 
 pub struct Side<'a> {
     /// The live server, at home.
@@ -127,12 +131,15 @@ impl<'a> Side<'a> {
         Ok(self.is(&self.path).await? && !self.home().processes().await?.is_empty())
     }
 
-    /// Starts it with these options, and does not wait for it.
+    /// Starts it with these options, and waits only until it is there: a process that has just been made is not yet
+    /// in its folder, and would be taken for one that ended without a word.
     pub async fn begin(&self, options: &str) -> Result<(), Stop> {
         let log = format!("{}/log", self.aux);
         let args = ["start", "-D", &self.path, "-W", "-l", &log, "-o", options];
         let said = self.live.run(self.live.program("pg_ctl", &args)).await?;
         said.success("starting the recovery", self.live.host)?;
+        let mut patience = Patience::new(self.live.cx, Some(APPEARING), BEAT)?;
+        while !self.runs().await? && patience.again("the recovery starts").await? {}
         Ok(())
     }
 
