@@ -3,6 +3,7 @@
 
 use crate::home::Home;
 use crate::postgres::{BIN, Cluster};
+use crate::proxy::Proxy;
 use crate::s3::{BUCKET, KEY, S3Fixture};
 use chrono::{DateTime, Duration, Utc};
 use relight::model::time::Clock as _;
@@ -37,6 +38,8 @@ pub const TREES: [&str; 6] = [
 pub struct Deploy {
     pub cluster: Cluster,
     pub s3: S3Fixture,
+    /// Stands before the buckets.
+    pub proxy: Proxy,
     /// Instants at which the scripts of a night begin, oldest first.
     pub nights: Vec<DateTime<Utc>>,
     home: Home,
@@ -62,6 +65,8 @@ fn must(command: &mut Command) {
 impl Deploy {
     pub async fn build() -> Self {
         let (home, s3) = (Home::new(), S3Fixture::start().await);
+        let address = s3.server.endpoint().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+        let proxy = Proxy::start(address).await;
         std::fs::set_permissions(home.path("."), PermissionsExt::from_mode(0o755)).unwrap();
         let wal = home.path("backup/postgres/wal");
         std::fs::create_dir_all(&wal).unwrap();
@@ -76,7 +81,7 @@ impl Deploy {
         let today = now.date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
         let last = if today + Duration::minutes(5) > now { today - Duration::days(1) } else { today };
         let nights = (0..2).rev().map(|days| last - Duration::days(days)).collect();
-        let lab = Self { cluster, s3, nights, home };
+        let lab = Self { cluster, s3, proxy, nights, home };
         lab.live();
         lab.configure();
         for night in lab.nights.clone() {
@@ -111,7 +116,7 @@ impl Deploy {
 
     fn configure(&self) {
         let at = |name: &str| format!("\"{}\"", self.path(name).display());
-        let (port, endpoint) = (self.cluster.port, self.s3.server.endpoint());
+        let (port, endpoint) = (self.cluster.port, self.proxy.endpoint());
         let bucket = |name: &str| {
             format!(
                 "bucket = \"{name}\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{KEY}\"\n\

@@ -1,6 +1,7 @@
 //! The registry of models: backed up, held to its manifest, and restored.
 
 use crate::deploy::{Deploy, stamp, tree};
+use crate::proxy::Fault;
 use chrono::Duration;
 use serde_json::Value;
 
@@ -40,6 +41,43 @@ async fn deploy_models_are_backed_up_proven_lost_and_restored() {
     assert_eq!(tree(&live), good);
     lab.completed(&["restore-models", "--set", "asset=models", "--mode", "drill"]);
     assert_eq!((tree(&live), lab.path("drills/models").exists()), (good, false));
+}
+
+/// The bucket goes away while the registry is unpacked, and then the runner; the live one is as it was until the swap.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_models_whose_bucket_and_runner_go_away_are_restored_all_the_same() {
+    let lab = Deploy::build().await;
+    let live = lab.path("data/models");
+    let good = tree(&live);
+    std::fs::remove_dir_all(live.join("model-1")).unwrap();
+    let damaged = tree(&live);
+    let mut line = lab.open(&["restore-models", "--set", "asset=models", "--set", "backup=latest"]);
+    line.until("Start this plan?");
+    line.say("yes");
+    line.go_on_to("(step 3 of 8)").unwrap_or_else(|| panic!("{}", line.text));
+    lab.proxy.always("GET", "weights", Fault::Drop);
+    line.say("yes");
+    let asked = line.asked().unwrap_or_else(|| panic!("{}", line.text));
+    assert!(asked.text.contains("model-bucket") && asked.text.contains("tried 4 times"), "{}", line.text);
+    assert_eq!(tree(&live), damaged);
+    lab.proxy.reset();
+    lab.proxy.always("GET", "weights", Fault::StallAfter(10));
+    line.say(if asked.answers.contains("retry") { "retry" } else { "look" });
+    let asked = line.asked().unwrap_or_else(|| panic!("{}", line.text));
+    assert!(asked.answers.contains("yes"), "it asks before it begins anew: {}", line.text);
+    line.say("yes");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !lab.proxy.seen().iter().any(|request| request.starts_with("GET") && request.contains("weights")) {
+        assert!(std::time::Instant::now() < deadline, "{}", line.text);
+        std::thread::yield_now();
+    }
+    crate::runners::end_all(&lab.state());
+    drop(line);
+    assert_eq!(tree(&live), damaged);
+    lab.proxy.reset();
+    let (text, _) = lab.resume().finish();
+    assert!(text.contains(": COMPLETED"), "{text}");
+    assert_eq!(tree(&live), good);
 }
 
 /// Naive: the tool that restores counts nothing, and prints success with 0 models.

@@ -25,6 +25,8 @@ mod platform_runs;
 mod line;
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/runners.rs"]
 mod runners;
 #[path = "../support/s3.rs"]
