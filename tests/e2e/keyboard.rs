@@ -34,7 +34,12 @@ impl Console {
     pub fn restore(&mut self, store: &str) {
         self.keys("R");
         self.sees("p makes the plan");
-        self.keys("jj<right>");
+        self.keys("jj");
+        self.sees("The store to read from");
+        // The console shows what it has while its scan goes on: the copy may come a moment later.
+        let offered = |line: &str| !line.contains("Copy  ") && line.contains(store);
+        self.0.wait("the copy", PATIENCE, |screen| screen.lines().any(offered)).unwrap();
+        self.keys("<right>");
         let chosen = |line: &str| line.contains("Copy  ") && line.contains(store);
         self.0.wait("the chosen copy", PATIENCE, |screen| screen.lines().any(chosen)).unwrap();
         self.keys("M");
