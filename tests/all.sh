@@ -33,7 +33,5 @@ cargo fmt --all --check
 cargo clippy --workspace --all-targets --quiet -- --deny warnings
 # Of this package by name: asked for all, cargo also tests the examples of a library whose manifest says not to.
 cargo test --doc --package relight
-# Most tests wait for servers and for runners: one more at a time than there are processors.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) + 1))}"
 # The simulation of runs plays its full number of seeds here, which takes three to four minutes on two cores.
 RELIGHT_SIM_SEEDS="${RELIGHT_SIM_SEEDS:-100000}" cargo test --lib --bins --tests --no-fail-fast
