@@ -1,23 +1,19 @@
 //! `backup.destination`: the names that a backup of this minute has in the asset's own layout.
 
+use super::naming::{Layout, asked, free, nowhere, place, previous, titles};
 use super::place::Place;
-use crate::catalog::{Catalog, Pattern, is_moving, is_restorable};
-use crate::model::backup::{Backup, BackupKind};
+use crate::catalog::Pattern;
 use crate::model::content::Wrapping;
 use crate::model::estate::{Asset, Estate, Source};
 use crate::model::id::AssetId;
 use crate::model::key::Key;
-use crate::model::proof::ProofOutcome;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
-use crate::stores::StoreErrorKind;
 use crate::tasks::bundle::SUMS;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
-use crate::tasks::source::store_failure;
 use chrono::NaiveDateTime;
-use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -75,15 +71,10 @@ impl Module for Destination {
 
 async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let asset = cx
-        .estate
-        .asset(&input.asset)
-        .ok_or_else(|| Failure::new(format!("asset `{}` is not configured", escaped(input.asset.as_str()))))?;
-    let at = NaiveDateTime::parse_from_str(&input.stamp, "%Y%m%d_%H%M%S")
-        .map_err(|error| Failure::new(format!("the plan's stamp `{}` is no time: {error}", escaped(&input.stamp))))?;
+    let (asset, at) = asked(cx, &input.asset, &input.stamp)?;
     let (mut places, mut keys, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for source in &asset.sources {
-        match place(&cx.estate, source, at, &input) {
+        match named(&cx.estate, source, at, &input) {
             Ok(place) => {
                 places.push(place);
                 keys.push(source.key.as_ref());
@@ -92,21 +83,17 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         }
     }
     if places.is_empty() {
-        let failure = Failure::new(format!("asset `{}` has no source that a new backup could be named by", asset.id))
-            .means("nobody knows where its backup belongs; nothing was done")
-            .next(if input.folder {
-                "add a source of kind `full` whose `match` is one folder with a {time} in it, and a / at its end"
-            } else {
-                "add a source whose `match` is one name with a {time} in it"
-            });
-        return Err(left_out.into_iter().fold(failure, Failure::evidence).into());
+        let wanted = if input.folder {
+            "of kind `full` whose `match` is one folder with a {time} in it, and a / at its end"
+        } else {
+            "whose `match` is one name with a {time} in it"
+        };
+        return Err(nowhere(asset, wanted, left_out).into());
     }
     for place in &places {
         free(cx, place).await?;
     }
-    let previous = previous(&cx.catalog, asset, input.folder);
-    let titles: Vec<String> =
-        places.iter().map(|place| format!("{} in store {}", escaped(&place.path), place.store)).collect();
+    let previous = previous(&cx.catalog, asset, if input.folder { Layout::Folder } else { Layout::File });
     let key = if input.encrypted { Some(one_key(asset, &places, &keys)?) } else { None };
     let file = places[0].path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     Ok(values(json!({
@@ -114,7 +101,7 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "file": file,
         "plain_file": unsealed(file),
         "key": key.map(|key| &key.id),
-        "title": titles.join(", and "),
+        "title": titles(&places),
         "previous": previous.map(|backup| &backup.id),
         "previous_bytes": previous.and_then(|backup| backup.copies.first()).map(|copy| copy.size_bytes),
         "places": places,
@@ -122,55 +109,18 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     })))
 }
 
-fn place(estate: &Estate, source: &Source, at: NaiveDateTime, input: &Input) -> Result<Place, String> {
-    let encrypted = input.encrypted;
-    if !matches!(source.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot) {
-        return Err(format!("it is for backups of kind {}", source.kind));
+fn named(estate: &Estate, source: &Source, at: NaiveDateTime, input: &Input) -> Result<Place, String> {
+    if !input.folder {
+        return place(estate, source, at, Layout::File, input.encrypted);
     }
-    if source.encrypted != encrypted {
-        return Err(if encrypted { "its backups are not encrypted" } else { "its backups are encrypted" }.to_owned());
-    }
-    let pattern = Pattern::parse(&source.pattern).map_err(|error| error.message)?;
-    let store_zone = estate.store(&source.store).map_or(chrono_tz::UTC, |store| store.time_zone);
-    let local = at.and_utc().with_timezone(&source.time_zone.unwrap_or(store_zone)).naive_local();
-    let path = if input.folder {
-        let made = |required: &String| {
-            let fits = Pattern::parse(required);
-            MEMBERS.iter().any(|name| name == required || fits.as_ref().is_ok_and(|fits| fits.matches(name).is_some()))
-        };
-        if let Some(other) = source.required.iter().find(|required| !made(required)) {
-            return Err(format!("its backups must have `{}`, which a base backup has not", escaped(other)));
-        }
-        pattern.folder_at(local).ok_or("it is not one folder with a time in its name")?
-    } else {
-        pattern.name_at(local).ok_or("it is not one plain name with a time in it")?
+    let made = |required: &String| {
+        let fits = Pattern::parse(required);
+        MEMBERS.iter().any(|name| name == required || fits.as_ref().is_ok_and(|fits| fits.matches(name).is_some()))
     };
-    Ok(Place { store: source.store.clone(), path, min_size: source.min_size })
-}
-
-/// Seen free while the plan is made; publishing never overwrites whatever comes later.
-async fn free(cx: &TaskContext, place: &Place) -> Result<(), Stop> {
-    let store = place.writable(cx)?;
-    let taken = if place.path.ends_with('/') {
-        match store.list(&place.path, None).next().await {
-            None => Ok(false),
-            Some(Ok(page)) => Ok(!page.objects.is_empty() || !page.skipped.is_empty()),
-            Some(Err(error)) => Err(error),
-        }
-    } else {
-        store.head(&place.path).await.map(|_| true)
-    };
-    match taken {
-        Ok(false) => Ok(()),
-        Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Stop::Unknown(store_failure(&error).means("whether the name is free is not known"))),
-        Ok(true) => {
-            Err(Failure::new(format!("store `{}` has an object `{}` already", place.store, escaped(&place.path)))
-                .means("a backup never overwrites another; nothing was done")
-                .next("make the plan again: the name carries its time")
-                .into())
-        }
+    if let Some(other) = source.required.iter().find(|required| !made(required)) {
+        return Err(format!("its backups must have `{}`, which a base backup has not", escaped(other)));
     }
+    place(estate, source, at, Layout::Folder, input.encrypted)
 }
 
 /// What the names promise of the bytes; every place must promise the same.
@@ -224,18 +174,6 @@ fn promised(name: &str) -> Option<&'static str> {
         (".tar.zst", "tar-zstd"),
     ];
     forms.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, form)| form)
-}
-
-/// The newest backup that nothing speaks against: what a new one is compared with.
-fn previous<'c>(catalog: &'c Catalog, asset: &Asset, folder: bool) -> Option<&'c Backup> {
-    let alike = |backup: &&Backup| backup.copies.first().is_some_and(|copy| copy.path.ends_with('/') == folder);
-    let sound = |backup: &&Backup| {
-        is_restorable(backup)
-            && !is_moving(backup)
-            && matches!(backup.kind, BackupKind::Full | BackupKind::Archive | BackupKind::Snapshot)
-            && backup.proof.as_ref().is_none_or(|proof| proof.outcome != ProofOutcome::Failed)
-    };
-    catalog.of_asset(&asset.id).filter(alike).filter(sound).max_by_key(|backup| backup.taken_at)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod expire_target;
 pub mod expired;
 pub mod expiring;
 mod expiry;
+pub mod naming;
 mod objects;
 pub mod place;
 pub mod publish;

@@ -6,6 +6,7 @@ use crate::stores::{Store, WritableStore};
 use crate::tasks::context::TaskContext;
 use crate::tasks::module::{InputKind, InputSpec};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// One object that does not exist yet.
@@ -25,6 +26,11 @@ pub const PLACES: InputSpec =
 /// Row of a module's inputs: the name of the run's file.
 pub const FILE: InputSpec =
     InputSpec { name: "file", kind: InputKind::Text, required: true, help: "Name of the file in the run's folder" };
+
+/// What an output tells of the places that have it now.
+pub fn published<'p>(places: impl IntoIterator<Item = &'p Place>) -> Vec<Value> {
+    places.into_iter().map(|place| json!({ "store": place.store, "path": place.path })).collect()
+}
 
 impl Place {
     pub fn store<'a>(&self, cx: &'a TaskContext) -> Result<&'a Arc<dyn Store>, Failure> {

@@ -1,7 +1,7 @@
 //! `backup.publish`: the run's file into every store that it belongs to, read back from each.
 
-use super::place::{FILE, PLACES, Place};
-use super::written::{LEAST_PERCENT, PREVIOUS_BYTES, believable, holds, room, settled, write};
+use super::place::{FILE, PLACES, Place, published};
+use super::written::{Expected, LEAST_PERCENT, PREVIOUS_BYTES, holds, room, settled, write};
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
 use crate::tasks::artefact::Artefact;
@@ -12,7 +12,7 @@ use crate::tasks::progress::telling;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,10 +35,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 struct Input {
     file: String,
     places: Vec<Place>,
-    #[serde(default)]
-    previous_bytes: Option<u64>,
-    #[serde(default)]
-    least_percent: Option<u64>,
+    #[serde(flatten)]
+    expected: Expected,
 }
 
 #[async_trait::async_trait]
@@ -77,8 +75,7 @@ impl Module for Publish {
 }
 
 fn output(places: &[Place], made: &Artefact) -> Values {
-    let published: Vec<Value> = places.iter().map(|p| json!({ "store": p.store, "path": p.path })).collect();
-    values(json!({ "sha256": made.sha256, "size_bytes": made.bytes, "published": published }))
+    values(json!({ "sha256": made.sha256, "size_bytes": made.bytes, "published": published(places) }))
 }
 
 async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
@@ -87,8 +84,7 @@ async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         return Err(Failure::new("there is no place to publish to").means("nothing was published").into());
     }
     let (path, made) = Artefact::of(cx, &input.file)?;
-    let floor = input.places.iter().filter_map(|place| place.min_size).max().unwrap_or(1);
-    believable(made.bytes, floor, input.previous_bytes, input.least_percent)?;
+    input.expected.believes(made.bytes, &input.places)?;
     for place in &input.places {
         place.writable(cx)?;
         room(cx, place, made.bytes)?;

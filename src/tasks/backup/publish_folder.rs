@@ -1,7 +1,7 @@
 //! `backup.publish-folder`: the run's folder into every store that it belongs to, member by member, each read back.
 
-use super::place::{FILE, PLACES, Place};
-use super::written::{LEAST_PERCENT, PREVIOUS_BYTES, believable, holds, room, write};
+use super::place::{FILE, PLACES, Place, published};
+use super::written::{Expected, LEAST_PERCENT, PREVIOUS_BYTES, holds, room, write};
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
 use crate::tasks::bundle::{Bundle, Member};
@@ -12,7 +12,7 @@ use crate::tasks::progress::telling;
 use crate::tasks::source::store_failure;
 use futures::StreamExt;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,10 +34,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 struct Input {
     file: String,
     places: Vec<Place>,
-    #[serde(default)]
-    previous_bytes: Option<u64>,
-    #[serde(default)]
-    least_percent: Option<u64>,
+    #[serde(flatten)]
+    expected: Expected,
 }
 
 #[async_trait::async_trait]
@@ -75,8 +73,7 @@ impl Module for PublishFolder {
 }
 
 fn output(places: &[Place], made: &Bundle) -> Values {
-    let published: Vec<Value> = places.iter().map(|p| json!({ "store": p.store, "path": p.path })).collect();
-    values(json!({ "size_bytes": made.bytes(), "objects": made.members.len(), "published": published }))
+    values(json!({ "size_bytes": made.bytes(), "objects": made.members.len(), "published": published(places) }))
 }
 
 /// Path, SHA-256 and size of a member in a store.
@@ -90,8 +87,7 @@ async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         return Err(Failure::new("there is no place to publish to").means("nothing was published").into());
     }
     let (folder, made) = Bundle::of(cx, &input.file)?;
-    let floor = input.places.iter().filter_map(|place| place.min_size).max().unwrap_or(1);
-    believable(made.bytes(), floor, input.previous_bytes, input.least_percent)?;
+    input.expected.believes(made.bytes(), &input.places)?;
     for place in &input.places {
         place.writable(cx)?;
         room(cx, place, made.bytes())?;

@@ -12,13 +12,14 @@ use crate::tasks::module::{InputKind, InputSpec};
 use crate::tasks::source::store_failure;
 use crate::tasks::staging::free_bytes;
 use futures::StreamExt;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::io::ReaderStream;
 
-/// Rows of a module's inputs: see [`believable`].
+/// Rows of a module's inputs: see [`Expected`].
 pub const PREVIOUS_BYTES: InputSpec = InputSpec {
     name: "previous_bytes",
     kind: InputKind::Integer,
@@ -36,29 +37,40 @@ const USUAL_PERCENT: u64 = 50;
 /// Bytes of the file that are under way at once.
 const CHUNK: usize = 256 << 10;
 
-/// A dump of an emptied database is a good file; it is its size that gives it away.
-pub fn believable(bytes: u64, floor: u64, previous: Option<u64>, least_percent: Option<u64>) -> Result<(), Failure> {
-    let refused = |what: String| {
-        Failure::new(what)
-            .means(
-                "it may be of an empty, half-lost or wrong source; it was published nowhere and is in the run's folder",
-            )
-            .next("look at the source; if it really shrank, make a new plan that allows it")
-    };
-    let size = ByteCount(bytes);
-    if bytes < floor {
-        return Err(refused(format!(
-            "the new backup has {size}, less than the {} that are believable",
-            ByteCount(floor)
-        )));
-    }
-    let percent = least_percent.unwrap_or(USUAL_PERCENT);
-    match previous {
-        Some(before) if u128::from(bytes) * 100 < u128::from(before) * u128::from(percent) => Err(refused(format!(
-            "the new backup has {size}, the one before {}: less than {percent} % of it",
-            ByteCount(before)
-        ))),
-        _ => Ok(()),
+/// What the size of a new backup is held against: the rows above, as a module's input has them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Expected {
+    #[serde(default)]
+    previous_bytes: Option<u64>,
+    #[serde(default)]
+    least_percent: Option<u64>,
+}
+
+impl Expected {
+    /// A dump of an emptied database is a good file; it is its size that gives it away.
+    pub fn believes<'p>(self, bytes: u64, places: impl IntoIterator<Item = &'p Place>) -> Result<(), Failure> {
+        let floor = places.into_iter().filter_map(|place| place.min_size).max().unwrap_or(1);
+        let refused = |what: String| {
+            Failure::new(what)
+                .means(
+                    "it may be of an empty, half-lost or wrong source; it was published nowhere and is in the run's folder",
+                )
+                .next("look at the source; if it really shrank, make a new plan that allows it")
+        };
+        let size = ByteCount(bytes);
+        if bytes < floor {
+            return Err(refused(format!(
+                "the new backup has {size}, less than the {} that are believable",
+                ByteCount(floor)
+            )));
+        }
+        let percent = self.least_percent.unwrap_or(USUAL_PERCENT);
+        match self.previous_bytes {
+            Some(before) if u128::from(bytes) * 100 < u128::from(before) * u128::from(percent) => Err(refused(
+                format!("the new backup has {size}, the one before {}: less than {percent} % of it", ByteCount(before)),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -95,26 +107,35 @@ pub async fn write(
     object: &(String, String, u64),
     passed: &Arc<AtomicU64>,
 ) -> Result<(), Stop> {
-    let (path, made, size) = object;
+    let (path, made, _) = object;
+    let sha256 = put(cx, place, file, object, passed).await?;
+    if sha256 == *made {
+        return Ok(());
+    }
+    Err(Failure::new(format!("store `{}` gives other bytes back than it was given", place.store))
+        .means(format!("the copy `{}` is damaged; its checksum beside it says so to every later look", escaped(path)))
+        .next("find out what is wrong with the store; the other copies are not affected")
+        .evidence(format!("written {made}, read {sha256}"))
+        .into())
+}
+
+/// Writes one object under its new name; the SHA-256 of what the store gives back.
+pub async fn put(
+    cx: &TaskContext,
+    place: &Place,
+    file: &Path,
+    object: &(String, String, u64),
+    passed: &Arc<AtomicU64>,
+) -> Result<String, Stop> {
+    let (path, _, size) = object;
     let store = place.writable(cx)?;
     let body = opened(place, file, passed).await?;
     settled(cx, place, object, store.create(path, *size, body).await).await?;
     let head = store.head(path).await.map_err(|error| Stop::Unknown(store_failure(&error)))?;
-    let sha256 = read_back(&**place.store(cx)?, path, &head.pin(), passed).await?;
-    if sha256 != *made {
-        return Err(Failure::new(format!("store `{}` gives other bytes back than it was given", place.store))
-            .means(format!(
-                "the copy `{}` is damaged; its checksum beside it says so to every later look",
-                escaped(path)
-            ))
-            .next("find out what is wrong with the store; the other copies are not affected")
-            .evidence(format!("written {made}, read {sha256}"))
-            .into());
-    }
-    Ok(())
+    read_back(&**place.store(cx)?, path, &head.pin(), passed).await
 }
 
-pub async fn opened(place: &Place, file: &Path, passed: &Arc<AtomicU64>) -> Result<ByteStream, Failure> {
+async fn opened(place: &Place, file: &Path, passed: &Arc<AtomicU64>) -> Result<ByteStream, Failure> {
     let shown = escaped(&file.to_string_lossy()).into_owned();
     let file = tokio::fs::File::open(file).await.map_err(|error| {
         Failure::new(format!("{shown} cannot be read: {error}"))

@@ -5,8 +5,8 @@ use crate::model::registry::{Expected, Registry};
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
 use crate::tasks::artefact::Artefact;
-use crate::tasks::backup::place::{FILE, Place};
-use crate::tasks::backup::written::{believable, holds, opened, read_back, room, settled};
+use crate::tasks::backup::place::{FILE, Place, published};
+use crate::tasks::backup::written::{self, LEAST_PERCENT, PREVIOUS_BYTES, holds, put, room};
 use crate::tasks::context::TaskContext;
 use crate::tasks::files::folder::{self, FolderId};
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
@@ -15,7 +15,7 @@ use crate::tasks::progress::telling;
 use crate::tasks::source::store_failure;
 use futures::StreamExt;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,18 +37,8 @@ static SPEC: ModuleSpec = ModuleSpec {
         },
         FILE,
         PLACES,
-        InputSpec {
-            name: "previous_bytes",
-            kind: InputKind::Integer,
-            required: false,
-            help: "Size of the backup before; absent: this is the first",
-        },
-        InputSpec {
-            name: "least_percent",
-            kind: InputKind::Integer,
-            required: false,
-            help: "How much of that size it must have at least; default 50, 0: any",
-        },
+        PREVIOUS_BYTES,
+        LEAST_PERCENT,
     ],
     outputs: &["files", "bytes", "published"],
     idempotent: true,
@@ -62,10 +52,8 @@ struct Input {
     live_id: FolderId,
     file: String,
     places: Vec<RunPlace>,
-    #[serde(default)]
-    previous_bytes: Option<u64>,
-    #[serde(default)]
-    least_percent: Option<u64>,
+    #[serde(flatten)]
+    expected: written::Expected,
 }
 
 #[async_trait::async_trait]
@@ -121,8 +109,7 @@ impl Work {
     }
 
     fn output(&self, places: &[RunPlace]) -> Values {
-        let published: Vec<Value> =
-            places.iter().map(|run| json!({ "store": run.place.store, "path": run.place.path })).collect();
+        let published = published(places.iter().map(|run| &run.place));
         values(json!({ "files": self.files.len(), "bytes": self.bytes(), "published": published }))
     }
 }
@@ -138,8 +125,7 @@ async fn publish(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .into());
     }
     let bytes = work.bytes();
-    let floor = input.places.iter().filter_map(|run| run.place.min_size).max().unwrap_or(1);
-    believable(bytes, floor, input.previous_bytes, input.least_percent)?;
+    input.expected.believes(bytes, input.places.iter().map(|run| &run.place))?;
     for run in &input.places {
         run.place.writable(cx)?;
         room(cx, &run.place, bytes)?;
@@ -177,12 +163,8 @@ async fn object(
     file: &Path,
     expected: &Expected,
 ) -> Result<(), Stop> {
-    let (store, sha256) = (place.writable(cx)?, expected.sha256.clone().unwrap_or_default());
-    let body = opened(place, file, &work.passed).await?;
-    let written = store.create(name, expected.size, body).await;
-    settled(cx, place, &(name.to_owned(), sha256.clone(), expected.size), written).await?;
-    let head = store.head(name).await.map_err(|error| Stop::Unknown(store_failure(&error)))?;
-    let found = read_back(&**place.store(cx)?, name, &head.pin(), &work.passed).await?;
+    let sha256 = expected.sha256.clone().unwrap_or_default();
+    let found = put(cx, place, file, &(name.to_owned(), sha256.clone(), expected.size), &work.passed).await?;
     if found == sha256 {
         return Ok(());
     }
