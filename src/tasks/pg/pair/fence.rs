@@ -117,11 +117,11 @@ async fn fence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     if !processes.is_empty() {
         cx.feed.line(format!("stopping `{}`: {}", server.id, listed(&processes)));
-        home.stop("fast", within).await?;
-    }
-    if !input.clean && !home.processes().await?.is_empty() {
-        cx.feed.line(format!("`{}` did not stop in time; it is stopped at once now", server.id));
-        home.stop("immediate", AT_ONCE).await?;
+        let left = home.end("fast", within).await?;
+        if !input.clean && !left.is_empty() {
+            cx.feed.line(format!("`{}` did not stop in time; it is stopped at once now", server.id));
+            home.end("immediate", AT_ONCE).await?;
+        }
     }
     receipt(&home, &input.system_identifier).await
 }

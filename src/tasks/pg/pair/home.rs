@@ -7,11 +7,12 @@ use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::host::{self, Command, Said, quote};
 use crate::tasks::input::Stop;
-use crate::tasks::patience::Patience;
+use crate::tasks::patience::{Patience, pause};
 use crate::tasks::pg::connect::address;
 use crate::tasks::services::Unit;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A server's host, and the way to it.
 pub struct Home<'a> {
@@ -50,6 +51,10 @@ impl std::fmt::Display for Process {
         write!(f, "process {} {}", self.pid, self.state)
     }
 }
+
+/// How long processes of a stopped server may take to leave: one may wait for a disk.
+const LEAVING: Duration = Duration::from_secs(30);
+const BEAT: Duration = Duration::from_millis(200);
 
 /// Its presence makes whoever starts the server start a standby.
 pub const MARK: &str = "standby.signal";
@@ -244,6 +249,20 @@ impl<'a> Home<'a> {
         let seconds = within.as_secs().max(1).to_string();
         let args = ["stop", "-D", &self.place.data_dir, "-m", mode, "-w", "-t", &seconds];
         self.run(self.program("pg_ctl", &args).within(within + Duration::from_secs(15))).await
+    }
+
+    /// Stops it and waits for the last of its processes: a server that was stopped at once removes its pid file before
+    /// they have all left. Those that are still there in the end.
+    pub async fn end(&self, mode: &str, within: Duration) -> Result<Vec<Process>, Stop> {
+        self.stop(mode, within).await?;
+        let deadline = Instant::now() + LEAVING;
+        loop {
+            let left = self.processes().await?;
+            if left.is_empty() || Instant::now() >= deadline {
+                return Ok(left);
+            }
+            pause(self.cx, BEAT).await?;
+        }
     }
 
     pub async fn start(&self, within: Duration) -> Result<(), Stop> {

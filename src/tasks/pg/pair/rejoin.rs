@@ -137,8 +137,7 @@ async fn rejoin(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     if !processes.is_empty() {
         cx.feed.line(format!("stopping `{}`", server.id));
         home.mark().await?;
-        home.stop("fast", START).await?;
-        let left = home.processes().await?;
+        let left = home.end("fast", START).await?;
         if !left.is_empty() {
             return Err(Failure::new(format!("`{}` does not stop: {}", server.id, listed(&left))).into());
         }

@@ -147,9 +147,7 @@ impl<'a> Side<'a> {
         if !self.runs().await? {
             return Ok(());
         }
-        let home = self.home();
-        home.stop(mode, STOPPING).await?;
-        let left = home.processes().await?;
+        let left = self.home().end(mode, STOPPING).await?;
         if left.is_empty() {
             return Ok(());
         }

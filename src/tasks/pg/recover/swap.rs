@@ -196,11 +196,11 @@ async fn ready(side: &Side<'_>, input: &Input) -> Result<(), Stop> {
 /// Stops the live cluster.
 async fn halt(side: &Side<'_>, data: &str) -> Result<(), Stop> {
     let live = &side.live;
-    if !live.processes().await?.is_empty() {
-        live.cx.feed.line(format!("stopping the cluster in {}", escaped(data)));
-        live.stop("fast", STOP).await?;
+    if live.processes().await?.is_empty() {
+        return Ok(());
     }
-    let left = live.processes().await?;
+    live.cx.feed.line(format!("stopping the cluster in {}", escaped(data)));
+    let left = live.end("fast", STOP).await?;
     if left.is_empty() {
         return Ok(());
     }

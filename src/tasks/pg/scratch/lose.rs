@@ -68,8 +68,7 @@ async fn lose(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             .means("only a server that the drill itself made is crashed; nothing was done")
             .into());
     }
-    place.home.stop("immediate", AT_ONCE).await?;
-    let left = place.home.processes().await?;
+    let left = place.home.end("immediate", AT_ONCE).await?;
     if !left.is_empty() {
         return Err(Failure::new(format!("server `{}` does not stop: {}", input.server, listed(&left))).into());
     }

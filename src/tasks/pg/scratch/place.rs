@@ -60,8 +60,7 @@ impl<'a> Place<'a> {
                 .into());
         }
         if !self.home.processes().await?.is_empty() {
-            self.home.stop("immediate", STOPPING).await?;
-            let left = self.home.processes().await?;
+            let left = self.home.end("immediate", STOPPING).await?;
             if !left.is_empty() {
                 return Err(Failure::new(format!("server `{}` does not stop: {}", self.home.server.id, listed(&left)))
                     .means("its folder stays as long as it runs")
