@@ -2,6 +2,7 @@
 
 use super::error::RunnerError;
 use crate::model::id::RunId;
+use crate::model::time::Timestamp;
 use std::fs::DirBuilder;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -9,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// Name of the folder of all runs, below the state folder.
 pub const RUNS: &str = "runs";
+
+/// How a run's name begins: the second in which it was made, in UTC.
+pub const SECOND: &str = "%Y%m%d-%H%M%S";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
@@ -35,6 +39,13 @@ impl RunFolder {
         }
         make(&self.path, false)?;
         make(&self.work(), false)
+    }
+
+    /// Whether a run was made in the second of this instant.
+    pub fn any_of_second(state_dir: &Path, at: Timestamp) -> bool {
+        let second = at.format(SECOND).to_string();
+        let runs = std::fs::read_dir(state_dir.join(RUNS)).into_iter().flatten().flatten();
+        runs.into_iter().any(|run| run.file_name().to_string_lossy().starts_with(&second))
     }
 
     /// Artefacts and scratch of the run's tasks.

@@ -1,9 +1,11 @@
 //! From a runbook and parameters to a plan: looks at the world, pins what it sees, fixes the names.
 
+use super::folder::RunFolder;
 use super::ground::{Ground, module_rows};
 use super::history;
 use crate::model::id::StepId;
 use crate::model::task::{Failure, TargetIdentity, TaskOutcome, TaskSpec, Values};
+use crate::model::time::Timestamp;
 use crate::runbook::estimate;
 use crate::runbook::plan::PlannedAction;
 use crate::runbook::{Binding, Mode, Plan, Runbook, engine, params};
@@ -24,7 +26,7 @@ pub async fn make_plan(
 ) -> Result<Plan, Vec<String>> {
     let params = params::parse(runbook, given, &ground.estate)?;
     let modules = module_rows(&ground.modules);
-    let mut binding = Binding::new(runbook, &modules, params, mode, ground.clock.now())?;
+    let mut binding = Binding::new(runbook, &modules, params, mode, own_second(ground).await)?;
     while let Some((_, title, task)) = binding.next_look()? {
         say(&title);
         let output = look(ground, &task).await.map_err(|failure| vec![in_words(&title, &failure)])?;
@@ -43,6 +45,16 @@ pub async fn make_plan(
         apart_from_production(ground, &plan).await?;
     }
     Ok(plan)
+}
+
+/// The instant that the plan's names are made from. They carry seconds: what a run of this very second has made or set
+/// aside has the same names, so its second is waited out.
+async fn own_second(ground: &Ground) -> Timestamp {
+    let now = ground.clock.now();
+    if RunFolder::any_of_second(&ground.state_dir, now) {
+        tokio::time::sleep(Duration::from_millis(1000 - u64::from(now.timestamp_subsec_millis().min(999)))).await;
+    }
+    ground.clock.now()
 }
 
 /// The plan of a run anew, with other values of some parameters: names, instants and every answer of the world that

@@ -1,7 +1,7 @@
 //! A new run, and a process to run it.
 
 use super::error::RunnerError;
-use super::folder::RunFolder;
+use super::folder::{RunFolder, SECOND};
 use super::{lock, socket};
 use crate::journal::{FileJournal, Journal as _};
 use crate::model::actor::Actor;
@@ -44,7 +44,7 @@ fn new_id(plan: &Plan, now: Timestamp) -> RunId {
         random = (std::process::id() ^ now.timestamp_subsec_nanos()).to_le_bytes();
     }
     let tail: String = random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
-    RunId::new(format!("{}-{}-{tail}", now.format("%Y%m%d-%H%M%S"), plan.runbook))
+    RunId::new(format!("{}-{}-{tail}", now.format(SECOND), plan.runbook))
 }
 
 /// Starts a runner process for the run, from this very program, and waits until it answers.
