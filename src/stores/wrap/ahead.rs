@@ -15,7 +15,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::task::JoinError;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Shorter rests come as one body.
 const LONG: u64 = 16 << 20;
@@ -122,12 +124,18 @@ impl<S: Store + 'static> Store for Ahead<S> {
         let Some(pin) = pin.filter(|pin| pin.size.saturating_sub(from) > LONG) else {
             return self.inner.read(name, from, pin).await;
         };
-        let length = AtomicU64::new(FIRST);
+        let (length, id, of) = (AtomicU64::new(FIRST), self.id().clone(), name.to_owned());
         let rest = Arc::new(Rest { inner: Arc::clone(&self.inner), name: name.to_owned(), pin: pin.clone(), length });
         let mut ranges = Arc::clone(&rest).ranges(from);
         // That the object is there, and is the pinned one, is known before a stream is given out.
         let first = Arc::clone(&rest).part(ranges.next().unwrap_or(from..from)).await?;
-        let parts = stream::iter(ranges.map(move |range| Arc::clone(&rest).part(range))).buffered(AT_ONCE);
+        // Tasks of their own: they go on while whoever reads is busy with what came before.
+        let parts = ranges.map(move |range| AbortOnDropHandle::new(tokio::spawn(Arc::clone(&rest).part(range))));
+        let broken = move |error: JoinError| {
+            let what = format!("the reading broke: {error}");
+            StoreError::new(StoreErrorKind::Unreachable, &id, Some(&of), what)
+        };
+        let parts = stream::iter(parts).buffered(AT_ONCE).map(move |part| part.map_err(&broken)?);
         Ok(stream::once(async { Ok(first) })
             .chain(parts)
             .map_ok(|bytes| stream::iter(pieces(bytes)))
