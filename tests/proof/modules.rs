@@ -53,6 +53,34 @@ async fn a_good_copy_is_proven_recorded_and_found_as_proven() {
 }
 
 #[tokio::test]
+async fn a_young_proof_is_believed_of_the_very_same_bytes_only() {
+    let bench = bench();
+    done(bench.verify(OLD_ID, None).await);
+    let source = Value::Object(done(bench.resolve("latest-proven").await));
+    let proofs = || bench.proofs().records.len();
+    let verify = |source: &Value, believe: &str| {
+        let input = json!({ "source": source, "level": "L4", "believe": believe });
+        bench.run("backup.verify", input)
+    };
+    let before = proofs();
+    assert_eq!(done(verify(&source, "10000d").await)["outcome"], "passed");
+    assert_eq!(proofs(), before, "nothing was read again");
+    let mut other = source.clone();
+    other["sha256"] = Value::Null;
+    done(verify(&other, "10000d").await);
+    assert_eq!(proofs(), before + 1, "a load that is held to no sum needs its own proof");
+    done(verify(&source, "0s").await);
+    assert_eq!(proofs(), before + 2, "no proof is young enough");
+    Bench::put(
+        &bench.near,
+        source["path"].as_str().unwrap(),
+        &vec![0; source["size_bytes"].as_u64().unwrap() as usize],
+    );
+    let failure = unknown(verify(&source, "10000d").await);
+    assert!(failure.what.contains("no longer the object that was chosen"), "{}", failure.what);
+}
+
+#[tokio::test]
 async fn latest_is_the_newest_and_says_what_it_holds() {
     let bench = bench();
     let source = done(bench.resolve("latest").await);

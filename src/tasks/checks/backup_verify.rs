@@ -2,7 +2,7 @@
 
 use super::choice;
 use super::reading::{Meter, read_through};
-use super::verdict::settle_record;
+use super::verdict::{output, settle_record};
 use crate::catalog::Catalog;
 use crate::catalog::sidecars::SidecarKind;
 use crate::model::backup::{Backup, Copy};
@@ -18,9 +18,11 @@ use crate::tasks::context::TaskContext;
 use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle_or_stop};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
+use crate::tasks::patience::span;
 use crate::tasks::source::{Source, is_folder, store_failure};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub struct BackupVerify;
 
@@ -43,6 +45,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             help: "With `backup`: the store to read from; without it the nearest copy",
         },
         InputSpec { name: "level", kind: InputKind::Text, required: false, help: "L1 to L4; default L4" },
+        InputSpec {
+            name: "believe",
+            kind: InputKind::Text,
+            required: false,
+            help: "A proof of these very bytes, with their SHA-256, that is at most this old is taken for one: 24h; default 0s",
+        },
     ],
     outputs: &["backup", "store", "path", "level", "outcome", "detail", "sha256", "size_bytes", "facts"],
     idempotent: true,
@@ -60,6 +68,8 @@ struct Input {
     store: Option<StoreId>,
     #[serde(default)]
     level: Option<String>,
+    #[serde(default)]
+    believe: Option<String>,
 }
 
 /// The copy that is to be proven.
@@ -91,11 +101,51 @@ async fn verify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let level = wanted(input.level.as_deref())?;
     let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
+    // Whoever loads a source holds it to the sum of the plan, so that the proof must be of that one.
+    let held = input.source.as_ref().map(|source| source.sha256.clone());
     let subject = match input.source {
         Some(source) => of_source(&cx.catalog, source, &records),
         None => of_backup(cx, input.backup.as_deref().unwrap_or_default(), input.store.as_ref(), &records)?,
     };
+    let within = span(input.believe.as_deref().or(Some("0s")))?;
+    let standing = standing(cx, &subject, level, (&records, within));
+    if let Some(record) = standing.filter(|record| held.as_ref().is_none_or(|sha256| *sha256 == record.sha256)) {
+        // That they are still the same bytes is seen now; whoever reads them all holds them to their SHA-256.
+        let meta = store_of(cx, &subject)?.head(&subject.path).await.map_err(|error| gone(&error))?;
+        if !subject.known.holds(&meta) {
+            return Err(replaced(&subject, &meta));
+        }
+        cx.feed.line(format!("proven {} by {}, and still the same object", instant(record.at), record.actor));
+        return Ok(output(record));
+    }
     settled(cx, &subject, level).await
+}
+
+/// The newest proof of the subject's very bytes, if it says enough and is not older than `within`.
+fn standing<'r>(
+    cx: &TaskContext,
+    subject: &Subject,
+    wanted: Level,
+    (records, within): (&'r [ProofRecord], Duration),
+) -> Option<&'r ProofRecord> {
+    let copies = &cx.catalog.get(&subject.backup)?.copies;
+    let copy = copies.iter().find(|copy| copy.store == subject.store && copy.path == subject.path)?;
+    let record = choice::proof_of(records, copy)?;
+    let age = (cx.clock.now() - record.at).to_std().ok()?;
+    let enough = record.outcome == ProofOutcome::Passed && record.level >= wanted && record.sha256.is_some();
+    (enough && !within.is_zero() && age <= within && !is_folder(&subject.path)).then_some(record)
+}
+
+fn instant(at: Timestamp) -> impl std::fmt::Display {
+    at.format("%Y-%m-%d %H:%M UTC")
+}
+
+fn store_of<'c>(cx: &'c TaskContext, subject: &Subject) -> Result<&'c Arc<dyn Store>, Failure> {
+    cx.stores.get(&subject.store).ok_or_else(|| {
+        Failure::new(format!("store `{}` is not configured", subject.store))
+            .means("the copy cannot be reached")
+            .next("put the store back into the configuration, or choose another copy")
+    })
 }
 
 /// Proves one copy of a backup that a scan of this minute has found, and records it.
@@ -114,11 +164,7 @@ pub async fn prove_copy(
 }
 
 async fn settled(cx: &TaskContext, subject: &Subject, level: Level) -> Result<Values, Stop> {
-    let store = cx.stores.get(&subject.store).ok_or_else(|| {
-        Failure::new(format!("store `{}` is not configured", subject.store))
-            .means("the copy cannot be reached")
-            .next("put the store back into the configuration, or choose another copy")
-    })?;
+    let store = store_of(cx, subject)?;
     let (examined, pin) = prove(cx, &**store, subject, level).await?;
     let record = record(cx, subject, level, &examined, &pin);
     settle_record(cx, record, examined.fault).await
@@ -201,7 +247,7 @@ fn recorded(backup: Option<&Backup>, copy: Option<&Copy>, records: &[ProofRecord
     let passed = |record: &&ProofRecord| record.outcome == ProofOutcome::Passed;
     let earlier = copy.and_then(|copy| choice::proof_of(records, copy)).filter(passed);
     if let Some((at, sha256)) = earlier.and_then(|p| Some((p.at, p.sha256.clone()?))) {
-        sums.push((format!("the proof of {}", at.format("%Y-%m-%d %H:%M UTC")), sha256));
+        sums.push((format!("the proof of {}", instant(at)), sha256));
     }
     sums
 }
@@ -251,7 +297,7 @@ fn implausible(cx: &TaskContext, subject: &Subject) -> Option<Examined> {
     (ahead > chrono::Duration::days(1)).then(|| {
         Examined::bad(Fault::bad(format!(
             "it claims to be taken at {}, which lies in the future",
-            subject.taken_at.format("%Y-%m-%d %H:%M UTC")
+            instant(subject.taken_at)
         )))
     })
 }

@@ -41,7 +41,7 @@ fn place(record: &ProofRecord) -> String {
     format!("{} in store `{}`, `{}`", record.backup, record.store, escaped(&record.path))
 }
 
-fn output(record: &ProofRecord) -> Values {
+pub fn output(record: &ProofRecord) -> Values {
     values(json!({
         "backup": record.backup,
         "store": record.store,
