@@ -18,6 +18,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
 
 /// How long a group may take to leave after being asked.
 const GRACE: Duration = Duration::from_secs(5);
@@ -85,6 +86,8 @@ pub enum Output<'a> {
     Lines,
     /// Every chunk to this function; a failure ends the child.
     Chunks(&'a mut (dyn FnMut(&[u8]) -> Result<(), Failure> + Send)),
+    /// Every chunk to whoever holds the other end, at their pace; when they are gone, the pipe is closed.
+    Pieces(mpsc::Sender<Bytes>),
 }
 
 /// How a program ended by itself.
@@ -260,7 +263,12 @@ async fn read_output(
         let count = pipe.read(&mut buffer).await.unwrap_or(0);
         match &mut output {
             Output::Chunks(take) if count > 0 => take(&buffer[..count])?,
-            Output::Chunks(_) => {}
+            Output::Pieces(to) if count > 0 => {
+                if to.send(Bytes::copy_from_slice(&buffer[..count])).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Output::Chunks(_) | Output::Pieces(_) => {}
             Output::Lines => splitter.push(&buffer[..count], count == 0, |line| lines.line(line)),
         }
         if count == 0 {

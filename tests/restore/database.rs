@@ -37,7 +37,7 @@ async fn every_form_restores_to_the_same_content_and_swaps_in_and_back() {
         FROM pg_database d WHERE datname = 'orders'";
     let before = bench.cluster.sql("postgres", settings);
     for (dump, (name, _, _)) in dumps.iter().zip(FORMS) {
-        for jobs in if name.starts_with("custom") { vec![1, 2] } else { vec![1] } {
+        for jobs in [1, 2] {
             let input = with(bench.input(dump.clone()).await, json!({ "jobs": jobs }));
             let mut guest = bench.cluster.guest("orders");
             restored(&bench, &input).await;

@@ -6,3 +6,4 @@ mod database;
 mod folders;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod sessions;

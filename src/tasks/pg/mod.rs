@@ -16,6 +16,7 @@ pub mod made_gone;
 pub mod names;
 pub mod pair;
 pub mod preflight;
+pub mod quotes;
 pub mod recover;
 pub mod remove_made;
 pub mod restore;

@@ -1,16 +1,17 @@
 //! SQL dump text read while it streams: what it will make, how many rows it carries, and what must not
 //! be handed to `psql`.
 //!
-//! `pg_dump` introduces every entry with a comment that names it. Where the text has those comments,
-//! only statements right below one count, so that the bodies of functions are not taken for statements.
+//! `pg_dump` introduces every entry with a comment that names it. Where the text has those comments, only statements
+//! right below one count. What stands in a string or in the body of a function is no statement anywhere.
 
+use super::quotes::Quotes;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Only so much of a line is looked at; rows may be a gigabyte long.
-const PREFIX: usize = 4096;
+/// Only so much of a line is looked at; rows may be a gigabyte long. A `COPY` of 1 600 columns fits.
+pub const PREFIX: usize = 128 << 10;
 /// More tables than this are not listed.
 const MAX_NAMES: usize = 200_000;
 
@@ -65,6 +66,9 @@ pub struct Scanner {
     entry: Option<String>,
     number: u64,
     without: Without,
+    quotes: Quotes,
+    /// The current line begins in a string, a body or a comment: it is no statement.
+    quoted: bool,
 }
 
 impl Scanner {
@@ -77,6 +81,11 @@ impl Scanner {
         self.number + 1
     }
 
+    /// Whether the line that is being read begins in a string, a body or a comment.
+    pub const fn is_quoted(&self) -> bool {
+        self.quoted
+    }
+
     /// Table whose rows are passing now.
     pub fn current_table(&self) -> Option<&str> {
         self.copying.as_ref().map(|(table, _)| table.as_str())
@@ -85,7 +94,7 @@ impl Scanner {
     /// Reads on without passing the text.
     pub fn read(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             self.take(&rest[..end]);
             self.end_line();
             rest = &rest[end + 1..];
@@ -97,7 +106,7 @@ impl Scanner {
     /// blanked (the caller protects the whole), so that line numbers stay the same.
     pub fn pass(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             self.take_passing(&rest[..end], out);
             self.check_command()?;
             if self.holds_back() && !self.left_out() {
@@ -138,6 +147,9 @@ impl Scanner {
 
     fn take(&mut self, bytes: &[u8]) {
         self.length += bytes.len();
+        if self.copying.is_none() {
+            self.quotes.read(bytes);
+        }
         let keep = if self.copying.is_some() { 4 } else { PREFIX };
         let room = keep.saturating_sub(self.line.len());
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -157,8 +169,12 @@ impl Scanner {
             } else {
                 *rows += 1;
             }
-        } else if let (true, Ok(text)) = (whole, std::str::from_utf8(&line)) {
-            self.statement(text.trim_end());
+        } else {
+            if let (true, false, Ok(text)) = (whole, self.quoted, std::str::from_utf8(&line)) {
+                self.statement(text.trim_end());
+            }
+            self.quotes.read(b"\n");
+            self.quoted = !self.quotes.is_outside();
         }
         // The buffer is used again.
         self.line = line;
@@ -195,6 +211,8 @@ impl Scanner {
                 *rows = None;
             }
             self.entry = entry;
+        } else if let Some(value) = line.strip_prefix("SET standard_conforming_strings = ") {
+            self.quotes.old_strings = value.starts_with("off");
         } else if let Some(rest) = line.strip_prefix("SELECT pg_catalog.setval('") {
             self.sequence(rest);
         } else if let Some(rest) = after_any(line, &["CREATE EXTENSION IF NOT EXISTS ", "CREATE EXTENSION "]) {
@@ -281,6 +299,9 @@ impl Scanner {
             return true;
         }
         let Ok(line) = std::str::from_utf8(&self.line) else { return false };
+        if self.quoted {
+            return false;
+        }
         (self.without.owners && is_owner(line)) || (self.without.privileges && (is_grant(line) || is_revoke(line)))
     }
 }
@@ -306,7 +327,7 @@ fn after_any<'a>(line: &'a str, starts: &[&str]) -> Option<&'a str> {
 }
 
 /// One identifier at the start of `text`, unquoted, and what follows it.
-fn identifier(text: &str) -> Option<(String, &str)> {
+pub fn identifier(text: &str) -> Option<(String, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let mut name = String::new();
         let mut chars = quoted.char_indices().peekable();
@@ -327,7 +348,7 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 }
 
 /// `schema.name` at the start of `text` as `"schema"."name"`, and what follows it.
-fn qualified(text: &str) -> Option<(String, &str)> {
+pub fn qualified(text: &str) -> Option<(String, &str)> {
     let (first, rest) = identifier(text)?;
     match rest.strip_prefix('.') {
         Some(rest) => {
@@ -414,8 +435,9 @@ mod tests {
 
     #[test]
     fn lines_beyond_the_bound_pass_whole() {
-        let long = format!("SELECT '{}';\nCOPY a (b) FROM stdin;\n{}\n\\.\n", "x".repeat(9000), "y".repeat(9000));
-        for step in [1, 1000, 20_000] {
+        let long =
+            format!("SELECT '{}';\nCOPY a (b) FROM stdin;\n{}\n\\.\n", "x".repeat(2 * PREFIX), "y".repeat(2 * PREFIX));
+        for step in [100, 1000, 20_000, 3 * PREFIX] {
             let (text, inventory) = passed(&long, step, Without::default()).unwrap();
             assert_eq!(text, long);
             assert_eq!(inventory.rows(), 1);

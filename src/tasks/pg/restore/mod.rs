@@ -3,29 +3,44 @@
 //! The database is marked as restored only after the whole of the backup was read, its checksum held and
 //! the load was committed; without that mark it is as good as empty, and a new attempt empties it first.
 
-mod custom;
-mod plain;
+mod build;
+mod crew;
+mod order;
+mod parallel;
+mod parts;
+mod psql;
+mod settings;
+mod text;
+mod whole;
 
 use super::connect::{self, Session};
 use super::database::{self, Database};
 use super::inventory;
 use super::names::{Mark, MarkState};
-use super::script::{Inventory, Without};
+use super::script::{Inventory, Scanner, Without};
 use super::target::{CLUSTER, SERVER, Target};
-use crate::model::content::Form;
+use super::tools;
 use crate::model::estate::Server;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::{Cancel, TaskContext};
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::process::{self, Output};
 use crate::tasks::reach::Reach;
 use crate::tasks::source::Source;
+use bytes::Bytes;
+use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
+use text::Text;
 
 pub struct Restore;
+
+const MOST_JOBS: usize = 8;
+/// Below this many stored bytes several sessions gain nothing over one transaction; nobody gets them unasked.
+const SMALL: u64 = 1_000_000;
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "pg.restore",
@@ -40,7 +55,7 @@ static SPEC: ModuleSpec = ModuleSpec {
             name: "jobs",
             kind: InputKind::Integer,
             required: false,
-            help: "Parallel jobs for custom dumps; default: processors, at most 8; 1 reads straight from the store",
+            help: "Sessions that load side by side; default: processors, at most 8; 1 loads in one transaction",
         },
         InputSpec {
             name: "without_owners",
@@ -53,7 +68,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     outputs: &["database", "sha256", "bytes", "tables", "rows", "jobs"],
     idempotent: true,
     undo: "pg.drop-side removes the database with everything in it",
-    programs: &["psql", "pg_restore"],
+    programs: &["psql", "pg_restore", "vacuumdb"],
 };
 
 #[derive(Deserialize)]
@@ -81,8 +96,7 @@ struct Loaded {
     /// SHA-256 of the stored bytes.
     sha256: String,
     bytes: u64,
-    /// Known where the text passed through us.
-    inventory: Option<Inventory>,
+    inventory: Inventory,
     jobs: u32,
 }
 
@@ -127,24 +141,61 @@ async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 }
 
 async fn load(cx: &TaskContext, server: &Server, input: &Input) -> Result<Loaded, Stop> {
-    match input.source.content.form {
-        Form::PlainSql => plain::load(cx, server, input).await,
-        Form::PgCustom => custom::load(cx, server, input).await,
-        other => Err(Failure::new(format!("the backup is {other}, not a PostgreSQL dump"))
-            .means("it cannot be loaded into a database; nothing was done")
-            .next("choose a plain SQL or custom-format dump")
-            .into()),
+    let mut text = text::open(cx, server, input).await?;
+    let meter = text.meter.clone();
+    let small = input.source.size_bytes < SMALL;
+    let wanted = input.jobs.filter(|jobs| *jobs > 0).unwrap_or_else(|| if small { 1 } else { default_jobs() });
+    let settings = if wanted == 1 { None } else { beginning(cx, &mut text).await? };
+    let (inventory, jobs) = match settings {
+        Some(settings) => {
+            let loading = parallel::load(cx, server, input, (text, &settings), wanted as usize);
+            (Box::pin(loading).await?, wanted)
+        }
+        None => (whole::load(cx, server, input, text).await?, 1),
+    };
+    Ok(Loaded { sha256: meter.sha256(), bytes: meter.bytes(), inventory, jobs })
+}
+
+fn default_jobs() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_JOBS) as u32)
+}
+
+/// The settings at the beginning of a dump, which stays in the text.
+async fn beginning(cx: &TaskContext, text: &mut Text<'_>) -> Result<Option<String>, Stop> {
+    let mut head = Vec::new();
+    let reading = async {
+        while !settings::is_enough(&head) {
+            match text.feed.next().await {
+                Some(bytes) => head.extend_from_slice(&bytes?),
+                None => break,
+            }
+        }
+        Ok::<_, Failure>(())
+    };
+    tokio::select! {
+        done = reading => done?,
+        never = &mut text.making => match never {},
+        reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
     }
+    let settings = settings::of(&head);
+    let rest = std::mem::replace(&mut text.feed, futures::stream::empty().boxed());
+    text.feed = futures::stream::once(futures::future::ready(Ok(Bytes::from(head)))).chain(rest).boxed();
+    Ok(settings)
+}
+
+/// Why a dump that was read to its end is none.
+fn unfinished(scanner: &Scanner) -> Option<Failure> {
+    (scanner.inventory.header && !scanner.inventory.finished).then(|| {
+        Failure::new(format!("the dump ends at line {} without its end marker", scanner.line_number()))
+            .means("the dump was cut off when it was made or copied; the side database will not be used")
+            .next("choose another copy or an older backup")
+    })
 }
 
 /// Statistics, the mark, and the inventory for the validation that follows.
 async fn finish(cx: &TaskContext, server: &Server, input: &Input, loaded: Loaded) -> Result<Values, Stop> {
-    let inside = Session::open(cx, server, &input.side).await?;
-    inside.rows("gathering statistics", "ANALYZE", &[]).await?;
-    drop(inside);
-    if let Some(found) = &loaded.inventory {
-        inventory::keep(cx, &input.source, found)?;
-    }
+    analyse(cx, server, input, loaded.jobs).await?;
+    inventory::keep(cx, &input.source, &loaded.inventory)?;
     let (session, _) = input.target.open(cx).await?;
     let mark = Mark { run: cx.owner.run.clone(), state: MarkState::Restored(loaded.sha256.clone()) };
     database::mark(&session, &input.side, &mark).await?;
@@ -152,10 +203,24 @@ async fn finish(cx: &TaskContext, server: &Server, input: &Input, loaded: Loaded
         "database": input.side,
         "sha256": loaded.sha256,
         "bytes": loaded.bytes,
-        "tables": loaded.inventory.as_ref().map(|found| found.tables.len()),
-        "rows": loaded.inventory.as_ref().map(Inventory::rows),
+        "tables": loaded.inventory.tables.len(),
+        "rows": loaded.inventory.rows(),
         "jobs": loaded.jobs,
     })))
+}
+
+/// Without statistics the first hours of a restored database are its slowest.
+async fn analyse(cx: &TaskContext, server: &Server, input: &Input, jobs: u32) -> Result<(), Stop> {
+    if jobs > 1
+        && let Ok(vacuumdb) = tools::find(server, "vacuumdb")
+    {
+        let program = tools::client(cx, server, vacuumdb, &input.side)?.args(["--analyze-only", "--quiet"]);
+        let ended = process::run(program.arg(format!("--jobs={jobs}")), None, Output::Lines, cx).await?;
+        return Ok(ended.success()?);
+    }
+    let inside = Session::open(cx, server, &input.side).await?;
+    inside.rows("gathering statistics", "ANALYZE", &[]).await?;
+    Ok(())
 }
 
 /// The side database without anything in it: made anew where an earlier attempt left something.

@@ -1,0 +1,122 @@
+//! Sessions beside the one that keeps the order: they take chunks of rows, build indexes and check foreign keys.
+
+use super::build::Build;
+use super::parallel::MEANS;
+use super::parts::Chunk;
+use super::psql::{self, MEND};
+use crate::model::estate::Server;
+use crate::model::task::Failure;
+use crate::model::text::escaped;
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::Stop;
+use crate::tasks::pg::connect::{Session, sql_failure};
+use bytes::Bytes;
+use futures::SinkExt;
+use tokio::sync::mpsc;
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+
+/// How often a build that met another's locks is tried again.
+const DEADLOCKS: usize = 5;
+
+pub enum Piece {
+    Rows(Bytes),
+    /// All of the chunk was handed over; so many rows.
+    End(u64),
+}
+
+/// Sessions that load and build, made as they are needed.
+pub struct Crew<'a> {
+    pub cx: &'a TaskContext,
+    pub server: &'a Server,
+    pub side: &'a str,
+    pub settings: &'a str,
+    pub hired: usize,
+    pub most: usize,
+    pub idle: Vec<Session>,
+}
+
+impl Crew<'_> {
+    /// One that has nothing to do, if there is or may be one.
+    pub async fn spare(&mut self) -> Result<Option<Session>, Stop> {
+        if let Some(session) = self.idle.pop() {
+            return Ok(Some(session));
+        }
+        if self.hired == self.most {
+            return Ok(None);
+        }
+        let session = Session::open(self.cx, self.server, self.side).await?;
+        session.change("preparing a session for the load", self.settings).await?;
+        self.hired += 1;
+        Ok(Some(session))
+    }
+}
+
+/// One chunk of rows into its table, all or nothing.
+pub async fn copy(session: &Session, chunk: &Chunk, mut pieces: mpsc::Receiver<Piece>) -> Result<(), Stop> {
+    let failed = |error: &tokio_postgres::Error| Stop::Failed(copy_failure(chunk, error));
+    let sink = session.client().copy_in(&*chunk.statement).await.map_err(|error| failed(&error))?;
+    futures::pin_mut!(sink);
+    let mut open = true;
+    loop {
+        match pieces.recv().await {
+            // Why the server no longer listens is its answer to the end.
+            Some(Piece::Rows(bytes)) if open => open = sink.feed(bytes).await.is_ok(),
+            Some(Piece::Rows(_)) => {}
+            Some(Piece::End(expected)) => {
+                let rows = sink.as_mut().finish().await.map_err(|error| failed(&error))?;
+                if rows == expected {
+                    return Ok(());
+                }
+                let what = format!("the server took {rows} rows of {}, the dump has {expected} there", chunk.table);
+                return Err(Failure::new(what).means(MEANS).next("retry, or choose another backup").into());
+            }
+            // Dropped without an end, the server forgets the chunk.
+            None => return Err(Failure::new("the load was stopped in the middle of a table").into()),
+        }
+    }
+}
+
+fn copy_failure(chunk: &Chunk, error: &tokio_postgres::Error) -> Failure {
+    let Some(db) = error.as_db_error() else { return lost(&format!("loading rows of {}", chunk.table), error) };
+    // `COPY items, line 3, column price: "x"`
+    let place = db.where_().and_then(|at| at.split_once(", line ")?.1.split([',', ':']).next()?.parse::<u64>().ok());
+    let failure = refused(chunk.line + place.unwrap_or(1).saturating_sub(1), db);
+    db.where_().into_iter().fold(failure, |failure, place| failure.evidence(escaped(place).into_owned()))
+}
+
+/// One index, or one foreign key. Two that wait for each other's locks are told apart by the server, and one of them
+/// comes again.
+pub async fn make(session: &Session, build: &Build) -> Result<(), Stop> {
+    for _ in 0..DEADLOCKS {
+        match session.client().batch_execute(&build.sql).await {
+            Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) => {}
+            Err(error) => return Err(build_failure(build, &error).into()),
+            Ok(()) => return Ok(()),
+        }
+    }
+    let what =
+        format!("line {} of the dump failed: the locks that it needs were refused {DEADLOCKS} times", build.line);
+    Err(Failure::new(what).means(MEANS).next("retry with `jobs` 1").into())
+}
+
+fn build_failure(build: &Build, error: &tokio_postgres::Error) -> Failure {
+    let Some(db) = error.as_db_error() else { return lost(&format!("line {} of the dump", build.line), error) };
+    let before = if let Some(ErrorPosition::Original(at)) = db.position() {
+        build.sql.chars().take(*at as usize).filter(|c| *c == '\n').count()
+    } else {
+        let is_code = |line: &str| !line.is_empty() && !line.starts_with("--") && !line.starts_with("SET ");
+        build.sql.lines().take_while(|line| !is_code(line)).count()
+    };
+    refused(build.line + (before as u64).saturating_sub(build.ahead), db)
+}
+
+/// The server's no to a line of the dump.
+fn refused(line: u64, db: &DbError) -> Failure {
+    let failure = psql::failed_line(line, &format!("{}: {} ({})", db.severity(), db.message(), db.code().code()));
+    let more = [db.detail(), db.hint()].into_iter().flatten();
+    more.fold(failure, |failure, line| failure.evidence(escaped(line).into_owned())).means(MEANS).next(MEND)
+}
+
+fn lost(doing: &str, error: &tokio_postgres::Error) -> Failure {
+    sql_failure(doing, error).means(MEANS).next(MEND)
+}

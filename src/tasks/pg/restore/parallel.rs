@@ -1,0 +1,249 @@
+//! A dump through several sessions: rows in chunks, indexes and foreign keys side by side, and everything else in its
+//! order through `psql`.
+//!
+//! What was loaded is committed piece by piece. The side database counts as restored only after all of it was, and a
+//! new attempt begins with an empty one.
+
+use super::build::Build;
+use super::crew::{Crew, Piece, copy, make};
+use super::order::{GONE, Order, played};
+use super::parts::{Part, Splitter};
+use super::psql::{self, Psql};
+use super::text::Text;
+use super::{Input, unfinished};
+use crate::model::estate::Server;
+use crate::model::task::{Failure, Progress, Unit};
+use crate::tasks::context::TaskContext;
+use crate::tasks::input::Stop;
+use crate::tasks::pg::connect::Session;
+use crate::tasks::pg::script::{Inventory, Scanner};
+use crate::tasks::process::{Ended, Feed};
+use crate::tasks::progress::telling;
+use futures::StreamExt;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Pieces of rows that wait for one session.
+const IN_FLIGHT: usize = 4;
+pub(super) const MEANS: &str = "the side database is not whole and will not be used; the live database was not touched";
+
+/// How far the load is, for people.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<(u64, String)>>);
+
+impl Told {
+    fn lock(&self) -> std::sync::MutexGuard<'_, (u64, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, line: u64, note: String) {
+        *self.lock() = (line, note);
+    }
+    fn line(&self) -> u64 {
+        self.lock().0
+    }
+    fn note(&self) -> String {
+        self.lock().1.clone()
+    }
+}
+
+/// `settings` are those of the dump, see [`super::settings`].
+pub(super) async fn load(
+    cx: &TaskContext,
+    server: &Server,
+    input: &Input,
+    (text, settings): (Text<'_>, &str),
+    jobs: usize,
+) -> Result<Inventory, Stop> {
+    let psql = Psql::find(cx, server, input).await?;
+    let (main, stream, marks) = Order::of(&psql)?;
+    let (lines, told) = (main.lines.clone(), Told::default());
+    let crew = Crew { cx, server, side: &input.side, settings, hired: 0, most: jobs, idle: Vec::new() };
+    let (working, busy) = (JoinSet::new(), HashMap::new());
+    let mut work = Work { main, crew, working, busy, rows: None, waiting: Vec::new(), told: told.clone() };
+    let loading = async {
+        let splitter = Splitter::new(Scanner::without(input.without()));
+        let loaded = work.all(text.feed, splitter).await;
+        // The end of its input, which `psql` must not take for the end of the dump before.
+        drop(work);
+        loaded
+    };
+    let both = together(loading, played(cx, psql, stream, marks));
+    let total = input.source.size_bytes;
+    let look = || Progress { done: text.meter.bytes(), total: Some(total), unit: Unit::Bytes, note: told.note() };
+    let (loaded, ended) = tokio::select! {
+        done = telling(cx, look, both) => done,
+        never = text.making => match never {},
+        reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
+    };
+    if let Some(ended) = ended {
+        psql::explain(&ended?, |line| lines.in_dump(line), told.line(), MEANS)?;
+    }
+    loaded
+}
+
+/// Both to their ends. A load that fails ends `psql`, by whose own words it fails where that one has ended first.
+async fn together(
+    loading: impl Future<Output = Result<Inventory, Stop>>,
+    playing: impl Future<Output = Result<Ended, Stop>>,
+) -> (Result<Inventory, Stop>, Option<Result<Ended, Stop>>) {
+    tokio::pin!(loading, playing);
+    let gone = || Stop::Failed(Failure::new(GONE).means(MEANS).next("retry, or choose another backup"));
+    tokio::select! {
+        loaded = &mut loading => match loaded {
+            Err(stop) if stop.what() != GONE => (Err(stop), None),
+            loaded => (loaded, Some(playing.await)),
+        },
+        ended = &mut playing => (Err(gone()), Some(ended)),
+    }
+}
+
+struct Work<'a> {
+    main: Order,
+    crew: Crew<'a>,
+    working: JoinSet<(Result<(), Stop>, Session)>,
+    /// Builds that are under way.
+    busy: HashMap<tokio::task::Id, Build>,
+    /// Of the chunk whose rows come now.
+    rows: Option<mpsc::Sender<Piece>>,
+    /// Builds of one phase that were not begun yet.
+    waiting: Vec<Build>,
+    told: Told,
+}
+
+impl Work<'_> {
+    async fn all(&mut self, text: Feed, mut splitter: Splitter) -> Result<Inventory, Stop> {
+        self.parts(text, &mut splitter).await?;
+        Ok(splitter.into_scanner().inventory)
+    }
+
+    async fn parts(&mut self, mut text: Feed, splitter: &mut Splitter) -> Result<(), Stop> {
+        let mut parts = Vec::new();
+        while let Some(chunk) = text.next().await {
+            splitter.push(chunk?, &mut parts)?;
+            let scanner = splitter.scanner();
+            let line = scanner.line_number();
+            self.told
+                .set(line, scanner.current_table().map_or(format!("line {line}"), |table| format!("rows of {table}")));
+            for part in parts.drain(..) {
+                self.part(part, splitter).await?;
+            }
+        }
+        splitter.finish(&mut parts)?;
+        if let Some(failure) = unfinished(splitter.scanner()) {
+            return Err(failure.into());
+        }
+        for part in parts {
+            self.part(part, splitter).await?;
+        }
+        self.calm(splitter).await?;
+        self.main.settle().await
+    }
+
+    async fn part(&mut self, part: Part, splitter: &Splitter) -> Result<(), Stop> {
+        match part {
+            Part::Text { sql, line, comment_only } => {
+                if !comment_only {
+                    self.calm(splitter).await?;
+                    self.main.dirty = true;
+                }
+                self.main.text(sql, line).await
+            }
+            Part::Chunk(chunk) => {
+                self.main.settle().await?;
+                let session = self.spare().await?;
+                let (rows, pieces) = mpsc::channel(IN_FLIGHT);
+                self.rows = Some(rows);
+                self.working.spawn(async move { (copy(&session, &chunk, pieces).await, session) });
+                Ok(())
+            }
+            Part::Rows(bytes) => self.piece(Piece::Rows(bytes)).await,
+            Part::End(rows) => {
+                self.piece(Piece::End(rows)).await?;
+                self.rows = None;
+                Ok(())
+            }
+            Part::Build(build) => {
+                if self.waiting.first().is_some_and(|before| before.phase != build.phase) {
+                    self.calm(splitter).await?;
+                }
+                self.main.settle().await?;
+                self.waiting.push(build);
+                Ok(())
+            }
+        }
+    }
+
+    async fn piece(&mut self, piece: Piece) -> Result<(), Stop> {
+        let sent = match &self.rows {
+            Some(rows) => rows.send(piece).await.is_ok(),
+            None => false,
+        };
+        if sent {
+            return Ok(());
+        }
+        // Whoever took them has ended, and says why.
+        self.rows = None;
+        while !self.working.is_empty() {
+            self.next_done().await?;
+        }
+        Err(Failure::new("a session of the load ended without a reason").means(MEANS).next("retry").into())
+    }
+
+    /// A session that has nothing to do.
+    async fn spare(&mut self) -> Result<Session, Stop> {
+        loop {
+            if let Some(session) = self.crew.spare().await? {
+                return Ok(session);
+            }
+            self.next_done().await?;
+        }
+    }
+
+    async fn next_done(&mut self) -> Result<(), Stop> {
+        let broken = |error: &dyn std::fmt::Display| Failure::new(format!("a task of the load broke: {error}"));
+        match self.working.join_next_with_id().await {
+            Some(Ok((id, (done, session)))) => {
+                self.busy.remove(&id);
+                self.crew.idle.push(session);
+                done
+            }
+            Some(Err(error)) => Err(broken(&error).into()),
+            None => Err(broken(&"nobody works, and no session is free").into()),
+        }
+    }
+
+    /// Waits until every chunk is in and every build that was handed over is done, the largest tables first.
+    async fn calm(&mut self, splitter: &Splitter) -> Result<(), Stop> {
+        let weight = |build: &Build| build.tables.iter().map(|table| splitter.sizes.get(&**table)).max().flatten();
+        self.waiting.sort_by_key(|build| std::cmp::Reverse(weight(build).copied()));
+        if !self.waiting.is_empty() {
+            // Rows may still be on their way into the tables.
+            while !self.working.is_empty() {
+                self.next_done().await?;
+            }
+        }
+        let total = self.waiting.len();
+        while !(self.waiting.is_empty() && self.working.is_empty()) {
+            let free = |build: &Build| !self.busy.values().any(|other| build.collides(other));
+            let next = self.waiting.iter().position(free);
+            let ready = match next {
+                Some(at) => self.crew.spare().await?.map(|session| (at, session)),
+                None => None,
+            };
+            match ready {
+                Some((at, session)) => {
+                    let build = self.waiting.remove(at);
+                    self.told.set(build.line, format!("building {} of {total}", total - self.waiting.len()));
+                    let task = build.clone();
+                    let work = self.working.spawn(async move { (make(&session, &task).await, session) });
+                    self.busy.insert(work.id(), build);
+                }
+                None => self.next_done().await?,
+            }
+        }
+        Ok(())
+    }
+}
