@@ -20,9 +20,14 @@ pub const GATE: &str = "CREATE FUNCTION public.gate() RETURNS boolean LANGUAGE p
 
 /// A scene whose backup, in `format`, has the gate in it.
 pub async fn gated(place: Place, format: &str) -> Scene {
+    gated_with(place, format, "").await
+}
+
+/// The same, with what `more` makes beside the shop.
+pub async fn gated_with(place: Place, format: &str, more: &str) -> Scene {
     Scene::with(place, |shop| {
         let model = shop.database();
-        shop.change(&model, GATE);
+        shop.change(&model, &format!("{GATE}; {more}"));
         shop.cluster.dump(&model, format)
     })
     .await

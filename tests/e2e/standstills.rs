@@ -1,7 +1,7 @@
 //! What never answers, and programs that are killed from outside: the run says so in time, production is
 //! untouched, and the step can be tried again.
 
-use crate::crashes::{Shut, gated, kill, wait_in_restore};
+use crate::crashes::{Shut, gated_with, kill, wait_in_restore};
 use crate::operator::at;
 use crate::proxy::Fault;
 use crate::refusals::stopped_at;
@@ -83,8 +83,11 @@ fn child_of(parent: u32, name: &str) -> u32 {
     pids.into_iter().find(|pid| is_it(*pid)).unwrap_or_else(|| panic!("the runner has started no {name}"))
 }
 
+/// Rows behind the gate, more than lies in all the pipes on the way: whoever makes their text cannot be done with it.
+const BEHIND: &str = "CREATE TABLE zoo AS SELECT repeat(md5(n::text), 250) AS animal FROM generate_series(1, 4000) n";
+
 async fn killed_from_outside(place: Place, format: &str, program: &str) {
-    let scene = gated(place, format).await;
+    let scene = gated_with(place, format, BEHIND).await;
     let production = scene.production();
     let plan = scene.plan(json!({})).await.unwrap();
     let mut run = scene.begin(&plan).await;

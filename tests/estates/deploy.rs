@@ -79,7 +79,12 @@ impl Deploy {
         cluster.sql(DATABASE, SCHEMA);
         let now = SystemClock.now();
         let today = now.date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
-        let last = if today + Duration::minutes(5) > now { today - Duration::days(1) } else { today };
+        // While tonight's backups are being made, last night's are too old already: they are waited for.
+        let made = today + Duration::seconds(90);
+        if (today..made).contains(&now) {
+            tokio::time::sleep((made - now).to_std().unwrap()).await;
+        }
+        let last = if today > now { today - Duration::days(1) } else { today };
         let nights = (0..2).rev().map(|days| last - Duration::days(days)).collect();
         let lab = Self { cluster, s3, proxy, nights, home };
         lab.live();

@@ -174,7 +174,7 @@ async fn beginning(cx: &TaskContext, text: &mut Text<'_>) -> Result<Option<Strin
     };
     tokio::select! {
         done = reading => done?,
-        never = &mut text.making => match never {},
+        stop = &mut text.making => return Err(stop),
         reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
     }
     let settings = settings::of(&head);

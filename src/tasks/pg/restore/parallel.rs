@@ -74,8 +74,9 @@ pub(super) async fn load(
     let total = input.source.size_bytes;
     let look = || Progress { done: text.meter.bytes(), total: Some(total), unit: Unit::Bytes, note: told.note() };
     let (loaded, ended) = tokio::select! {
+        biased;
         done = telling(cx, look, both) => done,
-        never = text.making => match never {},
+        stop = text.making => return Err(stop),
         reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),
     };
     if let Some(ended) = ended {

@@ -13,7 +13,6 @@ use crate::tasks::pg::tools;
 use crate::tasks::process::{self, Ended, Feed, Output, Program};
 use futures::future::{BoxFuture, pending};
 use futures::{FutureExt, StreamExt};
-use std::convert::Infallible;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -24,8 +23,8 @@ pub struct Text<'a> {
     pub feed: Feed,
     /// What was read of the stored bytes.
     pub meter: Meter,
-    /// Must be polled while the text is read. It does not end by itself.
-    pub making: BoxFuture<'a, Infallible>,
+    /// Must be polled while the text is read. It ends only when the text cannot be made, and says why.
+    pub making: BoxFuture<'a, Stop>,
 }
 
 pub async fn open<'a>(cx: &'a TaskContext, server: &Server, input: &Input) -> Result<Text<'a>, Stop> {
@@ -51,23 +50,22 @@ pub async fn open<'a>(cx: &'a TaskContext, server: &Server, input: &Input) -> Re
 }
 
 /// What a program writes while it reads `stored`. The text ends well only after the program has.
-fn made(cx: &TaskContext, program: Program, stored: Feed) -> (Feed, BoxFuture<'_, Infallible>) {
+fn made(cx: &TaskContext, program: Program, stored: Feed) -> (Feed, BoxFuture<'_, Stop>) {
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
-    let (verdict, end) = oneshot::channel();
+    let (good, end) = oneshot::channel();
     let making = async move {
         let input = process::Input { stream: stored, whole: true };
         let ended = process::run(program, Some(input), Output::Pieces(sender), cx).await;
-        // Nobody waits for it where the load has failed already.
-        let _ = verdict.send(ended.and_then(|ended| explain(&ended).map_err(Stop::Failed)));
-        pending().await
-    };
-    let end = async move {
-        match end.await {
-            Ok(Ok(())) => None,
-            Ok(Err(Stop::Failed(failure) | Stop::Unknown(failure))) => Some(Err(failure)),
-            Ok(Err(Stop::Cancelled(_))) | Err(_) => Some(Err(Failure::new("pg_restore was stopped"))),
+        match ended.and_then(|ended| explain(&ended).map_err(Stop::Failed)) {
+            Ok(()) => {
+                // Nobody waits for it where the load has failed already.
+                let _ = good.send(());
+                pending().await
+            }
+            Err(stop) => stop,
         }
     };
+    let end = async move { end.await.err().map(|_| Err(Failure::new("pg_restore was stopped"))) };
     let feed =
         ReceiverStream::new(receiver).map(Ok).chain(futures::stream::once(end).filter_map(futures::future::ready));
     (feed.boxed(), making.boxed())

@@ -30,8 +30,9 @@ pub(super) async fn load(cx: &TaskContext, server: &Server, input: &Input, text:
     let total = input.source.size_bytes;
     let running = telling(cx, || progress(&text.meter, &scanner, total), run);
     let ended = tokio::select! {
+        biased;
         ended = running => ended?,
-        never = text.making => match never {},
+        stop = text.making => return Err(stop),
     };
     // `psql` counts the line before the dump, too.
     let last = lock(&scanner).line_number();
