@@ -49,6 +49,7 @@ COPY s.wide FROM stdin;
     CREATE RULE r AS ON DELETE TO s.none DO INSTEAD NOTHING;
     CREATE POLICY p ON s.wide USING (true); ALTER TABLE s.hen DISABLE TRIGGER ALL;
     SELECT lo_from_bytea(0, convert_to(repeat('large ', 5000), 'UTF8'));
+    DO $$ BEGIN FOR n IN 1..400 LOOP EXECUTE format('CREATE TABLE s.many_%s (id int)', n); END LOOP; END $$;
     CREATE ROLE reader; GRANT SELECT ON s.wide TO reader;
 "#;
 
@@ -111,6 +112,7 @@ async fn what_breaks_names_the_line_of_the_dump_and_leaves_nothing_that_counts()
     let orphan = dump.replacen("COPY s.hen (id, egg) FROM stdin;\n1\t1\n", "COPY s.hen (id, egg) FROM stdin;\n", 1);
     let typo = dump.replacen("CREATE INDEX wide_clustered ON s.wide", "\n\nCREATE INDEX wide_clustered ON s.wyde", 1);
     let unknown = dump.replacen("CREATE TYPE s.state", "CREATE TIPE s.state", 1);
+    let reaching = dump.replacen("CREATE TYPE s.state", "DROP DATABASE postgres;\nCREATE TYPE s.state", 1);
     let setting = dump.replacen("SET row_security = off;", "SET row_insecurity = off;", 1);
     let cases = [
         (format!("line {} of the dump", line_of(&bad_row, "fifteen\t")), "invalid input syntax", bad_row),
@@ -127,6 +129,11 @@ async fn what_breaks_names_the_line_of_the_dump_and_leaves_nothing_that_counts()
         (format!("line {} of the dump", line_of(&typo, "CREATE INDEX wide_clustered")), "s.wyde", typo),
         // `psql` counts up to the end of a statement.
         (format!("line {} of the dump", line_of(&unknown, "CREATE TIPE") + 3), "syntax error", unknown),
+        (
+            format!("line {} of the dump", line_of(&reaching, "DROP DATABASE")),
+            "cannot run inside a transaction block",
+            reaching,
+        ),
         (format!("line {} of the dump", line_of(&setting, "SET row_insecurity")), "row_insecurity", setting),
     ];
     for (place, what, text) in cases {

@@ -1,4 +1,7 @@
 //! The session that keeps the order: a `psql` that is given one piece of a dump after another, and says how far it is.
+//!
+//! It is always in a transaction: what works on more than one database (`DROP DATABASE`, `ALTER SYSTEM`) is refused by
+//! the server there.
 
 use super::psql::{self, Psql};
 use crate::model::task::Failure;
@@ -29,7 +32,7 @@ pub async fn played(cx: &TaskContext, psql: Psql, stream: Feed, marks: Marks) ->
         Ok(())
     };
     let input = process::Input { stream, whole: true };
-    process::run(psql.program.arg("--file=-"), Some(input), Output::Chunks(&mut take), cx).await
+    process::run(psql.program.args(["--command=BEGIN", "--file=-"]), Some(input), Output::Chunks(&mut take), cx).await
 }
 
 /// Why a load stopped that `psql` no longer listened to.
@@ -103,13 +106,19 @@ impl Order {
         self.give(sql).await
     }
 
-    /// Waits until all that was handed over is done.
+    /// Ends the transaction, so that not all locks of a large schema are held to its end, and begins another.
+    pub async fn commit(&mut self) -> Result<(), Stop> {
+        self.give("\nCOMMIT;\nBEGIN;\n".into()).await
+    }
+
+    /// Waits until all that was handed over is done, and seen by others.
     pub async fn settle(&mut self) -> Result<(), Stop> {
         if !std::mem::take(&mut self.dirty) {
             return Ok(());
         }
         self.asked += 1;
-        self.give(format!("{}\\echo {} {}\n{}", self.open, self.key, self.asked, self.closed).into()).await?;
+        let (open, closed) = (&self.open, &self.closed);
+        self.give(format!("\nCOMMIT;\n{open}\\echo {} {}\n{closed}BEGIN;\n", self.key, self.asked).into()).await?;
         let asked = self.asked;
         let reached = self.reached.wait_for(|mark| *mark >= asked).await;
         reached.map(drop).map_err(|_| Stop::Failed(Failure::new(GONE)))

@@ -145,12 +145,13 @@ impl Work<'_> {
 
     async fn part(&mut self, part: Part, splitter: &Splitter) -> Result<(), Stop> {
         match part {
-            Part::Text { sql, line, comment_only } => {
+            Part::Text { sql, line, comment_only, ends } => {
                 if !comment_only {
                     self.calm(splitter).await?;
                     self.main.dirty = true;
                 }
-                self.main.text(sql, line).await
+                self.main.text(sql, line).await?;
+                if ends { self.main.commit().await } else { Ok(()) }
             }
             Part::Chunk(chunk) => {
                 self.main.settle().await?;

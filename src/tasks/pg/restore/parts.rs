@@ -19,11 +19,13 @@ const LONGEST_BUILD: usize = 1 << 20;
 
 #[derive(Debug)]
 pub enum Part {
-    /// SQL for the session that keeps the order. `line` is the number of its first line in the dump.
+    /// SQL for the session that keeps the order. `line` is the number of its first line in the dump; with what `ends`, a
+    /// statement ends, and no other has begun.
     Text {
         sql: Bytes,
         line: u64,
         comment_only: bool,
+        ends: bool,
     },
     /// Rows follow, up to [`Part::End`].
     Chunk(Chunk),
@@ -160,6 +162,7 @@ impl Splitter {
             || line == "-- PostgreSQL database dump complete"
         {
             let from = self.close_entry(from, parts);
+            let from = if from > TEXT { self.flush_upto(from, number, parts) } else { from };
             let phase = Phase::of_comment(line).filter(|_| self.apart && self.rows_seen);
             if phase.is_some() {
                 let comment = self.text.split_off(from);
@@ -184,9 +187,19 @@ impl Splitter {
         if self.text.len() > LONGEST_BUILD {
             self.entry = None;
         }
-        if self.entry.is_none() && self.text.len() > TEXT {
+        if self.entry.is_none() && self.text.len() > 2 * TEXT {
             self.flush(parts);
         }
+    }
+
+    /// Hands on what stands before an entry; where the entry stands now.
+    fn flush_upto(&mut self, entry: usize, number: u64, parts: &mut Vec<Part>) -> usize {
+        let rest = self.text.split_off(entry);
+        let (sql, line) = (std::mem::replace(&mut self.text, rest).into(), self.text_line);
+        let comment_only = std::mem::replace(&mut self.comment_only, true);
+        parts.push(Part::Text { sql, line, comment_only, ends: true });
+        self.text_line = number;
+        0
     }
 
     /// Ends the entry that may be built apart, with what stands before `upto`; where what follows it stands now.
@@ -211,7 +224,7 @@ impl Splitter {
         let comment_only = std::mem::replace(&mut self.comment_only, true);
         if !self.text.is_empty() {
             let sql = std::mem::take(&mut self.text).into();
-            parts.push(Part::Text { sql, line: self.text_line, comment_only });
+            parts.push(Part::Text { sql, line: self.text_line, comment_only, ends: false });
         }
     }
 
