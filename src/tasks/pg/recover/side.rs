@@ -162,6 +162,12 @@ impl<'a> Side<'a> {
         if !self.is(&self.aux).await? && !self.is(&self.path).await? {
             return Ok(());
         }
+        // A runner that ended before its first note left an empty folder; `rmdir` takes no other.
+        if !self.is(&self.path).await?
+            && self.live.run(Command::new(["rmdir", "--", &self.aux]).quiet()).await?.status == 0
+        {
+            return Ok(());
+        }
         self.must_be_mine().await?;
         self.stop("immediate").await?;
         self.live.must("removing the recovered folder", &["rm", "-rf", "--", &self.path]).await?;
