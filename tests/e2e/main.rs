@@ -4,7 +4,6 @@
 
 mod console;
 mod crashes;
-mod disks;
 mod drill;
 mod files;
 mod forms;
@@ -31,6 +30,8 @@ mod terminal;
 mod uploads;
 mod vanished;
 
+#[path = "../support/disks.rs"]
+mod disks;
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[path = "../support/proxy.rs"]

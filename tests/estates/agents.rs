@@ -1,7 +1,7 @@
 //! The agent platform: database, Redis, uploads, configuration and source, and nights of backups as its own scripts
 //! make them, in their layout and with their flags.
 
-use crate::home::Home;
+use crate::home::{Home, free_port, must, stamp, walk};
 use crate::postgres::{BIN, Cluster};
 use chrono::{DateTime, Duration, Utc};
 use relight::model::time::Clock as _;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 pub const DATABASE: &str = "freeagentics";
 const NOBODY: &str = "65534";
@@ -37,13 +37,6 @@ impl Deref for Agents {
     }
 }
 
-/// A command of a script, which must end well; what it printed.
-fn must(command: &mut Command) -> String {
-    let done = command.stdin(Stdio::null()).output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
-}
-
 /// How a host's own commands become the server's account.
 fn run_as() -> String {
     let uid = crate::postgres::account().map_or(String::new(), |(uid, _)| uid.to_string());
@@ -64,7 +57,7 @@ impl Agents {
         cluster.sql("postgres", "CREATE ROLE postgres SUPERUSER REPLICATION LOGIN");
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} OWNER postgres"));
         cluster.sql(DATABASE, SCHEMA);
-        let redis = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let redis = free_port();
         let now = SystemClock.now();
         let today = now.date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
         let last = if today > now { today - Duration::days(1) } else { today };
@@ -171,8 +164,6 @@ impl Agents {
         ];
         let places: Vec<(&str, &str)> = places.iter().map(|(there, here)| (*there, here.as_str())).collect();
         self.home.configure("freeagentics", &places);
-        let checked = self.relight(&["config", "check"]);
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 
     /// The folder of one kind and night.
@@ -183,16 +174,16 @@ impl Agents {
     }
 
     fn nightly(&self, night: DateTime<Utc>) {
-        let stamp = night.format("%Y%m%d_%H%M%S").to_string();
-        self.nightly_dump(&self.folder("postgres", &stamp), &stamp);
-        self.nightly_redis(&self.folder("redis", &stamp));
-        self.nightly_user_data(&self.folder("user-data", &stamp));
-        let config = self.folder("config", &stamp);
+        let name = stamp(night);
+        self.nightly_dump(&self.folder("postgres", &name), &name);
+        self.nightly_redis(&self.folder("redis", &name));
+        self.nightly_user_data(&self.folder("user-data", &name));
+        let config = self.folder("config", &name);
         for tree in ["nginx", "prometheus", "grafana", "letsencrypt"] {
             must(Command::new("cp").arg("-r").arg(self.path("etc").join(tree)).arg(&config));
         }
         must(Command::new("cp").arg(self.path("etc/.env")).arg(&config));
-        let code = self.folder("code", &stamp);
+        let code = self.folder("code", &name);
         must(
             Command::new("git")
                 .args(["clone", "-q", "--mirror"])
@@ -200,7 +191,7 @@ impl Agents {
                 .arg(code.join("freeagentics.git")),
         );
         // The script asks the clock again: the archive's stamp is a second later than its folder's.
-        let later = (night + Duration::seconds(1)).format("%Y%m%d_%H%M%S").to_string();
+        let later = stamp(night + Duration::seconds(1));
         let archive = code.join(format!("source_code_{later}.tar.gz"));
         must(Command::new("tar").arg("-czf").arg(archive).arg("-C").arg(&code).arg("freeagentics.git"));
         must(Command::new("rm").arg("-rf").arg(code.join("freeagentics.git")));
@@ -242,7 +233,7 @@ impl Agents {
 
     /// A base backup, and enough log after it.
     fn base(&self, at: DateTime<Utc>) {
-        let folder = self.folder("postgres/basebackup", &at.format("%Y%m%d_%H%M%S").to_string());
+        let folder = self.folder("postgres/basebackup", &stamp(at));
         let mut base = self.cluster.program("pg_basebackup");
         base.args(["-U", "postgres", "-F", "tar", "-z", "-c", "fast", "-X", "stream", "-D"]).arg(&folder);
         must(&mut base);
@@ -273,11 +264,11 @@ impl Agents {
     }
 
     /// Every backup by an own walk: files by name, trees by their folder.
-    pub fn listed(&self) -> BTreeSet<String> {
+    pub fn listed(&self) -> BTreeSet<(String, String)> {
         let root = self.path("backup");
         let notes = ["backup_contents.txt", "checksums.txt", "redis.conf", "backup_info.txt", "manifest.txt"];
         let mut found = BTreeSet::new();
-        for file in crate::crud_app::walk(&root) {
+        for file in walk(&root) {
             let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
             let parts: Vec<&str> = name.split('/').collect();
             let last = *parts.last().unwrap();
@@ -285,33 +276,15 @@ impl Agents {
                 // The script's open copy of the private keys is no backup that anyone should restore from.
                 ["postgres", "wal", ..] | ["config", _, "letsencrypt", ..] => {}
                 ["postgres", "basebackup", ..] | ["user-data", _, "uploads", ..] | ["config", _, _, _, ..] => {
-                    found.insert(format!("{}/", parts[..3].join("/")));
+                    found.insert(("backup".to_owned(), format!("{}/", parts[..3].join("/"))));
                 }
                 _ if notes.contains(&last) || last.ends_with(".sha256") => {}
                 _ => {
-                    found.insert(name);
+                    found.insert(("backup".to_owned(), name));
                 }
             }
         }
         found
-    }
-
-    pub fn catalogued(&self) -> BTreeSet<String> {
-        let (catalog, _) = self.json(&["catalog"]);
-        let backups = catalog["backups"].as_array().unwrap().iter();
-        backups.flat_map(|b| b["copies"].as_array().unwrap()).map(|c| c["path"].as_str().unwrap().to_owned()).collect()
-    }
-
-    pub fn prove(&self, asset: &str) {
-        let done = self.relight(&["verify", "latest", "--asset", asset]);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&[done.stdout, done.stderr].concat()));
-    }
-
-    /// A run that must end well.
-    pub fn completed(&self, arguments: &[&str]) -> String {
-        let (text, code) = self.run(arguments);
-        assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
-        text
     }
 }
 
@@ -319,14 +292,6 @@ impl Agents {
 impl Drop for Agents {
     fn drop(&mut self) {
         crate::runners::end_all(&self.state());
-        let here = self.path(".").canonicalize().unwrap();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let works =
-                std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| Path::new(&cwd).starts_with(&here));
-            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
-            if let Some(pid) = pid.filter(|_| works) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
+        crate::workers::end_all_in(&self.path("."));
     }
 }

@@ -1,20 +1,7 @@
 //! The agent platform observed, backed up, damaged and restored.
 
 use crate::agents::{Agents, DATABASE};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let relative = |file: PathBuf| (file.strip_prefix(root).unwrap().to_owned(), std::fs::read(&file).unwrap());
-    crate::crud_app::walk(root).into_iter().map(relative).collect()
-}
-
-/// Rules that an asset's findings come from.
-fn rules(health: &serde_json::Value, asset: &str) -> Vec<String> {
-    let of_asset = health["assets"].as_array().unwrap().iter().find(|found| found["id"] == asset).unwrap();
-    let findings = of_asset["findings"].as_array().unwrap();
-    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
-}
+use crate::home::{rules, stamp, tree, walk};
 
 #[test]
 fn agents_catalog_window_and_health_agree_with_a_walk_over_the_files() {
@@ -71,7 +58,7 @@ fn agents_damaged_database_uploads_and_configuration_come_back() {
     for (asset, folder) in [("uploads", "opt/uploads"), ("nginx", "etc/nginx")] {
         let live = lab.path(folder);
         let good = tree(&live);
-        for file in crate::crud_app::walk(&live) {
+        for file in walk(&live) {
             std::fs::write(file, "encrypted by someone else").unwrap();
         }
         // The scripts' copies have no manifest: that is said, and stays in the record.
@@ -102,7 +89,7 @@ fn agents_folders_that_were_packed_come_back_byte_by_byte() {
         let (live, asset) = (lab.path(folder), format!("asset={asset}"));
         lab.completed(&["backup-files", "--set", &asset]);
         let good = tree(&live);
-        for file in crate::crud_app::walk(&live) {
+        for file in walk(&live) {
             std::fs::write(file, "encrypted by someone else").unwrap();
         }
         lab.completed(&["restore-files", "--set", &asset, "--set", "backup=latest"]);
@@ -123,8 +110,7 @@ fn agents_folders_that_were_packed_come_back_byte_by_byte() {
 #[test]
 fn agents_sessions_come_back_and_their_backup_is_never_written_to() {
     let lab = Agents::build();
-    let stamp = lab.nights[1].format("%Y%m%d_%H%M%S").to_string();
-    let backup = lab.path(&format!("backup/user-data/{stamp}/sessions.rdb"));
+    let backup = lab.path(&format!("backup/user-data/{}/sessions.rdb", stamp(lab.nights[1])));
     let before = std::fs::read(&backup).unwrap();
     lab.cli(&["FLUSHALL"]);
     lab.prove("sessions");
@@ -137,8 +123,8 @@ fn agents_sessions_come_back_and_their_backup_is_never_written_to() {
 #[test]
 fn agents_a_damaged_dump_is_refused_while_the_live_database_stands_untouched() {
     let lab = Agents::build();
-    let stamp = lab.nights[1].format("%Y%m%d_%H%M%S").to_string();
-    let dump = lab.path(&format!("backup/postgres/{stamp}/{DATABASE}_{stamp}.dump"));
+    let last = stamp(lab.nights[1]);
+    let dump = lab.path(&format!("backup/postgres/{last}/{DATABASE}_{last}.dump"));
     let bytes = std::fs::read(&dump).unwrap();
     std::fs::write(&dump, &bytes[..bytes.len() / 2]).unwrap();
     let live = lab.content(DATABASE);
@@ -149,7 +135,7 @@ fn agents_a_damaged_dump_is_refused_while_the_live_database_stands_untouched() {
     let verified = lab.relight(&["verify", "latest", "--asset", "database"]);
     assert_eq!(verified.status.code(), Some(2), "{}", String::from_utf8_lossy(&verified.stdout));
     let (plan, code) = lab.json(&["plan", "restore-postgres", "--set", "asset=database", "--set", "backup=latest"]);
-    let night = lab.nights[0].format("%Y%m%d_%H%M%S").to_string();
+    let night = stamp(lab.nights[0]);
     assert!(code == Some(0) && plan.to_string().contains(&format!("{DATABASE}_{night}.dump")), "{plan:#}");
     assert_eq!((lab.content(DATABASE), oid(&lab)), (live, before));
 }
@@ -158,12 +144,12 @@ fn agents_a_damaged_dump_is_refused_while_the_live_database_stands_untouched() {
 #[test]
 fn agents_labels_without_segments_make_no_recovery_window() {
     let lab = Agents::build();
-    for file in crate::crud_app::walk(&lab.path("backup/postgres/wal")) {
+    for file in walk(&lab.path("backup/postgres/wal")) {
         if file.extension().is_none_or(|ending| ending != "backup") {
             std::fs::remove_file(file).unwrap();
         }
     }
-    assert!(!crate::crud_app::walk(&lab.path("backup/postgres/wal")).is_empty(), "its labels are there");
+    assert!(!walk(&lab.path("backup/postgres/wal")).is_empty(), "its labels are there");
     let (window, _) = lab.json(&["window", "database-log"]);
     assert!(window["spans"].as_array().is_none_or(Vec::is_empty), "{window:#}");
 }

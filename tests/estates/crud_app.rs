@@ -1,7 +1,7 @@
 //! The CRUD application: its database, its configuration, and three nights of backups as its own scripts make
 //! them, on the host and in the bucket.
 
-use crate::home::Home;
+use crate::home::{Home, must, stamp, walk};
 use crate::postgres::Cluster;
 use crate::s3::{BUCKET, KEY, S3Fixture};
 use chrono::{DateTime, Duration, Utc};
@@ -10,7 +10,7 @@ use relight::wiring::SystemClock;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub const DATABASE: &str = "crud_test_db";
@@ -72,8 +72,6 @@ impl CrudApp {
         std::os::unix::fs::symlink("application.yml", etc.join("current.yml")).unwrap();
         let lab = Self { cluster, s3, nights: Vec::new(), home };
         lab.home.configure("crud-app", &lab.places());
-        let checked = lab.relight(&["config", "check"]);
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
         lab
     }
 
@@ -106,12 +104,11 @@ impl CrudApp {
     /// As the system's own script dumps: custom format, gzip on top, integrity check, moving names, upload.
     fn nightly_dump(&self, night: DateTime<Utc>) {
         let folder = self.path("var/backups/postgres");
-        let name = format!("{DATABASE}_{}.sql.gz", night.format("%Y%m%d_%H%M%S"));
+        let name = format!("{DATABASE}_{}.sql.gz", stamp(night));
         let mut dump = self.cluster.program("pg_dump");
         dump.args(["-F", "c", "-U", "postgres", DATABASE]);
         pipe_through_gzip(dump, &folder.join(&name));
-        let tested = Command::new("gzip").arg("-t").arg(folder.join(&name)).status().unwrap();
-        assert!(tested.success());
+        must(Command::new("gzip").arg("-t").arg(folder.join(&name)));
         let latest = folder.join(format!("{DATABASE}_latest.sql.gz"));
         if latest.exists() {
             std::fs::copy(&latest, folder.join(format!("{DATABASE}_previous.sql.gz"))).unwrap();
@@ -123,11 +120,9 @@ impl CrudApp {
     }
 
     fn nightly_config(&self, night: DateTime<Utc>) {
-        let name = format!("config_{}.tar.gz", night.format("%Y%m%d_%H%M%S"));
+        let name = format!("config_{}.tar.gz", stamp(night));
         let file = self.path("var/backups/config").join(&name);
-        let packed =
-            Command::new("tar").arg("-czf").arg(&file).arg("-C").arg(self.path("etc/crud-app")).arg(".").status();
-        assert!(packed.unwrap().success());
+        must(Command::new("tar").arg("-czf").arg(&file).arg("-C").arg(self.path("etc/crud-app")).arg("."));
         self.s3.put(&format!("backups/config/{name}"), &std::fs::read(&file).unwrap());
     }
 
@@ -155,15 +150,6 @@ impl CrudApp {
         }
         found
     }
-
-    /// Every copy that the catalog shows.
-    pub fn catalogued(&self) -> BTreeSet<(String, String)> {
-        let (catalog, _) = self.json(&["catalog"]);
-        let copies =
-            catalog["backups"].as_array().unwrap().iter().flat_map(|backup| backup["copies"].as_array().unwrap());
-        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        copies.map(|copy| (text(&copy["store"]), text(&copy["path"]))).collect()
-    }
 }
 
 /// A pipe without a shell, with the exit status of both ends looked at.
@@ -175,16 +161,4 @@ fn pipe_through_gzip(mut first: Command, to: &Path) {
         .status()
         .unwrap();
     assert!(dump.wait().unwrap().success() && gzip.success());
-}
-
-pub fn walk(root: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(root).unwrap().flatten() {
-        if entry.file_type().unwrap().is_dir() {
-            files.extend(walk(&entry.path()));
-        } else {
-            files.push(entry.path());
-        }
-    }
-    files
 }

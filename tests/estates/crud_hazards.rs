@@ -1,13 +1,14 @@
 //! What goes wrong with the system's own scripts, and cannot here.
 
 use crate::crud_app::{CrudApp, DATABASE, USERS};
+use crate::home::{stamp, walk};
 
 /// The system's own way restores from inside the live application without a question. Here the live database is
 /// exchanged only after a phrase that names it, and whatever else is typed leaves it as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_restore_replaces_a_live_database_without_the_phrase_of_its_target() {
     let lab = CrudApp::build().await;
-    assert!(lab.relight(&["verify", "latest", "--asset", "database"]).status.success());
+    lab.prove("database");
     lab.cluster.sql(DATABASE, "UPDATE users SET name = 'newer' WHERE id = 1");
     let live = lab.content(DATABASE);
     let oid = lab.cluster.sql("postgres", &format!("SELECT oid FROM pg_database WHERE datname = '{DATABASE}'"));
@@ -38,7 +39,7 @@ async fn the_moving_name_latest_is_never_what_is_restored() {
     let bytes = std::fs::read(&newest).unwrap();
     std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
     // The system's own choice is the file that was written last.
-    let naive = crate::crud_app::walk(&lab.path("var/backups/postgres"))
+    let naive = walk(&lab.path("var/backups/postgres"))
         .into_iter()
         .max_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
     assert_eq!(naive.as_deref(), Some(newest.as_path()), "which is the damaged one");
@@ -48,7 +49,7 @@ async fn the_moving_name_latest_is_never_what_is_restored() {
     let (plan, code) = lab.json(&["plan", "restore-postgres", "--set", "asset=database"]);
     assert_eq!(code, Some(0), "{plan:#}");
     let text = plan.to_string();
-    let night = lab.nights.last().unwrap().format("%Y%m%d_%H%M%S").to_string();
+    let night = stamp(*lab.nights.last().unwrap());
     assert!(text.contains(&format!("{DATABASE}_{night}.sql.gz")) && !text.contains("_latest.sql.gz"), "{plan:#}");
     assert!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM users") == USERS.to_string());
 }

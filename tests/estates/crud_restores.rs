@@ -1,24 +1,19 @@
 //! Real damage, then the shared restore runbooks, and the content compared.
 
-use crate::crud_app::{CrudApp, DATABASE, walk};
+use crate::crud_app::{CrudApp, DATABASE};
+use crate::home::walk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-fn prove(lab: &CrudApp, asset: &str) {
-    let verified = lab.relight(&["verify", "latest", "--asset", asset]);
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupted_database_comes_back_row_by_row() {
     let lab = CrudApp::build().await;
     let good = lab.content(DATABASE);
-    prove(&lab, "database");
+    lab.prove("database");
     lab.cluster
         .sql(DATABASE, "UPDATE users SET name = 'garbage' WHERE id % 3 = 0; DELETE FROM audit_logs WHERE id % 2 = 0");
     let damaged = lab.content(DATABASE);
-    let (text, code) = lab.run(&["restore-postgres", "--set", "asset=database"]);
-    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    lab.completed(&["restore-postgres", "--set", "asset=database"]);
     assert_eq!(lab.content(DATABASE), good);
     let kept = lab
         .cluster
@@ -46,11 +41,10 @@ async fn a_lost_configuration_comes_back_byte_by_byte() {
     let lab = CrudApp::build().await;
     let etc = lab.path("etc/crud-app");
     let good = tree(&etc);
-    prove(&lab, "configuration");
+    lab.prove("configuration");
     std::fs::write(etc.join("application.yml"), "server:\n  port: 1\n").unwrap();
     std::fs::remove_file(etc.join("tls/keystore.p12")).unwrap();
-    let (text, code) = lab.run(&["restore-files", "--set", "asset=configuration"]);
-    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    lab.completed(&["restore-files", "--set", "asset=configuration"]);
     assert_eq!(tree(&etc), good);
 }
 
@@ -58,7 +52,7 @@ async fn a_lost_configuration_comes_back_byte_by_byte() {
 async fn a_database_that_is_gone_comes_back() {
     let lab = CrudApp::build().await;
     let good = lab.content(DATABASE);
-    prove(&lab, "database");
+    lab.prove("database");
     lab.cluster.sql("postgres", &format!("DROP DATABASE {DATABASE}"));
     let mut line = lab.open(&["restore-postgres", "--set", "asset=database"]);
     line.until("Start this plan?");
@@ -74,11 +68,10 @@ async fn a_database_that_is_gone_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_can_be_drilled_without_touching_the_live_database() {
     let lab = CrudApp::build().await;
-    prove(&lab, "database");
+    lab.prove("database");
     let (live, databases) =
         (lab.content(DATABASE), "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database");
     let before = lab.cluster.sql("postgres", databases);
-    let (text, code) = lab.run(&["restore-postgres", "--set", "asset=database", "--mode", "drill"]);
-    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    lab.completed(&["restore-postgres", "--set", "asset=database", "--mode", "drill"]);
     assert_eq!((lab.content(DATABASE), lab.cluster.sql("postgres", databases)), (live, before));
 }

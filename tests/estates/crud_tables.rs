@@ -1,8 +1,9 @@
 //! Some rows lost, the rest newer than any backup: rows come back by their keys, and nothing else changes.
 
 use crate::crud_app::{CrudApp, DATABASE};
+use crate::line::Line;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const RUN: [&str; 5] = ["restore-tables", "--set", "asset=database", "--set", "tables=users, audit_logs"];
@@ -22,7 +23,7 @@ fn damage(lab: &CrudApp) {
 
 async fn lab() -> (CrudApp, String) {
     let lab = CrudApp::build().await;
-    assert!(lab.relight(&["verify", "latest", "--asset", "database"]).status.success());
+    lab.prove("database");
     let good = old_rows(&lab, DATABASE);
     damage(&lab);
     (lab, good)
@@ -40,8 +41,7 @@ fn old_rows(lab: &CrudApp, database: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_rows_come_back_and_newer_ones_and_the_audit_trail_stay() {
     let (lab, good) = lab().await;
-    let (text, code) = lab.run(&[&RUN[..], &["--set", "overwrite=users"]].concat());
-    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    let text = lab.completed(&[&RUN[..], &["--set", "overwrite=users"]].concat());
     assert_eq!(old_rows(&lab, DATABASE), good, "{text}");
     let kept = "SELECT (SELECT name FROM users WHERE id = 3001), (SELECT action FROM audit_logs WHERE id = 5000), \
                 (SELECT count(*) FROM audit_logs WHERE user_id = 3001)";
@@ -118,8 +118,7 @@ async fn no_partial_import_passes_for_a_restore() {
     assert!(loaded.success(), "it says that all is well");
     assert_ne!(old_rows(&lab, "naive"), good, "and the rows are not back");
 
-    let (text, code) = lab.run(&RUN);
-    assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
+    lab.completed(&RUN);
     assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM users WHERE id <= 100"), "100");
     assert_eq!(
         lab.cluster.sql(DATABASE, "SELECT count(*) FROM users WHERE name = 'garbage'"),
@@ -128,20 +127,26 @@ async fn no_partial_import_passes_for_a_restore() {
     );
 }
 
-/// The runner is killed while the merge waits for a lock; the look finds that nothing was committed, and the second
-/// attempt brings every row back once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_merge_whose_runner_is_killed_is_looked_at_and_done_once() {
-    let (lab, good) = lab().await;
+/// A merge that waits for a lock, and the session that holds it.
+fn held_up(lab: &CrudApp) -> (Line, Child) {
     let mut line = lab.open(&[&RUN[..], &["--set", "overwrite=users"]].concat());
     line.until("Start this plan?");
     line.say("yes");
     let asked = line.go_on_to("Bring the rows back").expect("the merge asks");
     let mut holder = lab.cluster.guest(DATABASE);
     holder.stdin.as_mut().unwrap().write_all(b"BEGIN; LOCK TABLE users IN ROW EXCLUSIVE MODE;\n").unwrap();
-    wait_for(&lab, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'RowExclusiveLock' AND granted");
+    wait_for(lab, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'RowExclusiveLock' AND granted");
     line.say(asked.phrase.as_deref().unwrap());
-    wait_for(&lab, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    wait_for(lab, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    (line, holder)
+}
+
+/// The runner is killed while the merge waits for a lock; the look finds that nothing was committed, and the second
+/// attempt brings every row back once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_whose_runner_is_killed_is_looked_at_and_done_once() {
+    let (lab, good) = lab().await;
+    let (line, mut holder) = held_up(&lab);
     crate::runners::end_all(&lab.state());
     drop(line);
     drop(holder.stdin.take());
@@ -161,15 +166,7 @@ async fn a_merge_whose_runner_is_killed_is_looked_at_and_done_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_whose_server_crashes_is_looked_at_and_done_once() {
     let (lab, good) = lab().await;
-    let mut line = lab.open(&[&RUN[..], &["--set", "overwrite=users"]].concat());
-    line.until("Start this plan?");
-    line.say("yes");
-    let asked = line.go_on_to("Bring the rows back").expect("the merge asks");
-    let mut holder = lab.cluster.guest(DATABASE);
-    holder.stdin.as_mut().unwrap().write_all(b"BEGIN; LOCK TABLE users IN ROW EXCLUSIVE MODE;\n").unwrap();
-    wait_for(&lab, "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'RowExclusiveLock' AND granted");
-    line.say(asked.phrase.as_deref().unwrap());
-    wait_for(&lab, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    let (mut line, mut holder) = held_up(&lab);
     lab.cluster.crash();
     let mut asked = line.asked().expect("it says what happened");
     lab.cluster.start_again();

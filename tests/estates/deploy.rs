@@ -1,7 +1,7 @@
 //! The anomaly-detection service: database with its log, registry of models and six folders of configuration, and nights
 //! of backups as its own scripts make them: in their layout, each job with a second of its own.
 
-use crate::home::Home;
+use crate::home::{Home, must, stamp, walk};
 use crate::postgres::{BIN, Cluster};
 use crate::proxy::Proxy;
 use crate::s3::{BUCKET, KEY, S3Fixture};
@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 pub const DATABASE: &str = "pynomaly";
 pub const MODELS: &str = "pynomaly-model-backups";
@@ -51,15 +51,6 @@ impl Deref for Deploy {
     fn deref(&self) -> &Home {
         &self.home
     }
-}
-
-pub fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y%m%d_%H%M%S").to_string()
-}
-
-fn must(command: &mut Command) {
-    let done = command.stdin(Stdio::null()).output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 impl Deploy {
@@ -143,10 +134,8 @@ impl Deploy {
         ];
         places.extend(TREES.map(|tree| (format!("\"/{tree}\""), at(tree))));
         let places: Vec<(&str, &str)> = places.iter().map(|(there, here)| (there.as_str(), here.as_str())).collect();
-        self.home.configure("pynomaly-deploy", &places);
         std::fs::create_dir(self.path("drills")).unwrap();
-        let checked = self.relight(&["config", "check"]);
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+        self.home.configure("pynomaly-deploy", &places);
     }
 
     /// The three jobs of a night, each with its own stamp.
@@ -186,7 +175,7 @@ impl Deploy {
         ids.sort();
         for model in ids {
             let id = model.file_name().unwrap().to_str().unwrap().to_owned();
-            let files: Vec<Value> = crate::crud_app::walk(&model)
+            let files: Vec<Value> = walk(&model)
                 .into_iter()
                 .map(|file| {
                     let bytes = std::fs::read(&file).unwrap();
@@ -259,7 +248,7 @@ impl Deploy {
         for (store, root) in
             [("host", self.path("backup")), ("bucket", buckets.join(BUCKET)), ("model-bucket", buckets.join(MODELS))]
         {
-            for file in crate::crud_app::walk(&root) {
+            for file in walk(&root) {
                 let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
                 let parts: Vec<&str> = name.split('/').collect();
                 let backup = match parts.as_slice() {
@@ -275,34 +264,9 @@ impl Deploy {
         found
     }
 
-    pub fn catalogued(&self) -> BTreeSet<(String, String)> {
-        let (catalog, _) = self.json(&["catalog"]);
-        let copies = catalog["backups"].as_array().unwrap().iter().flat_map(|b| b["copies"].as_array().unwrap());
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        copies.map(|copy| (text(&copy["store"]), text(&copy["path"]))).collect()
-    }
-
     /// `verify` of the newest backup: what it said, and its exit code.
     pub fn verify(&self, asset: &str) -> (String, Option<i32>) {
         let done = self.relight(&["verify", "latest", "--asset", asset]);
         (String::from_utf8([done.stdout, done.stderr].concat()).unwrap(), done.status.code())
     }
-
-    pub fn prove(&self, asset: &str) {
-        let (text, code) = self.verify(asset);
-        assert_eq!(code, Some(0), "{text}");
-    }
-
-    /// A run that must end well.
-    pub fn completed(&self, arguments: &[&str]) -> String {
-        let (text, code) = self.run(arguments);
-        assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
-        text
-    }
-}
-
-/// Every file below with its bytes.
-pub fn tree(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
-    let relative = |file: PathBuf| (file.strip_prefix(root).unwrap().to_owned(), std::fs::read(&file).unwrap());
-    crate::crud_app::walk(root).into_iter().map(relative).collect()
 }

@@ -1,6 +1,8 @@
 //! The registry of models: backed up, held to its manifest, and restored.
 
-use crate::deploy::{Deploy, stamp, tree};
+use crate::deploy::Deploy;
+use crate::disks::{Ballast, Small};
+use crate::home::{stamp, tree, walk};
 use crate::proxy::Fault;
 use chrono::Duration;
 use serde_json::Value;
@@ -76,6 +78,35 @@ async fn deploy_models_whose_bucket_and_runner_go_away_are_restored_all_the_same
     assert_eq!(tree(&live), damaged);
     lab.proxy.reset();
     let (text, _) = lab.resume().finish();
+    assert!(text.contains(": COMPLETED"), "{text}");
+    assert_eq!(tree(&live), good);
+}
+
+/// The disk fills while the registry is unpacked: the live one is as it was, and once there is room all is restored.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_models_whose_disk_fills_are_restored_once_there_is_room() {
+    let lab = Deploy::build().await;
+    let (data, live) = (lab.path("data"), lab.path("data/models"));
+    let good = tree(&live);
+    let _disk = Small::at(&data, "1m");
+    for (file, bytes) in good.iter().filter(|(file, _)| !file.starts_with("model-1")) {
+        std::fs::create_dir_all(live.join(file).parent().unwrap()).unwrap();
+        std::fs::write(live.join(file), bytes).unwrap();
+    }
+    let damaged = tree(&live);
+    assert_ne!(damaged, good);
+    let mut line = lab.open(&["restore-models", "--set", "asset=models", "--set", "backup=latest"]);
+    line.until("Start this plan?");
+    line.say("yes");
+    line.go_on_to("(step 3 of 8)").unwrap_or_else(|| panic!("{}", line.text));
+    let ballast = Ballast::on(&data, 40_000);
+    line.say("yes");
+    let asked = line.asked().unwrap_or_else(|| panic!("{}", line.text));
+    assert!(asked.text.contains("free") || asked.text.contains("space"), "{}", line.text);
+    drop(ballast);
+    assert_eq!(tree(&live), damaged);
+    line.say("retry");
+    let (text, _) = line.finish();
     assert!(text.contains(": COMPLETED"), "{text}");
     assert_eq!(tree(&live), good);
 }
@@ -169,7 +200,7 @@ async fn deploy_a_run_of_models_that_retention_lets_go_takes_its_manifest_along(
     let (old, new) = (stamp(lab.nights[0] + Duration::seconds(73)), lab.models_stamp());
     assert!(here(&old) && manifest(&old));
     lab.completed(&["expire-backups", "--set", "asset=models", "--set", "store=model-bucket"]);
-    assert!(!manifest(&old) && crate::crud_app::walk(&lab.model_file("models")).len() == 6);
+    assert!(!manifest(&old) && walk(&lab.model_file("models")).len() == 6);
     assert!(here(&new) && manifest(&new));
     let (text, code) = lab.verify("models");
     assert_eq!(code, Some(0), "{text}");

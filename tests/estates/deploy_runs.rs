@@ -1,13 +1,7 @@
 //! The anomaly-detection service observed, damaged and restored.
 
-use crate::deploy::{DATABASE, Deploy, TREES, stamp, tree};
-
-/// Rules that an asset's findings come from.
-fn rules(health: &serde_json::Value, asset: &str) -> Vec<String> {
-    let of_asset = health["assets"].as_array().unwrap().iter().find(|found| found["id"] == asset).unwrap();
-    let findings = of_asset["findings"].as_array().unwrap();
-    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
-}
+use crate::deploy::{DATABASE, Deploy, TREES};
+use crate::home::{rules, stamp, tree};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_catalog_window_and_health_agree_with_a_walk_over_the_files() {

@@ -20,6 +20,8 @@ mod physical;
 mod platform;
 mod platform_runs;
 
+#[path = "../support/disks.rs"]
+mod disks;
 #[path = "../e2e/line.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod line;
@@ -31,5 +33,7 @@ mod proxy;
 mod runners;
 #[path = "../support/s3.rs"]
 mod s3;
+#[path = "../support/workers.rs"]
+mod workers;
 
 use home::RELIGHT;

@@ -1,7 +1,7 @@
 //! The service that cron backs up: database, Redis, application data and configuration, and nights of backups as its own
 //! scripts make them, in their layout and with their options.
 
-use crate::home::Home;
+use crate::home::{Home, free_port, must, stamp, walk};
 use crate::postgres::{BIN, Cluster};
 use crate::s3::{BUCKET, KEY, S3Fixture};
 use chrono::{DateTime, Duration, Utc};
@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 pub const DATABASE: &str = "pynomaly_prod";
 const DATA: &str = "pynomaly-data-prod";
@@ -46,16 +46,6 @@ impl Deref for Ops {
     }
 }
 
-fn must(command: &mut Command) -> String {
-    let done = command.stdin(Stdio::null()).output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y%m%d_%H%M%S").to_string()
-}
-
 impl Ops {
     pub async fn build() -> Self {
         let (home, s3, cluster) = (Home::new(), S3Fixture::start().await, Cluster::start());
@@ -64,7 +54,7 @@ impl Ops {
         cluster.sql("postgres", "CREATE ROLE postgres SUPERUSER LOGIN");
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} OWNER postgres"));
         cluster.sql(DATABASE, SCHEMA);
-        let redis = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let redis = free_port();
         let now = SystemClock.now();
         let today = now.date_naive().and_hms_opt(2, 0, 1).unwrap().and_utc();
         let last = if today + Duration::hours(1) > now { today - Duration::days(1) } else { today };
@@ -184,8 +174,6 @@ impl Ops {
         ];
         let places: Vec<(&str, &str)> = places.iter().map(|(there, here)| (*there, here.as_str())).collect();
         self.home.configure("pynomaly-ops", &places);
-        let checked = self.relight(&["config", "check"]);
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 
     /// Plain SQL, compressed by `pg_dump` itself, and a row in the catalog under another name.
@@ -211,7 +199,7 @@ impl Ops {
         rsync.arg(format!("--backup-dir={}", backups.join("incremental").join(stamp(at)).display()));
         must(rsync.arg(format!("{}/", self.path("opt/data").display())).arg(backups.join("current")));
         let root = self.path("opt/data");
-        for file in crate::crud_app::walk(&root) {
+        for file in walk(&root) {
             let name = file.strip_prefix(&root).unwrap();
             if name.extension().is_none_or(|ending| ending != "tmp" && ending != "log") {
                 let there = self.data_bucket().join(name);
@@ -273,7 +261,7 @@ impl Ops {
         for (store, root) in
             [("host", self.path("backups")), ("bucket", self.s3.file("")), ("data-bucket", self.data_bucket())]
         {
-            for file in crate::crud_app::walk(&root) {
+            for file in walk(&root) {
                 let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
                 let parts: Vec<&str> = name.split('/').collect();
                 let backup = match parts.as_slice() {
@@ -289,38 +277,12 @@ impl Ops {
         }
         found
     }
-
-    pub fn catalogued(&self) -> BTreeSet<(String, String)> {
-        let (catalog, _) = self.json(&["catalog"]);
-        let copies = catalog["backups"].as_array().unwrap().iter().flat_map(|b| b["copies"].as_array().unwrap());
-        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        copies.map(|copy| (text(&copy["store"]), text(&copy["path"]))).collect()
-    }
-
-    pub fn prove(&self, asset: &str) {
-        let done = self.relight(&["verify", "latest", "--asset", asset]);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&[done.stdout, done.stderr].concat()));
-    }
-
-    pub fn completed(&self, arguments: &[&str]) -> String {
-        let (text, code) = self.run(arguments);
-        assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
-        text
-    }
 }
 
 /// No server outlives its test.
 impl Drop for Ops {
     fn drop(&mut self) {
         crate::runners::end_all(&self.state());
-        let here = self.path(".").canonicalize().unwrap();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let works =
-                std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| Path::new(&cwd).starts_with(&here));
-            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
-            if let Some(pid) = pid.filter(|_| works) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
+        crate::workers::end_all_in(&self.path("."));
     }
 }

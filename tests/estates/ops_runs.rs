@@ -1,6 +1,6 @@
 //! The service that cron backs up, observed, damaged and restored.
 
-use crate::deploy::tree;
+use crate::home::{tree, walk};
 use crate::ops::{DATABASE, Ops};
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ async fn ops_application_data_comes_back_from_the_mirror_and_from_the_root_of_it
     let live = lab.path("opt/data");
     for (store, mirror) in [("host", lab.path("backups/application/current")), ("data-bucket", lab.data_bucket())] {
         let good = tree(&mirror);
-        for file in crate::crud_app::walk(&live) {
+        for file in walk(&live) {
             std::fs::write(file, "encrypted by someone else").unwrap();
         }
         let (catalog, _) = lab.json(&["catalog"]);

@@ -1,9 +1,9 @@
 //! A cluster that a service manager could run: settings in its own files, started and stopped by `pg_ctl`, so that its
 //! folder can be lost, recovered and exchanged.
 
-use crate::postgres::BIN;
+use crate::home::free_port;
+use crate::postgres::{BIN, account_words};
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,20 +16,11 @@ pub struct Physical {
     account: Vec<String>,
 }
 
-fn account() -> Vec<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Vec::new();
-    }
-    let users = std::fs::read_to_string("/etc/passwd").unwrap();
-    let name = ["postgres", "nobody"].into_iter().find(|name| users.contains(&format!("\n{name}:"))).unwrap();
-    ["runuser", "-u", name, "--"].map(str::to_owned).into()
-}
-
 impl Physical {
     /// A running cluster in `folder`/main, whose parent then belongs to its account.
     pub fn start_in(folder: &Path, settings: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let cluster = Self { port, data: folder.join("main"), account: account() };
+        let port = free_port();
+        let cluster = Self { port, data: folder.join("main"), account: account_words() };
         std::fs::create_dir_all(folder).unwrap();
         cluster.give(folder);
         let data = cluster.data.to_str().unwrap();

@@ -1,7 +1,7 @@
 //! The workflow platform: its cluster, its Redis, and nights of backups in buckets as its own scripts make them, in
 //! their layout and with their flags.
 
-use crate::home::Home;
+use crate::home::{Home, free_port, must, stamp, walk};
 use crate::physical::{PATIENCE, Physical};
 use crate::postgres::BIN;
 use crate::s3::{KEY, S3Fixture};
@@ -42,20 +42,6 @@ impl Deref for Platform {
     fn deref(&self) -> &Home {
         &self.home
     }
-}
-
-fn must(command: &mut Command) -> String {
-    let done = command.stdin(Stdio::null()).output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y%m%d_%H%M%S").to_string()
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Platform {
@@ -196,8 +182,6 @@ impl Platform {
                 ("[\"systemctl\", \"start\", \"redis\"]", &start),
             ],
         );
-        let checked = self.relight(&["config", "check"]);
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 
     /// What the script's upload does: everything of the folder under its prefix.
@@ -217,7 +201,7 @@ impl Platform {
     }
 
     fn metadata(folder: &Path, more: &str) {
-        let size: u64 = crate::crud_app::walk(folder).iter().map(|file| file.metadata().unwrap().len()).sum();
+        let size: u64 = walk(folder).iter().map(|file| file.metadata().unwrap().len()).sum();
         let text = format!("{{\"database\": \"{DATABASE}\", \"size_bytes\": {size}, \"duration_seconds\": 3, {more}}}");
         std::fs::write(folder.join("metadata.json"), text).unwrap();
     }
@@ -310,7 +294,7 @@ impl Platform {
         let mut found = BTreeSet::new();
         for (store, _) in BUCKETS {
             let root = self.bucket(store);
-            for file in crate::crud_app::walk(&root) {
+            for file in walk(&root) {
                 let name = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
                 let parts: Vec<&str> = name.split('/').collect();
                 match parts.as_slice() {
@@ -324,34 +308,12 @@ impl Platform {
         }
         found
     }
-
-    pub fn catalogued(&self) -> BTreeSet<(String, String)> {
-        let (catalog, _) = self.json(&["catalog"]);
-        let copies = catalog["backups"].as_array().unwrap().iter().flat_map(|b| b["copies"].as_array().unwrap());
-        let text = |copy: &serde_json::Value, key: &str| copy[key].as_str().unwrap().to_owned();
-        copies.map(|copy| (text(copy, "store"), text(copy, "path"))).collect()
-    }
-
-    /// A run that must end well, with yes to everything that it asks.
-    pub fn completed(&self, arguments: &[&str]) -> String {
-        let (text, code) = self.run(arguments);
-        assert!(code == Some(0) && text.contains(": COMPLETED"), "{text}");
-        text
-    }
 }
 
 /// No server outlives its test.
 impl Drop for Platform {
     fn drop(&mut self) {
         crate::runners::end_all(&self.state());
-        let here = self.path("redis-data").canonicalize();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let works = std::fs::read_link(entry.path().join("cwd"))
-                .is_ok_and(|cwd| here.as_ref().is_ok_and(|here| Path::new(&cwd).starts_with(here)));
-            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
-            if let Some(pid) = pid.filter(|_| works) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
+        crate::workers::end_all_in(&self.path("redis-data"));
     }
 }

@@ -1,21 +1,9 @@
 //! The workflow platform observed, backed up, damaged, lost, and brought back out of its buckets.
 
+use crate::home::rules;
 use crate::physical::Physical;
 use crate::platform::{DATABASE, Platform};
-use serde_json::Value;
 use std::path::PathBuf;
-
-/// Rules that an asset's findings come from.
-fn rules(health: &Value, asset: &str) -> Vec<String> {
-    let of_asset = health["assets"].as_array().unwrap().iter().find(|found| found["id"] == asset).unwrap();
-    let findings = of_asset["findings"].as_array().unwrap();
-    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
-}
-
-fn proven(lab: &Platform, asset: &str) {
-    let done = lab.relight(&["verify", "latest", "--asset", asset]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&[done.stdout, done.stderr].concat()));
-}
 
 /// The server's clock, as an operator may write it.
 fn clock(cluster: &Physical) -> String {
@@ -31,7 +19,7 @@ async fn platform_catalog_window_and_health_agree_with_a_walk_over_the_buckets()
     let (window, code) = lab.json(&["window", "database"]);
     assert_eq!((window["spans"].as_array().unwrap().len(), code), (1, Some(0)), "{window:#}");
     for asset in ["cache", "kubernetes", "helm", "argocd"] {
-        proven(&lab, asset);
+        lab.prove(asset);
     }
     let log = lab.relight(&["verify", "latest", "--asset", "cache-log", "--level", "L3"]);
     assert!(log.status.success(), "{}", String::from_utf8_lossy(&log.stdout));
@@ -64,7 +52,7 @@ async fn platform_a_full_is_judged_by_its_manifest_and_counts_with_all_of_its_me
     let folder: PathBuf = lab.bucket("db-backups").join(path);
     let base = folder.join("base.tar.gz");
     let good = std::fs::read(&base).unwrap();
-    proven(&lab, "database");
+    lab.prove("database");
     // Another cluster's archive, in itself without fault.
     let mut other = lab.cluster.program("pg_basebackup");
     let to = lab.path("pg/other");
@@ -74,7 +62,7 @@ async fn platform_a_full_is_judged_by_its_manifest_and_counts_with_all_of_its_me
     let text = String::from_utf8_lossy(&judged.stdout).into_owned();
     assert_eq!(judged.status.code(), Some(2), "{text}");
     std::fs::write(&base, good).unwrap();
-    proven(&lab, "database");
+    lab.prove("database");
     std::fs::remove_file(folder.join("pg_wal.tar.gz")).unwrap();
     let (catalog, _) = lab.json(&["catalog"]);
     assert_eq!(catalog["backups"][0]["complete"], false, "{catalog:#}");
@@ -112,7 +100,7 @@ async fn platform_a_damaged_and_then_a_lost_database_come_back_out_of_the_bucket
 async fn platform_redis_comes_back_with_its_log_of_changes_on() {
     let lab = Platform::bare().await;
     lab.nightly_redis(lab.nights[1]);
-    proven(&lab, "cache");
+    lab.prove("cache");
     lab.cli(&["FLUSHALL"]);
     lab.cli(&["SET", "wrong", "written after the loss"]);
     lab.completed(&["restore-redis", "--set", "asset=cache"]);

@@ -2,60 +2,25 @@
 
 use crate::client::fall_behind_and_die;
 use crate::client::{Writer, acknowledged, missing, phases};
-use crate::line::Line;
-use crate::pair::{ALPHA, BETA, Pair, signal};
+use crate::pair::{ALPHA, BETA, Pair};
 use crate::roles::{arguments, output};
-use relight::event::{Event, EventKind, Purpose};
+use crate::turns::{self, Turn};
+use relight::event::Event;
 use relight::runbook::state::RunStatus;
-use relight::runner::{RunFolder, runs};
-use rustix::process::Signal;
+use relight::runner::runs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Ends the runner by force each time that its run shows something new.
-fn kill_at_every_turn(state: &Path, stop: &AtomicBool) -> Vec<String> {
-    let (mut turns, mut read) = (Vec::new(), 0);
-    while !stop.load(Ordering::Relaxed) {
-        std::thread::yield_now();
-        let runs = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
-        // Their names begin with when they were made.
-        let Some(name) = runs.filter_map(|entry| entry.file_name().into_string().ok()).max() else { continue };
-        let folder = RunFolder::of(state, &name.into());
-        let long = std::fs::metadata(folder.path.join("journal.jsonl")).map_or(0, |file| file.len());
-        if long == read {
-            continue;
-        }
-        let Ok(events) = relight::journal::read(&folder.path) else { continue };
-        let Some(turn) = turn(&events, state.parent().unwrap()) else { continue };
-        if turns.contains(&turn) {
-            // A copy begins without a word in the journal.
-            if !COPIES.iter().any(|step| turn == format!("inside {step}")) {
-                read = long;
-            }
-        } else if let Some(pid) = runs::read(&folder).runner.filter(|pid| *pid != 0) {
-            signal(pid, Signal::KILL);
-            turns.push(turn);
-        }
-    }
-    turns
-}
 
 /// Steps that fill a data folder.
 const COPIES: [&str; 2] = ["rejoin", "scratch-primary"];
 
-/// A task that begins, a copy that is under way, a step that is done.
-fn turn(events: &[Event], dir: &Path) -> Option<String> {
-    events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::TaskIntended { step, purpose: Purpose::Run, .. }
-            if COPIES.contains(&step.as_str()) && copies(dir) =>
-        {
-            Some(format!("while {step} copies"))
-        }
-        EventKind::TaskIntended { step, purpose: Purpose::Run, .. } => Some(format!("inside {step}")),
-        EventKind::StepDone { step } => Some(format!("after {step}")),
-        _ => None,
-    })
+/// A copy that is under way is a turn of its own, and begins without a word in the journal.
+fn turn(events: &[Event], dir: &Path) -> Option<Turn> {
+    let told = turns::told(events, dir)?;
+    match COPIES.iter().find(|step| told.name == format!("inside {step}")) {
+        Some(step) if copies(dir) => Some(Turn { name: format!("while {step} copies"), silent: false }),
+        Some(_) => Some(Turn { silent: true, ..told }),
+        None => Some(told),
+    }
 }
 
 /// Whether a program fills a data folder of the pair.
@@ -72,28 +37,9 @@ fn copies(dir: &Path) -> bool {
 
 /// A run to its end while its runner is killed at every turn.
 pub fn walked(pair: &Pair, runbook: &str, more: &[&str]) -> Vec<String> {
-    let (state, stop) = (pair.home.state(), Arc::new(AtomicBool::new(false)));
-    let (folder, ended) = (state.clone(), Arc::clone(&stop));
-    let mut line = Line::open(&pair.home, &arguments(runbook, more));
-    line.until("Start this plan?");
-    let killer = std::thread::spawn(move || kill_at_every_turn(&folder, &ended));
-    line.say("yes");
-    let mut text = String::new();
-    for _ in 0..90 {
-        while let Some(asked) = line.asked() {
-            // A step that was cut off in the middle is looked at first, and then begun again.
-            let answer = ["yes", "retry", "look"].into_iter().find(|word| asked.answers.contains(word));
-            line.say(asked.phrase.as_deref().or(answer).unwrap());
-        }
-        text.push_str(&line.text);
-        if runs::list(&state).unwrap().remove(0).state.is_ok_and(|state| state.status.is_over()) {
-            break;
-        }
-        line = Line::open(&pair.home, &["resume", "latest"]);
-    }
-    stop.store(true, Ordering::Relaxed);
-    let turns = killer.join().unwrap();
-    let run = runs::list(&state).unwrap().remove(0);
+    let (turns, text) =
+        turns::killed_at_every_turn(&pair.home, &arguments(runbook, more), 90, turn, turns::phrase_or_word);
+    let run = runs::list(&pair.home.state()).unwrap().remove(0);
     let state = run.state.unwrap();
     assert_eq!(state.status, RunStatus::Completed, "{turns:?} {text}");
     relight::journal::verify(&run.folder.path).unwrap();

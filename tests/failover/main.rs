@@ -28,5 +28,7 @@ mod postgres;
 mod runners;
 #[path = "../support/systemd.rs"]
 mod systemd;
+#[path = "../support/turns.rs"]
+mod turns;
 
 const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");

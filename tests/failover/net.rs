@@ -5,8 +5,8 @@
 use crate::RELIGHT;
 use crate::home::Home;
 use crate::line::Line;
-use crate::pair::{account, signal};
-use crate::postgres::BIN;
+use crate::pair::signal;
+use crate::postgres::{BIN, account_words};
 use crate::roles::arguments;
 use crate::sshd::Sshd;
 use rustix::process::Signal;
@@ -118,7 +118,7 @@ impl Apart {
         std::fs::create_dir(&ssh).unwrap();
         std::fs::create_dir(dir.path().join("shelf")).unwrap();
         let sshd = Sshd::inside(&ssh, &nets.inside(PRIMARY), ADDRESSES[PRIMARY], SSH_PORT);
-        let apart = Self { home: Home::at(dir.path()), account: account(), _sshd: sshd, nets, dir };
+        let apart = Self { home: Home::at(dir.path()), account: account_words(), _sshd: sshd, nets, dir };
         if let Some(name) = apart.account.get(2) {
             assert!(Command::new("chown").arg(name).arg(apart.dir.path()).status().unwrap().success());
         }

@@ -1,7 +1,7 @@
 //! Two real PostgreSQL servers, `alpha` and `beta`, one following the other, and a configuration for them.
 
 use crate::home::Home;
-use crate::postgres::BIN;
+use crate::postgres::{BIN, account_words};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -23,23 +23,13 @@ pub struct Pair {
     account: Vec<String>,
 }
 
-/// Words that make a command run as an account that PostgreSQL accepts.
-pub fn account() -> Vec<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Vec::new();
-    }
-    let users = std::fs::read_to_string("/etc/passwd").unwrap();
-    let name = ["postgres", "nobody"].into_iter().find(|name| users.contains(&format!("\n{name}:"))).unwrap();
-    ["runuser", "-u", name, "--"].map(str::to_owned).into()
-}
-
 impl Pair {
     pub fn start() -> Self {
         let dir = tempfile::Builder::new().prefix("rl-pair-").tempdir().unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
         let all = [free(), free(), free(), free()].map(|listener| listener.local_addr().unwrap().port());
         let (ports, scratch_ports) = ([all[0], all[1]], [all[2], all[3]]);
-        let pair = Self { home: Home::at(dir.path()), ports, scratch_ports, dir, account: account() };
+        let pair = Self { home: Home::at(dir.path()), ports, scratch_ports, dir, account: account_words() };
         std::fs::create_dir(pair.path("drill")).unwrap();
         if let Some(name) = pair.account.get(2) {
             let drill = pair.path("drill");

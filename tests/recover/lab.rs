@@ -3,7 +3,7 @@
 
 use crate::disks::Small;
 use crate::home::Home;
-use crate::postgres::BIN;
+use crate::postgres::{BIN, account_words};
 use crate::proxy::Proxy;
 use crate::s3::{BUCKET, KEY, S3Fixture, SECRET};
 use std::io::Write as _;
@@ -36,15 +36,6 @@ pub struct Lab {
     pub files: usize,
     /// The segment that one store lacks.
     pub hole: String,
-}
-
-fn account() -> Vec<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Vec::new();
-    }
-    let users = std::fs::read_to_string("/etc/passwd").unwrap();
-    let name = ["postgres", "nobody"].into_iter().find(|name| users.contains(&format!("\n{name}:"))).unwrap();
-    ["runuser", "-u", name, "--"].map(str::to_owned).into()
 }
 
 impl Lab {
@@ -88,7 +79,7 @@ impl Lab {
             proxy,
             _disks: disks,
             dir,
-            account: account(),
+            account: account_words(),
             s3,
             commits: Vec::new(),
             base_at: 0,

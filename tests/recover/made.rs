@@ -1,18 +1,16 @@
 //! Base backups that the program makes itself: into a bucket and a folder, through trouble in the middle, and back
 //! from them to a point in time.
 
+use crate::disks::Small;
 use crate::instants::carried_out;
 use crate::lab::{Lab, walk, written};
 use crate::line::{Asked, Line};
-use crate::night::kill_at_every_turn;
 use crate::proxy::Fault;
-use relight::runner::runs;
+use crate::turns::{killed_at_every_turn, told, word};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const MEMBERS: [&str; 5] = ["SHA256SUMS", "backup_manifest", "base.tar.gz", "metadata.json", "pg_wal.tar.gz"];
 const BACK_UP: [&str; 7] =
@@ -146,7 +144,8 @@ async fn a_disk_that_fills_in_the_middle_leaves_nothing_and_the_retry_is_whole()
     lab.sql("app", "CREATE TABLE noise AS SELECT gen_random_uuid() AS id FROM generate_series(1, 600000)");
     let state = lab.home.state();
     std::fs::create_dir(&state).unwrap();
-    let _disk = SmallState::at(&state);
+    // Room for the cluster, and not for much more.
+    let _disk = Small::at(&state, "160m,mode=700");
     let filler = state.join("filler");
     let (folder, full) = (state.clone(), filler.clone());
     let filling = std::thread::spawn(move || {
@@ -168,51 +167,17 @@ async fn a_disk_that_fills_in_the_middle_leaves_nothing_and_the_retry_is_whole()
     whole(&lab);
 }
 
-/// A state folder on a filesystem of its own, with room for the cluster and not for much more.
-struct SmallState(PathBuf);
-
-impl SmallState {
-    fn at(place: &Path) -> Self {
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=160m,mode=700", "tmpfs"])
-            .arg(place)
-            .status()
-            .unwrap();
-        assert!(done.success(), "this test must be allowed to mount a small filesystem");
-        Self(place.to_owned())
-    }
-}
-
-impl Drop for SmallState {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_backup_killed_at_every_turn_is_resumed_to_one_whole_copy_in_each_store() {
     let lab = Lab::bare().await;
     lab.numbers(2);
-    let (state, stop) = (lab.home.state(), Arc::new(AtomicBool::new(false)));
-    let (folder, ended) = (state.clone(), Arc::clone(&stop));
-    let mut line = begun(&lab, &[]);
-    let killer = std::thread::spawn(move || kill_at_every_turn(&folder, &ended));
-    let (mut text, mut answers) = (String::new(), 0);
-    for _ in 0..40 {
-        while let Some(asked) = line.asked() {
-            answers += 1;
-            assert!(answers < 60, "it does not come to an end: {text} {}", line.text);
-            let answer = ["yes", "retry", "look"].into_iter().find(|word| asked.answers.contains(word));
-            line.say(answer.unwrap());
-        }
-        text.push_str(&line.text);
-        if runs::list(&state).unwrap().remove(0).state.is_ok_and(|state| state.status.is_over()) {
-            break;
-        }
-        line = Line::open(&lab.home, &["resume", "latest"]);
-    }
-    stop.store(true, Ordering::Relaxed);
-    let turns = killer.join().unwrap();
+    let mut answers = 0;
+    // Nothing of it takes a phrase.
+    let (turns, text) = killed_at_every_turn(&lab.home, &BACK_UP, 40, told, |asked| {
+        answers += 1;
+        assert!(answers < 60, "it does not come to an end: {}", asked.text);
+        word(asked)
+    });
     assert!(
         turns.contains(&"inside base".to_owned()) && turns.contains(&"inside publish".to_owned()),
         "{turns:?} {text}"

@@ -8,8 +8,7 @@ mod night;
 mod outages;
 mod refusals;
 
-#[allow(dead_code, reason = "each test binary uses its own part")]
-#[path = "../e2e/disks.rs"]
+#[path = "../support/disks.rs"]
 mod disks;
 #[path = "../failover/home.rs"]
 mod home;
@@ -24,5 +23,7 @@ mod proxy;
 mod runners;
 #[path = "../support/s3.rs"]
 mod s3;
+#[path = "../support/turns.rs"]
+mod turns;
 
 const RELIGHT: &str = env!("CARGO_BIN_EXE_relight");

@@ -3,13 +3,9 @@
 use crate::instants::{carried_out, output};
 use crate::lab::{Lab, written};
 use crate::line::Line;
-use relight::event::{EventKind, Purpose};
+use crate::turns::{killed_at_every_turn, phrase_or_word, told};
 use relight::runbook::state::RunStatus;
-use relight::runner::{RunFolder, runs};
-use rustix::process::{Pid, Signal, kill_process};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use relight::runner::runs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recovered_cluster_takes_the_live_ones_place_and_the_old_folder_stays() {
@@ -90,56 +86,14 @@ async fn a_recovered_cluster_that_does_not_start_gives_its_place_back() {
     assert_eq!((lab.count(), lab.beside()), (all, Vec::new()), "{text}");
 }
 
-/// Ends the runner by force each time that its run shows something new.
-pub fn kill_at_every_turn(state: &Path, stop: &AtomicBool) -> Vec<String> {
-    let mut turns = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        std::thread::yield_now();
-        let runs = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
-        let Some(name) = runs.filter_map(|entry| entry.file_name().into_string().ok()).max() else { continue };
-        let folder = RunFolder::of(state, &name.into());
-        let Ok(events) = relight::journal::read(&folder.path) else { continue };
-        let turn = events.iter().rev().find_map(|event| match &event.kind {
-            EventKind::TaskIntended { step, purpose: Purpose::Run, .. } => Some(format!("inside {step}")),
-            EventKind::StepDone { step } => Some(format!("after {step}")),
-            _ => None,
-        });
-        let Some(turn) = turn.filter(|turn| !turns.contains(turn)) else { continue };
-        if let Some(pid) = runs::read(&folder).runner.filter(|pid| *pid != 0) {
-            let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
-            turns.push(turn);
-        }
-    }
-    turns
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_at_every_turn_is_resumed_to_the_same_end() {
     let lab = Lab::build().await;
     let at = lab.commits[lab.base_at + 9] + 10;
     let (asset, target) = ("asset=packed".to_owned(), format!("target={}", written(at)));
     let words = ["run", "recover-postgres", "--plain", "--arm", "data was lost", "--set", &asset, "--set", &target];
-    let (state, stop) = (lab.home.state(), Arc::new(AtomicBool::new(false)));
-    let (folder, ended) = (state.clone(), Arc::clone(&stop));
-    let mut line = Line::open(&lab.home, &words);
-    line.until("Start this plan?");
-    let killer = std::thread::spawn(move || kill_at_every_turn(&folder, &ended));
-    line.say("yes");
-    let mut text = String::new();
-    for _ in 0..60 {
-        while let Some(asked) = line.asked() {
-            let answer = ["yes", "retry", "look"].into_iter().find(|word| asked.answers.contains(word));
-            line.say(asked.phrase.as_deref().or(answer).unwrap());
-        }
-        text.push_str(&line.text);
-        if runs::list(&state).unwrap().remove(0).state.is_ok_and(|state| state.status.is_over()) {
-            break;
-        }
-        line = Line::open(&lab.home, &["resume", "latest"]);
-    }
-    stop.store(true, Ordering::Relaxed);
-    let turns = killer.join().unwrap();
-    let run = runs::list(&state).unwrap().remove(0);
+    let (turns, text) = killed_at_every_turn(&lab.home, &words, 60, told, phrase_or_word);
+    let run = runs::list(&lab.home.state()).unwrap().remove(0);
     assert_eq!(run.state.unwrap().status, RunStatus::Completed, "{turns:?} {text}");
     relight::journal::verify(&run.folder.path).unwrap();
     assert!(

@@ -1,13 +1,13 @@
 //! The live cluster lies dead, or what a recovery needs goes away while it works: nothing is lost, and it ends well once
 //! that is back.
 
+use crate::disks::Ballast;
 use crate::instants::carried_out;
 use crate::lab::{Lab, written};
 use crate::line::{Asked, Line};
 use crate::proxy::Fault;
 use relight::runbook::state::RunStatus;
 use relight::runner::runs;
-use std::path::Path;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_lies_dead_with_its_files_damaged_is_recovered() {
@@ -59,25 +59,6 @@ impl<'a> Walk<'a> {
 
     fn again(&mut self, asked: &Asked) {
         self.line.say(if asked.answers.contains("retry") { "retry" } else { "look" });
-    }
-}
-
-/// Everything that is free on a small file system but a little.
-struct Ballast(std::path::PathBuf);
-
-impl Ballast {
-    fn on(folder: &Path, leave: u64) -> Self {
-        let stat = rustix::fs::statvfs(folder).unwrap();
-        let file = std::fs::File::create(folder.join("ballast")).unwrap();
-        let take = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, take).unwrap();
-        Self(folder.join("ballast"))
-    }
-}
-
-impl Drop for Ballast {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A real Redis with a log of changes, run by scripts as a service would be, and its backups.
 
-use crate::disks::Small;
+use crate::disks::{Ballast, Small};
 use crate::home::Home;
 use relight::runbook::Plan;
 use serde_json::json;
@@ -223,14 +223,9 @@ server = "cache"
         self.path("shelf").join("redis_20260102_030000.rdb")
     }
 
-    /// Everything but a little of the space that a small file system under the data has left.
-    pub fn fill_disk(&self, leave: u64) -> PathBuf {
-        let stat = rustix::fs::statvfs(self.path("srv")).unwrap();
-        let ballast = self.path("srv/ballast");
-        let file = std::fs::File::create(&ballast).unwrap();
-        let take = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, take).unwrap();
-        ballast
+    /// Takes all but a little of what a small file system under the data has left.
+    pub fn fill_disk(&self, leave: u64) -> Ballast {
+        Ballast::on(&self.path("srv"), leave)
     }
 
     /// Ends what works with these words on its command line, as a crash would.
@@ -302,14 +297,6 @@ impl Drop for Cache {
         for name in ["start", "stop", "load"] {
             let _ = std::fs::remove_file(self.sign(name, ".hold"));
         }
-        let here = self.path(".").canonicalize().unwrap();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let works =
-                std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| Path::new(&cwd).starts_with(&here));
-            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
-            if let Some(pid) = pid.filter(|_| works) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
+        crate::workers::end_all_in(&self.path("."));
     }
 }

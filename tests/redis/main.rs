@@ -10,8 +10,7 @@ mod outages;
 mod refused;
 mod restored;
 
-#[allow(dead_code, reason = "each test binary uses its own part")]
-#[path = "../e2e/disks.rs"]
+#[path = "../support/disks.rs"]
 mod disks;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../e2e/home.rs"]
@@ -28,5 +27,7 @@ mod proxy;
 mod runners;
 #[path = "../support/s3.rs"]
 mod s3;
+#[path = "../support/workers.rs"]
+mod workers;
 
 use home::RELIGHT;

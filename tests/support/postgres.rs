@@ -33,6 +33,16 @@ pub fn account() -> Option<(u32, u32)> {
     })
 }
 
+/// Words that make a command run as an account that PostgreSQL accepts.
+pub fn account_words() -> Vec<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Vec::new();
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let name = ["postgres", "nobody"].into_iter().find(|name| users.contains(&format!("\n{name}:"))).unwrap();
+    ["runuser", "-u", name, "--"].map(str::to_owned).into()
+}
+
 fn as_account(program: &str, account: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(Path::new(BIN).join(program));
     if let Some((uid, gid)) = account {

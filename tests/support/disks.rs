@@ -1,4 +1,5 @@
-//! Filesystems of a test's own: one that is small, one that can be brought to a standstill.
+//! Filesystems of a test's own: one that is small and can be filled, one that can be brought to a standstill.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,27 @@ impl Small {
 impl Drop for Small {
     fn drop(&mut self) {
         unmount(&self.0);
+    }
+}
+
+/// Everything but a little of the space that a small file system has left; free again once this is dropped.
+pub struct Ballast(PathBuf);
+
+impl Ballast {
+    pub fn on(folder: &Path, leave: u64) -> Self {
+        let stat = rustix::fs::statvfs(folder).unwrap();
+        let ballast = folder.join("ballast");
+        let file = std::fs::File::create(&ballast).unwrap();
+        let take = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, take).unwrap();
+        Self(ballast)
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        let removed = std::fs::remove_file(&self.0);
+        assert!(removed.is_ok() || std::thread::panicking(), "the ballast stays: {removed:?}");
     }
 }
 
