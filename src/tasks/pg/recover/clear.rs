@@ -55,8 +55,7 @@ impl Module for SideClear {
         let looking = async {
             let input: Input = read(input)?;
             let side = Side::of(cx, &input.server, &input.side)?;
-            let left = side.is(&side.path).await? || side.is(&side.aux).await?;
-            Ok::<_, Stop>((left, input))
+            Ok::<_, Stop>((side.left().await?.is_some(), input))
         };
         match looking.await {
             Ok((false, input)) => Reality::Done(values(json!({ "removed": input.side }))),

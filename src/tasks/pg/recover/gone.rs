@@ -39,13 +39,11 @@ async fn gone(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     // A look that only failed to find something proves nothing: the host must see what holds the folder.
     let holder = side.path.rsplit_once('/').map_or("/", |(holder, _)| if holder.is_empty() { "/" } else { holder });
     side.live.must("looking at what holds the folder", &["test", "-d", holder]).await?;
-    for path in [&side.path, &side.aux] {
-        if side.is(path).await? {
-            return Err(Failure::new(format!("still there: {}", escaped(path)))
-                .means("what this run made is not cleared")
-                .next("remove it, then look again")
-                .into());
-        }
+    if let Some(path) = side.left().await? {
+        return Err(Failure::new(format!("still there: {}", escaped(&path)))
+            .means("what this run made is not cleared")
+            .next("remove it, then look again")
+            .into());
     }
     Ok(values(json!({ "gone": true })))
 }

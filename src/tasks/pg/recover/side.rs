@@ -21,6 +21,8 @@ pub const SIDE: InputSpec = InputSpec {
     help: "Absolute path of the folder in which it recovers, beside the data folder: its name, `.recover_` and a stamp",
 };
 
+/// The note that says which run made the folder.
+const RUN: &str = "run";
 /// Longest path of the folder with its socket.
 const AUX_BYTES: usize = 92;
 const STOPPING: Duration = Duration::from_mins(2);
@@ -81,7 +83,7 @@ impl<'a> Side<'a> {
 
     /// Whether this run made what is there.
     pub async fn is_mine(&self) -> Result<bool, Stop> {
-        Ok(self.noted("run").await?.is_some_and(|run| run == self.live.cx.owner.run))
+        Ok(self.noted(RUN).await?.is_some_and(|run| run == self.live.cx.owner.run))
     }
 
     /// Refuses to work on what another run, or nobody, made.
@@ -95,9 +97,27 @@ impl<'a> Side<'a> {
             .into())
     }
 
+    /// Makes the folder with what the recovery needs. It has its name only once it says whose it is: a runner that
+    /// ends in between leaves nothing that nobody may clear.
+    pub async fn claim(&self) -> Result<(), Stop> {
+        let (doing, fresh) = ("making the folder for the recovery", self.unclaimed());
+        self.live.must(doing, &["mkdir", "-m", "0700", "--", &fresh]).await?;
+        self.keep(&format!("{fresh}/{RUN}"), &self.live.cx.owner.run).await?;
+        self.live.must(doing, &["mv", "-T", "--", &fresh, &self.aux]).await?;
+        Ok(())
+    }
+
+    /// Where that folder is until then.
+    fn unclaimed(&self) -> String {
+        format!("{}.new", self.aux)
+    }
+
     /// Keeps a word about how far the recovery is, beside it.
     pub async fn note(&self, name: &str, text: &str) -> Result<(), Stop> {
-        let file = format!("{}/{name}", self.aux);
+        self.keep(&format!("{}/{name}", self.aux), text).await
+    }
+
+    async fn keep(&self, file: &str, text: &str) -> Result<(), Stop> {
         let write = Command::new(["dd", &format!("of={file}"), "conv=fsync", "status=none"]).stdin(text.to_owned());
         self.live.run(write).await?.success("keeping a note", self.live.host)?;
         Ok(())
@@ -157,22 +177,30 @@ impl<'a> Side<'a> {
             .into())
     }
 
+    /// The first of its folders that is there.
+    pub async fn left(&self) -> Result<Option<String>, Stop> {
+        for path in [self.path.clone(), self.aux.clone(), self.unclaimed()] {
+            if self.is(&path).await? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
     /// Removes all that this run made for the recovery, and nothing else.
     pub async fn clear(&self) -> Result<(), Stop> {
-        if !self.is(&self.aux).await? && !self.is(&self.path).await? {
-            return Ok(());
+        let unclaimed = self.unclaimed();
+        if self.is(&unclaimed).await? {
+            self.live.must("removing what the recovery needed", &["rm", "-rf", "--", &unclaimed]).await?;
         }
-        // A runner that ended before its first note left an empty folder; `rmdir` takes no other.
-        if !self.is(&self.path).await?
-            && self.live.run(Command::new(["rmdir", "--", &self.aux]).quiet()).await?.status == 0
-        {
+        if self.left().await?.is_none() {
             return Ok(());
         }
         self.must_be_mine().await?;
         self.stop("immediate").await?;
         self.live.must("removing the recovered folder", &["rm", "-rf", "--", &self.path]).await?;
         // The note of whose it is goes last: as long as it is there, whatever is left is known to be this run's.
-        let (aux, note) = (&self.aux, format!("{}/run", self.aux));
+        let (aux, note) = (&self.aux, format!("{}/{RUN}", self.aux));
         let rest = ["find", aux, "-mindepth", "1", "!", "-path", &note, "-delete"];
         self.live.must("removing what the recovery needed", &rest).await?;
         self.live.must("removing what the recovery needed", &["rm", "-rf", "--", &self.aux]).await?;

@@ -101,8 +101,7 @@ async fn unpack(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let side = Side::of(cx, &input.server, &input.side)?;
     // What an earlier attempt of this run left; anything else is refused.
     side.clear().await?;
-    side.live.must("making the folder for the recovery", &["mkdir", "-m", "0700", "--", &side.aux]).await?;
-    side.note("run", &cx.owner.run).await?;
+    side.claim().await?;
     side.live.must("making the new data folder", &["mkdir", "-m", "0700", "--", &side.path]).await?;
     let (outlet, feed) = pipe();
     let tar = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", &side.path];
