@@ -147,7 +147,10 @@ async fn load(cx: &TaskContext, server: &Server, input: &Input) -> Result<Loaded
     let wanted = input.jobs.filter(|jobs| *jobs > 0).unwrap_or_else(|| if small { 1 } else { default_jobs() });
     let settings = if wanted == 1 { None } else { beginning(cx, &mut text).await? };
     let (inventory, jobs) = match settings {
-        Some(settings) => {
+        Some(of_dump) => {
+            let session = Session::open(cx, server, &input.side).await?;
+            let settings = of_dump + &settings::quicker(&session, wanted as usize).await?;
+            drop(session);
             let loading = parallel::load(cx, server, input, (text, &settings), wanted as usize);
             (Box::pin(loading).await?, wanted)
         }
