@@ -437,7 +437,7 @@ mod tests {
     fn lines_beyond_the_bound_pass_whole() {
         let long =
             format!("SELECT '{}';\nCOPY a (b) FROM stdin;\n{}\n\\.\n", "x".repeat(2 * PREFIX), "y".repeat(2 * PREFIX));
-        for step in [100, 1000, 20_000, 3 * PREFIX] {
+        for step in [1, 100, 1000, 20_000, 3 * PREFIX] {
             let (text, inventory) = passed(&long, step, Without::default()).unwrap();
             assert_eq!(text, long);
             assert_eq!(inventory.rows(), 1);

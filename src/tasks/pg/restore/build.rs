@@ -25,7 +25,7 @@ pub struct Build {
     pub phase: Phase,
     pub sql: String,
     /// Lines of `sql` that are not in the dump.
-    pub ahead: u64,
+    pub ahead: usize,
     /// Of its comment, in the dump.
     pub line: u64,
     /// Quoted names of the tables that it locks.

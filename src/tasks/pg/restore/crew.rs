@@ -104,10 +104,10 @@ fn build_failure(build: &Build, error: &tokio_postgres::Error) -> Failure {
     let before = if let Some(ErrorPosition::Original(at)) = db.position() {
         build.sql.chars().take(*at as usize).filter(|c| *c == '\n').count()
     } else {
-        let is_code = |line: &str| !line.is_empty() && !line.starts_with("--") && !line.starts_with("SET ");
-        build.sql.lines().take_while(|line| !is_code(line)).count()
+        let is_code = |line: &str| !line.is_empty() && !line.starts_with("--");
+        build.ahead + build.sql.lines().skip(build.ahead).take_while(|line| !is_code(line)).count()
     };
-    refused(build.line + (before as u64).saturating_sub(build.ahead), db)
+    refused(build.line + before.saturating_sub(build.ahead) as u64, db)
 }
 
 /// The server's no to a line of the dump.

@@ -32,7 +32,7 @@ pub async fn played(cx: &TaskContext, psql: Psql, stream: Feed, marks: Marks) ->
         Ok(())
     };
     let input = process::Input { stream, whole: true };
-    process::run(psql.program.args(["--command=BEGIN", "--file=-"]), Some(input), Output::Chunks(&mut take), cx).await
+    process::run(psql.program, Some(input), Output::Chunks(&mut take), cx).await
 }
 
 /// Why a load stopped that `psql` no longer listened to.

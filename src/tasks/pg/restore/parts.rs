@@ -119,8 +119,7 @@ impl Splitter {
         let held = std::mem::take(&mut self.held);
         self.scanner.read(&held);
         self.scanner.finish(&mut self.text)?;
-        self.close_entry(self.text.len(), parts);
-        self.flush(parts);
+        self.flush(self.text.len(), parts);
         Ok(())
     }
 
@@ -146,31 +145,29 @@ impl Splitter {
         if let Some(table) = self.scanner.current_table() {
             self.copy = Some((passed.into(), table.into()));
             self.text.truncate(from);
-            self.close_entry(from, parts);
-            self.flush(parts);
+            self.flush(from, parts);
             self.rows_seen = true;
             return Ok(());
         }
-        self.statement(&passed, (from, number), parts);
+        self.statement(&passed, from, parts);
         self.bound(parts);
         Ok(())
     }
 
-    fn statement(&mut self, line: &str, (from, number): (usize, u64), parts: &mut Vec<Part>) {
+    fn statement(&mut self, line: &str, from: usize, parts: &mut Vec<Part>) {
         if line.starts_with("-- Name: ")
             || line.starts_with("-- Data for Name: ")
             || line == "-- PostgreSQL database dump complete"
         {
-            let from = self.close_entry(from, parts);
-            let from = if from > TEXT { self.flush_upto(from, number, parts) } else { from };
             let phase = Phase::of_comment(line).filter(|_| self.apart && self.rows_seen);
-            if phase.is_some() {
-                let comment = self.text.split_off(from);
-                self.flush(parts);
-                (self.text, self.text_line, self.entry) = (comment, number, phase);
+            if self.entry.is_some() || phase.is_some() || from > TEXT {
+                self.flush(from, parts);
             }
+            self.entry = phase;
         } else if line.starts_with("SET ") {
-            self.close_entry(from, parts);
+            if self.entry.is_some() {
+                self.flush(from, parts);
+            }
             self.comment_only = false;
             if line.starts_with("SET default_tablespace = ") {
                 line.clone_into(&mut self.tablespace);
@@ -188,43 +185,23 @@ impl Splitter {
             self.entry = None;
         }
         if self.entry.is_none() && self.text.len() > 2 * TEXT {
-            self.flush(parts);
+            self.flush(self.text.len(), parts);
         }
     }
 
-    /// Hands on what stands before an entry; where the entry stands now.
-    fn flush_upto(&mut self, entry: usize, number: u64, parts: &mut Vec<Part>) -> usize {
-        let rest = self.text.split_off(entry);
-        let (sql, line) = (std::mem::replace(&mut self.text, rest).into(), self.text_line);
-        let comment_only = std::mem::replace(&mut self.comment_only, true);
-        parts.push(Part::Text { sql, line, comment_only, ends: true });
-        self.text_line = number;
-        0
-    }
-
-    /// Ends the entry that may be built apart, with what stands before `upto`; where what follows it stands now.
-    fn close_entry(&mut self, upto: usize, parts: &mut Vec<Part>) -> usize {
-        let Some(phase) = self.entry.take() else { return upto };
+    /// Hands on what stands before `upto`, as a build where it is an entry that may be built apart. What stays, if
+    /// anything does, is the line that was just read, with which another statement begins.
+    fn flush(&mut self, upto: usize, parts: &mut Vec<Part>) {
         let rest = self.text.split_off(upto);
-        let line = self.text_line;
-        match Build::of(phase, &self.text, line, &self.tablespace) {
-            Some(build) => {
-                self.text.clear();
-                parts.push(Part::Build(build));
-            }
-            None => self.flush(parts),
-        }
-        self.text_line = self.scanner.line_number().saturating_sub(u64::from(!rest.is_empty()));
-        self.text = rest;
-        self.comment_only = true;
-        0
-    }
-
-    fn flush(&mut self, parts: &mut Vec<Part>) {
+        let starts = !rest.is_empty();
+        let text = std::mem::replace(&mut self.text, rest);
+        let line = std::mem::replace(&mut self.text_line, self.scanner.line_number().saturating_sub(u64::from(starts)));
         let comment_only = std::mem::replace(&mut self.comment_only, true);
-        if !self.text.is_empty() {
-            let sql = std::mem::take(&mut self.text).into();
-            parts.push(Part::Text { sql, line: self.text_line, comment_only, ends: false });
+        let build = self.entry.take().and_then(|phase| Build::of(phase, &text, line, &self.tablespace));
+        if let Some(build) = build {
+            parts.push(Part::Build(build));
+        } else if !text.is_empty() {
+            parts.push(Part::Text { ends: starts && text.len() > TEXT, sql: text.into(), line, comment_only });
         }
     }
 

@@ -9,7 +9,7 @@ use crate::tasks::input::Stop;
 use crate::tasks::pg::tools::{self, Version};
 use crate::tasks::process::{Ended, Program};
 
-/// A program that reads SQL from its input, and what a guarded dump needs around it.
+/// A program that reads SQL from its input, in a transaction, and what a guarded dump needs around it.
 pub struct Psql {
     pub program: Program,
     /// Under this key `psql` takes no commands of its own; `None` where it does not know how.
@@ -26,6 +26,9 @@ impl Psql {
             "--output=/dev/null",
             "--set=ON_ERROR_STOP=1",
             "--set=VERBOSITY=verbose",
+            // A dump may say what works only outside of a transaction, and then on more than its own database.
+            "--command=BEGIN",
+            "--file=-",
         ]);
         Ok(Self { program, key: if guarded { Some(random()?) } else { None } })
     }

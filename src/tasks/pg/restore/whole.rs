@@ -25,8 +25,7 @@ pub(super) async fn load(cx: &TaskContext, server: &Server, input: &Input, text:
     let psql = Psql::find(cx, server, input).await?;
     let scanner: Shared = Arc::new(Mutex::new(Scanner::without(input.without())));
     let stream = script(text.feed, scanner.clone(), &psql);
-    let program = psql.program.args(["--command=BEGIN", "--file=-"]);
-    let run = process::run(program, Some(process::Input { stream, whole: true }), Output::Lines, cx);
+    let run = process::run(psql.program, Some(process::Input { stream, whole: true }), Output::Lines, cx);
     let total = input.source.size_bytes;
     let running = telling(cx, || progress(&text.meter, &scanner, total), run);
     let ended = tokio::select! {
