@@ -2,8 +2,8 @@
 
 use super::commands::{
     amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, demo, doctor,
-    handover, health, journal, leftovers, lesson, man, metrics, modules, plan, point, report, resume, retention, run,
-    runner, runs, schedules, show, verify, watch, window,
+    fetch, handover, health, journal, leftovers, lesson, man, metrics, modules, plan, point, report, resume, retention,
+    run, runner, runs, schedules, show, verify, watch, window,
 };
 use crate::wiring::{self, Setup};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -74,6 +74,7 @@ pub enum Command {
     Schedules(schedules::Args),
     Leftovers(leftovers::Args),
     Verify(verify::Args),
+    Fetch(fetch::Args),
     Plan(plan::Args),
     Run(run::Args),
     Watch(watch::Args),

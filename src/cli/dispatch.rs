@@ -3,7 +3,7 @@
 use super::args::{Cli, Command};
 use super::commands::{
     amend, another_point, approve, approver, attach, catalog, checklist, clean, completions, config, console, demo,
-    doctor, handover, health, journal, leftovers, lesson, man, metrics, modules, plan, point, report, resume,
+    doctor, fetch, handover, health, journal, leftovers, lesson, man, metrics, modules, plan, point, report, resume,
     retention, run, runner, runs, schedules, show, verify, watch, window,
 };
 use super::log;
@@ -66,6 +66,7 @@ async fn run(cli: &Cli) -> eyre::Result<Exit> {
         Some(Command::Retention(args)) => retention::run(globals, args, &mut out).await?,
         Some(Command::Leftovers(args)) => leftovers::run(globals, args, &mut out).await?,
         Some(Command::Verify(args)) => verify::run(globals, args, &mut out).await?,
+        Some(Command::Fetch(args)) => fetch::run(globals, args, &mut out).await?,
         Some(Command::Plan(args)) => plan::run(globals, args, &mut out).await?,
         Some(Command::Run(args)) => run::run(globals, args, &mut out).await?,
         Some(Command::Watch(args)) => watch::run(globals, args, &mut out).await?,

@@ -17,6 +17,7 @@ mod run_document;
 pub mod scan;
 pub mod table;
 pub mod words;
+mod working;
 
 pub use args::{Cli, Command, Globals};
 pub use dispatch::main;

@@ -11,7 +11,7 @@ pub mod s3;
 pub mod wrap;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use name::MAX_NAME;
+pub use name::{MAX_NAME, path_fault};
 pub use open::{Opened, Patience, open, open_place, open_to_prune, open_with};
 pub use place::SharedPlace;
 pub use port::{

@@ -18,7 +18,7 @@ pub(super) fn key_fault(name: &str) -> Option<&'static str> {
 }
 
 /// Why `name` cannot be a path below a folder; `None` where it can.
-pub(super) fn path_fault(name: &str) -> Option<&'static str> {
+pub fn path_fault(name: &str) -> Option<&'static str> {
     key_fault(name).or_else(|| {
         name.split('/').find_map(|part| match part {
             "" => Some("the name holds an empty part between slashes"),

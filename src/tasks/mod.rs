@@ -8,6 +8,7 @@ pub mod context;
 pub mod crypt;
 pub mod decode;
 pub mod disk;
+pub mod fetch;
 pub mod files;
 pub mod host;
 pub mod input;

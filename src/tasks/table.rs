@@ -1,13 +1,14 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, crypt, files, models, pg, redis, schedules, services, traffic, wal};
+use super::{backup, checks, crypt, fetch, files, models, pg, redis, schedules, services, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
     let mut table = Table::default();
     table.add(checks::backup_resolve::BackupResolve);
     table.add(checks::backup_verify::BackupVerify);
+    table.add(fetch::Fetch);
     table.add(checks::disk_space::DiskSpace);
     table.add(checks::http_health::HttpHealth);
     backups(&mut table);

@@ -6,11 +6,16 @@ mod approvals;
 mod bytes;
 mod checklist;
 mod config;
+#[path = "../support/disks.rs"]
+mod disks;
 mod estate;
+mod fetch;
 mod layouts;
 mod modules;
 mod probes;
 mod program;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod reading;
 mod retention;
 #[path = "../support/runners.rs"]

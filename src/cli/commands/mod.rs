@@ -14,6 +14,7 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod doctor;
+pub mod fetch;
 pub mod handover;
 pub mod health;
 pub mod journal;

@@ -1,22 +1,16 @@
 //! `relight verify`: raises the proof of one backup and records it.
 
 use crate::cli::scan::scan;
+use crate::cli::working::Work;
 use crate::cli::{Globals, Output, Tone, choose};
 use crate::model::proof::{Level, ProofRecord};
-use crate::model::task::{CancelReason, Failure, Progress, TaskOutcome, Values};
+use crate::model::task::{Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::proof::Ledger;
 use crate::report::{Exit, Fault};
-use crate::session::Scanned;
-use crate::tasks::{Cancel, Owner, TaskContext, TaskFeed, table};
-use crate::wiring::Setup;
 use color_eyre::eyre;
 use serde::Serialize;
 use serde_json::json;
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
 
 /// Read one copy of a backup once, say how far it is proven, and record it
 ///
@@ -64,7 +58,8 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     input.insert("level".to_owned(), json!(args.level.to_string()));
 
     let started = setup.clock.now();
-    let outcome = work(&setup, scanned, &input, !globals.json).await?;
+    let outcome =
+        Work { setup: &setup, module: "backup.verify", doing: "verifying" }.run(scanned, &input, !globals.json).await?;
     let records = Ledger::in_state(&setup.state_dir).read()?.records;
     let record = records.iter().rev().find(|r| r.backup == backup && r.at >= started);
     let (exit, failure) = match &outcome {
@@ -82,53 +77,6 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
         text(record, failure, exit, out)?;
     }
     Ok(exit)
-}
-
-/// Runs the task module, with its progress on standard error and Ctrl-C as its end.
-async fn work(setup: &Setup, scanned: Scanned, input: &Values, shown: bool) -> eyre::Result<TaskOutcome> {
-    let (feed, progress, _lines) = TaskFeed::new(1);
-    let cancel = Cancel::default();
-    let cx = TaskContext {
-        estate: Arc::clone(&setup.estate),
-        stores: Arc::clone(&setup.stores),
-        writable: Arc::clone(&setup.writable),
-        catalog: Arc::new(scanned.catalog),
-        clock: Arc::clone(&setup.clock),
-        secrets: Arc::clone(&setup.secrets),
-        actor: setup.actor.clone(),
-        owner: Owner::new("console", "verify"),
-        state_dir: setup.state_dir.clone(),
-        work_dir: setup.state_dir.clone(),
-        shelf: crate::tasks::Shelf::default(),
-        feed,
-        cancel: cancel.clone(),
-    };
-    let modules = table::all();
-    let module = modules.get("backup.verify").ok_or_else(|| eyre::eyre!("the module `backup.verify` is missing"))?;
-    let running = module.run(&cx, input);
-    tokio::pin!(running);
-    let shown = shown && std::io::stderr().is_terminal();
-    let mut beat = tokio::time::interval(Duration::from_millis(250));
-    let outcome = loop {
-        tokio::select! {
-            outcome = &mut running => break outcome,
-            stopped = tokio::signal::ctrl_c() => {
-                stopped?;
-                cancel.cancel(CancelReason::Operator);
-            }
-            _ = beat.tick(), if shown => tell(&progress),
-        }
-    };
-    if shown {
-        // With standard error gone there is nobody to tell.
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
-    }
-    Ok(outcome)
-}
-
-fn tell(progress: &watch::Receiver<Progress>) {
-    let progress = progress.borrow().clone();
-    let _ = write!(std::io::stderr(), "\rverifying: {progress} {}\x1b[K", escaped(&progress.note));
 }
 
 fn text(record: Option<&ProofRecord>, failure: Option<&Failure>, exit: Exit, out: &mut Output) -> eyre::Result<()> {

@@ -100,25 +100,27 @@ impl Unfinished {
         self.store.fstat(&self.file, &self.name)
     }
 
-    /// Gives the file its name, never replacing another. File systems that cannot rename that way get a
-    /// second link instead.
     fn place(&self) -> Result<(), StoreError> {
-        let (from, to) = (self.temporary.as_str(), self.last.as_str());
-        let renamed = rustix::fs::renameat_with(&self.folder, from, &self.folder, to, RenameFlags::NOREPLACE);
-        let placed = match renamed {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                self.folder.hard_link(from, &self.folder, to).and_then(|()| self.folder.remove_file(from))
-            }
-            other => other.map_err(io::Error::from),
-        };
-        placed.map_err(|e| match e.kind() {
+        name_new(&self.folder, &self.temporary, &self.last).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => StoreError::taken(&self.store.id, &self.name),
             _ => self.failed("the new file", &e),
         })
     }
 }
 
-pub(super) fn flush(folder: &Dir) -> io::Result<()> {
+/// Gives what is finished its name, never replacing anything. File systems that cannot rename that way give a file a
+/// second name instead.
+pub fn name_new(folder: &Dir, from: &str, to: &str) -> io::Result<()> {
+    match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            folder.hard_link(from, folder, to).and_then(|()| folder.remove_file(from))
+        }
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// Makes new names in a folder survive a power cut.
+pub fn flush(folder: &Dir) -> io::Result<()> {
     // The handle of a `Dir` may be one that cannot be flushed; opening `.` gives one that can.
     folder.open(".")?.sync_all()
 }

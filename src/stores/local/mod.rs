@@ -6,7 +6,9 @@ mod place;
 mod remove;
 mod walk;
 
+pub use create::{flush, name_new};
 pub use place::FolderPlace;
+pub use walk::UNFINISHED;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, path_fault};

@@ -21,8 +21,8 @@ const RUN: usize = 65_536;
 const PAGE: usize = 1000;
 const MAX_DEPTH: usize = 64;
 
-/// Name of a file that [`create`](super::create) has not finished.
-pub(super) const UNFINISHED: &str = ".relight-unfinished-";
+/// How the name of something begins that is not finished; no listing shows it.
+pub const UNFINISHED: &str = ".relight-unfinished-";
 /// Name of a file that [`remove`](super::remove) has moved aside and not removed yet.
 pub(super) const REMOVING: &str = ".relight-removing-";
 

@@ -1,19 +1,16 @@
 //! `backup.verify`: reads one copy of a backup once and records how far it is proven.
 
-use super::choice;
-use super::reading::{Meter, read_through};
+use super::reading::{Meter, Object, read_through};
+use super::subject::{Subject, instant};
 use super::verdict::{output, settle_record};
-use crate::catalog::Catalog;
-use crate::catalog::sidecars::SidecarKind;
-use crate::model::backup::{Backup, Copy};
-use crate::model::id::{AssetId, BackupId, StoreId};
+use crate::model::backup::Backup;
+use crate::model::id::StoreId;
 use crate::model::proof::{Level, ProofOutcome, ProofRecord};
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
-use crate::model::time::Timestamp;
 use crate::proof::layers::Limits;
-use crate::proof::{Examined, Fault, Job, Ledger, Recorded, examine_with};
-use crate::stores::{ObjectMeta, Pin, Store, StoreError, StoreErrorKind};
+use crate::proof::{Examined, Fault, Job, Ledger, examine_with};
+use crate::stores::{Pin, Store, StoreErrorKind};
 use crate::tasks::context::TaskContext;
 use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle_or_stop};
@@ -72,20 +69,6 @@ struct Input {
     believe: Option<String>,
 }
 
-/// The copy that is to be proven.
-pub(super) struct Subject {
-    pub backup: BackupId,
-    pub asset: AssetId,
-    pub store: StoreId,
-    pub path: String,
-    pub taken_at: Timestamp,
-    /// Identity of the bytes that the catalog or the plan knows.
-    pub known: Pin,
-    pub recorded: Vec<(String, String)>,
-    /// Manifests of the model registry that it is a copy of, that of its own store first.
-    pub manifests: Vec<(StoreId, String)>,
-}
-
 #[async_trait::async_trait]
 impl Module for BackupVerify {
     fn spec(&self) -> &'static ModuleSpec {
@@ -103,18 +86,15 @@ async fn verify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
     // Whoever loads a source holds it to the sum of the plan, so that the proof must be of that one.
     let held = input.source.as_ref().map(|source| source.sha256.clone());
-    let subject = match input.source {
-        Some(source) => of_source(&cx.catalog, source, &records),
-        None => of_backup(cx, input.backup.as_deref().unwrap_or_default(), input.store.as_ref(), &records)?,
+    let subject = match (input.source, input.backup) {
+        (Some(source), _) => Subject::of_source(&cx.catalog, source, &records),
+        (None, text) => Subject::of_backup(cx, &text.unwrap_or_default(), (input.store.as_ref(), true), &records)?,
     };
     let within = span(input.believe.as_deref().or(Some("0s")))?;
-    let standing = standing(cx, &subject, level, (&records, within));
+    let standing = standing(cx, &subject, level, within);
     if let Some(record) = standing.filter(|record| held.as_ref().is_none_or(|sha256| *sha256 == record.sha256)) {
         // That they are still the same bytes is seen now; whoever reads them all holds them to their SHA-256.
-        let meta = store_of(cx, &subject)?.head(&subject.path).await.map_err(|error| gone(&error))?;
-        if !subject.known.holds(&meta) {
-            return Err(replaced(&subject, &meta));
-        }
+        subject.pinned(&**subject.store(cx)?).await?;
         cx.feed.line(format!("proven {} by {}, and still the same object", instant(record.at), record.actor));
         return Ok(output(record));
     }
@@ -122,30 +102,11 @@ async fn verify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 }
 
 /// The newest proof of the subject's very bytes, if it says enough and is not older than `within`.
-fn standing<'r>(
-    cx: &TaskContext,
-    subject: &Subject,
-    wanted: Level,
-    (records, within): (&'r [ProofRecord], Duration),
-) -> Option<&'r ProofRecord> {
-    let copies = &cx.catalog.get(&subject.backup)?.copies;
-    let copy = copies.iter().find(|copy| copy.store == subject.store && copy.path == subject.path)?;
-    let record = choice::proof_of(records, copy)?;
+fn standing<'s>(cx: &TaskContext, subject: &'s Subject, wanted: Level, within: Duration) -> Option<&'s ProofRecord> {
+    let record = subject.earlier.as_ref()?;
     let age = (cx.clock.now() - record.at).to_std().ok()?;
     let enough = record.outcome == ProofOutcome::Passed && record.level >= wanted && record.sha256.is_some();
     (enough && !within.is_zero() && age <= within && !is_folder(&subject.path)).then_some(record)
-}
-
-fn instant(at: Timestamp) -> impl std::fmt::Display {
-    at.format("%Y-%m-%d %H:%M UTC")
-}
-
-fn store_of<'c>(cx: &'c TaskContext, subject: &Subject) -> Result<&'c Arc<dyn Store>, Failure> {
-    cx.stores.get(&subject.store).ok_or_else(|| {
-        Failure::new(format!("store `{}` is not configured", subject.store))
-            .means("the copy cannot be reached")
-            .next("put the store back into the configuration, or choose another copy")
-    })
 }
 
 /// Proves one copy of a backup that a scan of this minute has found, and records it.
@@ -160,11 +121,11 @@ pub async fn prove_copy(
     let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
     let copy = backup.copies.iter().find(|copy| copy.store == *store && copy.path == path);
     let copy = copy.ok_or_else(|| Failure::new(format!("{} has no copy `{}`", backup.id, escaped(path))))?;
-    settled(cx, &subject_of(backup, copy, &records), level).await
+    settled(cx, &Subject::of_copy(backup, copy, &records), level).await
 }
 
 async fn settled(cx: &TaskContext, subject: &Subject, level: Level) -> Result<Values, Stop> {
-    let store = store_of(cx, subject)?;
+    let store = subject.store(cx)?;
     let (examined, pin) = prove(cx, &**store, subject, level).await?;
     let record = record(cx, subject, level, &examined, &pin);
     settle_record(cx, record, examined.fault).await
@@ -181,77 +142,6 @@ fn wanted(text: Option<&str>) -> Result<Level, Failure> {
     }
 }
 
-fn of_source(catalog: &Catalog, source: Source, records: &[ProofRecord]) -> Subject {
-    let known = source.pin.unwrap_or(Pin { size: source.size_bytes, etag: None, modified: None });
-    let backup = catalog.get(&source.backup);
-    let copy = backup.and_then(|b| b.copies.iter().find(|c| c.store == source.store && c.path == source.path));
-    let mut recorded = recorded(backup, copy, records);
-    if let Some(sha256) = source.sha256.filter(|s| recorded.iter().all(|(_, known)| known != s)) {
-        recorded.push(("the plan".to_owned(), sha256));
-    }
-    let manifests = manifests(backup, &source.store);
-    let Source { backup, asset, store, path, taken_at, .. } = source;
-    Subject { backup, asset, store, path, taken_at, known, recorded, manifests }
-}
-
-fn of_backup(
-    cx: &TaskContext,
-    text: &str,
-    store: Option<&StoreId>,
-    records: &[ProofRecord],
-) -> Result<Subject, Failure> {
-    let backup = cx.catalog.choose(text).map_err(|error| {
-        Failure::new(error.to_string())
-            .means("there is nothing to verify")
-            .next("`relight catalog` lists the backups that are known")
-    })?;
-    let only = store.filter(|s| !s.as_str().is_empty());
-    let (copies, reasons) = choice::copies(backup, only, true, &cx.catalog, &cx.estate, records);
-    let Some(copy) = copies.first() else {
-        let failure = Failure::new(format!("no copy of {} can be read", backup.id))
-            .means("nothing was verified")
-            .next("choose a store that holds a copy: `relight show` lists them");
-        return Err(reasons.into_iter().fold(failure, Failure::evidence));
-    };
-    Ok(subject_of(backup, copy, records))
-}
-
-fn subject_of(backup: &Backup, copy: &Copy, records: &[ProofRecord]) -> Subject {
-    Subject {
-        backup: backup.id.clone(),
-        asset: backup.asset.clone(),
-        store: copy.store.clone(),
-        path: copy.path.clone(),
-        taken_at: backup.taken_at,
-        known: Pin { size: copy.size_bytes, etag: copy.etag.clone(), modified: copy.modified_at },
-        recorded: recorded(Some(backup), Some(copy), records),
-        manifests: manifests(Some(backup), &copy.store),
-    }
-}
-
-/// Where the manifests of a registry lie that speak of a backup, those of `first` before others.
-pub fn manifests(backup: Option<&Backup>, first: &StoreId) -> Vec<(StoreId, String)> {
-    let sidecars = backup.map(|b| b.sidecars.as_slice()).unwrap_or_default().iter();
-    let of_registry = sidecars.filter(|s| SidecarKind::of(&s.name) == Some(SidecarKind::ModelManifest));
-    let mut found: Vec<_> = of_registry.map(|s| (s.store.clone(), s.path.clone())).collect();
-    found.sort_by_key(|(store, _)| store != first);
-    found
-}
-
-/// SHA-256 sums that were recorded apart from the bytes: by sidecars, and by an earlier proof of the very
-/// same object, which must not have changed since.
-fn recorded(backup: Option<&Backup>, copy: Option<&Copy>, records: &[ProofRecord]) -> Vec<(String, String)> {
-    let sidecars = backup.map(|b| b.sidecars.as_slice()).unwrap_or_default();
-    let mut sums: Vec<(String, String)> =
-        sidecars.iter().filter_map(|s| Some((s.name.clone(), s.sha256.clone()?))).collect();
-    let passed = |record: &&ProofRecord| record.outcome == ProofOutcome::Passed;
-    let earlier = copy.and_then(|copy| choice::proof_of(records, copy)).filter(passed);
-    if let Some((at, sha256)) = earlier.and_then(|p| Some((p.at, p.sha256.clone()?))) {
-        sums.push((format!("the proof of {}", instant(at)), sha256));
-    }
-    sums
-}
-
 async fn prove(cx: &TaskContext, store: &dyn Store, subject: &Subject, level: Level) -> Result<(Examined, Pin), Stop> {
     if let Some(examined) = implausible(cx, subject) {
         return Ok((examined, subject.known.clone()));
@@ -260,22 +150,11 @@ async fn prove(cx: &TaskContext, store: &dyn Store, subject: &Subject, level: Le
         let examined = super::verify_tree::prove(cx, store, subject, level).await?;
         return Ok((examined, subject.known.clone()));
     }
-    let meta = store.head(&subject.path).await.map_err(|error| gone(&error))?;
-    if !subject.known.holds(&meta) {
-        return Err(replaced(subject, &meta));
-    }
-    let pin = meta.pin();
+    let pin = subject.pinned(store).await?;
     let examined = if level <= Level::L1 {
         Examined::listed(pin.size)
     } else {
-        let (stored, silent) = match store.sums(&subject.path, &pin).await {
-            Ok(sums) => (sums, None),
-            Err(error) if error.kind == StoreErrorKind::Changed => return Err(replaced(subject, &meta)),
-            // It may be refused where reading is allowed; the bytes are checked all the same.
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        let md5 = Recorded::md5_of_etag(pin.etag.as_deref());
-        let recorded = Recorded { sha256: subject.recorded.clone(), md5, stored };
+        let (recorded, silent) = subject.sums(store, &pin).await?;
         let object = Object { path: &subject.path, pin: &pin, recorded, before: 0, total: pin.size };
         let keys = Keyring::of(cx, &subject.asset, &subject.store, &subject.path);
         let examined = read_object(cx, store, object, level, keys).await?;
@@ -300,31 +179,6 @@ fn implausible(cx: &TaskContext, subject: &Subject) -> Option<Examined> {
             instant(subject.taken_at)
         )))
     })
-}
-
-fn gone(error: &StoreError) -> Stop {
-    let failure = store_failure(error);
-    if error.kind == StoreErrorKind::NotFound { Stop::Failed(failure) } else { Stop::Unknown(failure) }
-}
-
-fn replaced(subject: &Subject, meta: &ObjectMeta) -> Stop {
-    Stop::Unknown(
-        Failure::new(format!("`{}` is no longer the object that was chosen", escaped(&subject.path)))
-            .means("it was replaced since the scan or the plan; nothing was verified")
-            .next("scan again, and make a new plan")
-            .evidence(format!("known: {} bytes, mark {}", subject.known.size, escaped(&subject.known.mark())))
-            .evidence(format!("now: {} bytes, mark {}", meta.size, escaped(&meta.pin().mark()))),
-    )
-}
-
-/// One object of a proof, and where it stands in the whole.
-pub(super) struct Object<'a> {
-    pub path: &'a str,
-    pub pin: &'a Pin,
-    pub recorded: Recorded,
-    /// Bytes of the task before this object, and of the whole task.
-    pub before: u64,
-    pub total: u64,
 }
 
 pub(super) async fn read_object(

@@ -7,6 +7,7 @@ mod choice;
 mod contents;
 pub mod disk_space;
 pub mod http_health;
-mod reading;
+pub(super) mod reading;
+pub(super) mod subject;
 mod verdict;
 pub mod verify_tree;

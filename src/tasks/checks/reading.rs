@@ -2,9 +2,10 @@
 
 use crate::model::task::{Failure, Progress, Unit};
 use crate::model::text::escaped;
+use crate::proof::Recorded;
 use crate::proof::intake::{Inlet, pipe};
 use crate::proof::source::Watch;
-use crate::stores::ByteStream;
+use crate::stores::{ByteStream, Pin};
 use crate::tasks::context::{Cancel, TaskContext};
 use crate::tasks::progress::telling;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,6 +46,17 @@ impl Watch for Meter {
     fn cancelled(&self) -> bool {
         self.cancel.reason().is_some()
     }
+}
+
+/// One object that is read, and where it stands in the whole.
+pub struct Object<'a> {
+    pub path: &'a str,
+    pub pin: &'a Pin,
+    /// Held against its bytes.
+    pub recorded: Recorded,
+    /// Bytes of the task before this object, and of the whole task.
+    pub before: u64,
+    pub total: u64,
 }
 
 /// Runs `read` on a thread that may block, over the bytes of `stream`, and tells the progress. The reader

@@ -1,7 +1,8 @@
 //! The proof of a backup that is a folder: object by object, each under the pin it was listed with.
 
-use super::backup_verify::{Object, Subject, read_object};
-use super::reading::{Meter, read_through};
+use super::backup_verify::read_object;
+use super::reading::{Meter, Object, read_through};
+use super::subject::Subject;
 use crate::catalog::wal::WalName;
 use crate::model::id::StoreId;
 use crate::model::proof::Level;

@@ -6,7 +6,7 @@ use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::proof::manifest::LONGEST;
-use crate::tasks::checks::backup_verify::manifests;
+use crate::tasks::checks::subject::manifests;
 use crate::tasks::checks::verify_tree::small_object;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
