@@ -149,7 +149,12 @@ async fn extract(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         note: format!("{} members", seen.members.load(Ordering::Relaxed)),
     };
     let unpacker = Unpacker::new(root, input.keep_special_modes.unwrap_or(false));
-    let unpacker = telling(cx, look, walk(cx, &input.source, limits, &seen, unpacker)).await?;
+    let walked = telling(cx, look, walk(cx, &input.source, limits, &seen, unpacker)).await;
+    let unpacker = walked.map_err(|stop| {
+        let left = "of which a tenth is left to others unless `max_bytes` says more";
+        let room = format!("{} were free there when it began, {left}", ByteCount(free));
+        if input.max_bytes.is_none() { stop.evidence(room) } else { stop }
+    })?;
     let finished = tokio::task::spawn_blocking(move || unpacker.finish()).await;
     let (tally, defused) = finished.map_err(|error| Failure::new(format!("the unpacking thread broke: {error}")))??;
     place.sync()?;
