@@ -34,8 +34,25 @@ impl Run {
         let actor = Actor { name: name.to_owned(), host: "here".to_owned(), pid: std::process::id() };
         let (client, told) = Client::connect(folder, &actor, 0).await.unwrap();
         let mut run = Self { folder: folder.clone(), client, told, state: None, events: Vec::new(), answered: 0 };
-        while run.hear("catching up").await != Heard::CaughtUp {}
-        run
+        loop {
+            match run.hear("catching up").await {
+                Heard::CaughtUp => return run,
+                // It may come to its end, and leave, before it has told everything; the journal has it all.
+                Heard::Gone => {
+                    run.read_journal();
+                    return run;
+                }
+                Heard::Event | Heard::Other => {}
+            }
+        }
+    }
+
+    fn read_journal(&mut self) {
+        let events = relight::journal::read(&self.folder.path).unwrap();
+        let mut state = RunState::create(&events[0]).unwrap();
+        events[1..].iter().for_each(|event| drop(state.apply(event)));
+        self.state = Some(state);
+        self.events = events.into_iter().map(|event| event.kind).collect();
     }
 
     pub fn state(&self) -> &RunState {
