@@ -123,7 +123,10 @@ async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let (session, server) = input.target.open(cx).await?;
     let side = database::ours(&session, &input.side, &cx.owner.run).await?;
-    let side = emptied(cx, &session, server, side).await?;
+    let side = match emptied(cx, &session, server, side.clone()).await {
+        Ok(side) => side,
+        Err(stop) => return Err(stopped(cx, &input, &side, stop).await),
+    };
     drop(session);
     let loaded = match load(cx, server, &input).await {
         Ok(loaded) => loaded,
