@@ -4,8 +4,30 @@ use crate::catalog::{Catalog, ChooseError};
 use crate::located::nearest;
 use crate::model::backup::Backup;
 use crate::model::estate::Estate;
-use crate::model::id::{AssetId, StoreId};
+use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::report::Fault;
+
+/// The copy of a backup that a command works on.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// An id, an unambiguous beginning of one, `latest` or `latest-proven`
+    backup: String,
+    /// The store to read from; without it the best copy is taken
+    #[arg(long, value_name = "NAME")]
+    store: Option<String>,
+    /// The asset whose latest backup is meant
+    #[arg(long, value_name = "NAME")]
+    asset: Option<String>,
+}
+
+impl Which {
+    /// The backup, and the store that was named.
+    pub fn find(&self, catalog: &Catalog, estate: &Estate) -> color_eyre::Result<(BackupId, Option<StoreId>)> {
+        let asset = self.asset.as_deref().map(|name| asset(estate, name)).transpose()?;
+        let store = self.store.as_deref().map(|name| store(estate, name)).transpose()?;
+        Ok((backup(catalog, estate, &self.backup, asset.as_ref())?.id.clone(), store))
+    }
+}
 
 pub fn asset(estate: &Estate, name: &str) -> Result<AssetId, Fault> {
     let names = || estate.assets.iter().map(|asset| asset.id.as_str());

@@ -2,6 +2,7 @@
 
 use super::args::{Colour, Globals};
 use crate::health::Severity;
+use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
 use serde::Serialize;
@@ -92,6 +93,12 @@ impl Output {
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         self.write(text.trim_end_matches(' ').as_bytes())?;
         self.write(b"\n")
+    }
+
+    /// What a failure means, and what to do next.
+    pub fn way_out(&mut self, failure: &Failure) -> io::Result<()> {
+        self.line(&format!("  means: {}", escaped(&failure.meaning)))?;
+        self.line(&format!("  next: {}", escaped(&failure.next)))
     }
 
     /// Bytes as they are, for generated files such as completions.

@@ -19,17 +19,11 @@ use std::path::PathBuf;
 /// 3 it could not be found out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// An id, an unambiguous beginning of one, `latest` or `latest-proven`
-    backup: String,
+    #[command(flatten)]
+    which: choose::Which,
     /// The new file or folder, or a folder that is there and that it is to lie in
     #[arg(long, value_name = "PATH")]
     to: PathBuf,
-    /// The store to read from; without it the best copy is taken
-    #[arg(long, value_name = "NAME")]
-    store: Option<String>,
-    /// The asset whose latest backup is meant
-    #[arg(long, value_name = "NAME")]
-    asset: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -43,9 +37,7 @@ struct Body<'a> {
 pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
     let to = std::path::absolute(&args.to)?;
     let (setup, scanned) = scan(globals).await?;
-    let asset = args.asset.as_deref().map(|name| choose::asset(&setup.estate, name)).transpose()?;
-    let store = args.store.as_deref().map(|name| choose::store(&setup.estate, name)).transpose()?;
-    let backup = choose::backup(&scanned.catalog, &setup.estate, &args.backup, asset.as_ref())?.id.clone();
+    let (backup, store) = args.which.find(&scanned.catalog, &setup.estate)?;
     let mut input = Values::new();
     input.insert("backup".to_owned(), json!(backup));
     input.insert("store".to_owned(), json!(store));
@@ -106,6 +98,5 @@ fn told(failure: &Failure, exit: Exit, out: &mut Output) -> eyre::Result<()> {
     for line in &failure.evidence {
         out.line(&format!("  | {}", escaped(line)))?;
     }
-    out.line(&format!("  means: {}", escaped(&failure.meaning)))?;
-    Ok(out.line(&format!("  next: {}", escaped(&failure.next)))?)
+    Ok(out.way_out(failure)?)
 }

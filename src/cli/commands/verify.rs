@@ -17,17 +17,11 @@ use serde_json::json;
 /// 0 the level is reached, 2 the backup is bad, 3 it could not be found out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// An id, an unambiguous beginning of one, `latest` or `latest-proven`
-    backup: String,
+    #[command(flatten)]
+    which: choose::Which,
     /// L1 plausible, L2 checksum matches, L3 container opens, L4 contents listed
     #[arg(long, value_name = "LEVEL", default_value = "L4", value_parser = level)]
     level: Level,
-    /// The store to read from; without it the best copy is taken
-    #[arg(long, value_name = "NAME")]
-    store: Option<String>,
-    /// The asset whose latest backup is meant
-    #[arg(long, value_name = "NAME")]
-    asset: Option<String>,
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -49,9 +43,7 @@ struct Body<'a> {
 
 pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
     let (setup, scanned) = scan(globals).await?;
-    let asset = args.asset.as_deref().map(|name| choose::asset(&setup.estate, name)).transpose()?;
-    let store = args.store.as_deref().map(|name| choose::store(&setup.estate, name)).transpose()?;
-    let backup = choose::backup(&scanned.catalog, &setup.estate, &args.backup, asset.as_ref())?.id.clone();
+    let (backup, store) = args.which.find(&scanned.catalog, &setup.estate)?;
     let mut input = Values::new();
     input.insert("backup".to_owned(), json!(backup));
     input.insert("store".to_owned(), json!(store));
@@ -107,8 +99,7 @@ fn text(record: Option<&ProofRecord>, failure: Option<&Failure>, exit: Exit, out
         for line in failure.evidence.iter().filter(|_| record.is_none()) {
             out.line(&format!("  | {}", escaped(line)))?;
         }
-        out.line(&format!("  means: {}", escaped(&failure.meaning)))?;
-        out.line(&format!("  next: {}", escaped(&failure.next)))?;
+        out.way_out(failure)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `backup.verify`: reads one copy of a backup once and records how far it is proven.
 
 use super::reading::{Meter, Object, read_through};
-use super::subject::{Subject, instant};
+use super::subject::{Asked, BACKUP, SOURCE, STORE, Subject, instant};
 use super::verdict::{output, settle_record};
 use crate::model::backup::Backup;
 use crate::model::id::StoreId;
@@ -16,7 +16,7 @@ use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle_or_stop};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::patience::span;
-use crate::tasks::source::{Source, is_folder, store_failure};
+use crate::tasks::source::{is_folder, store_failure};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,19 +28,9 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Read one copy of a backup once and record how far it is proven",
     effect: Effect::Observe,
     inputs: &[
-        InputSpec {
-            name: "source",
-            kind: InputKind::Table,
-            required: false,
-            help: "Output of backup.resolve; or `backup` instead",
-        },
-        InputSpec { name: "backup", kind: InputKind::Text, required: false, help: "Id of a backup of the catalog" },
-        InputSpec {
-            name: "store",
-            kind: InputKind::Text,
-            required: false,
-            help: "With `backup`: the store to read from; without it the nearest copy",
-        },
+        SOURCE,
+        BACKUP,
+        STORE,
         InputSpec { name: "level", kind: InputKind::Text, required: false, help: "L1 to L4; default L4" },
         InputSpec {
             name: "believe",
@@ -57,12 +47,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 
 #[derive(Deserialize)]
 struct Input {
-    #[serde(default)]
-    source: Option<Source>,
-    #[serde(default)]
-    backup: Option<String>,
-    #[serde(default)]
-    store: Option<StoreId>,
+    #[serde(flatten)]
+    asked: Asked,
     #[serde(default)]
     level: Option<String>,
     #[serde(default)]
@@ -83,13 +69,9 @@ impl Module for BackupVerify {
 async fn verify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let level = wanted(input.level.as_deref())?;
-    let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
     // Whoever loads a source holds it to the sum of the plan, so that the proof must be of that one.
-    let held = input.source.as_ref().map(|source| source.sha256.clone());
-    let subject = match (input.source, input.backup) {
-        (Some(source), _) => Subject::of_source(&cx.catalog, source, &records),
-        (None, text) => Subject::of_backup(cx, &text.unwrap_or_default(), (input.store.as_ref(), true), &records)?,
-    };
+    let held = input.asked.source.as_ref().map(|source| source.sha256.clone());
+    let subject = Subject::of(cx, input.asked, true)?;
     let within = span(input.believe.as_deref().or(Some("0s")))?;
     let standing = standing(cx, &subject, level, within);
     if let Some(record) = standing.filter(|record| held.as_ref().is_none_or(|sha256| *sha256 == record.sha256)) {

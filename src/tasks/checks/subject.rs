@@ -9,12 +9,40 @@ use crate::model::proof::{ProofOutcome, ProofRecord};
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::model::time::Timestamp;
-use crate::proof::Recorded;
+use crate::proof::{Ledger, Recorded};
 use crate::stores::{ObjectMeta, Pin, Store, StoreError, StoreErrorKind};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::Stop;
+use crate::tasks::module::{InputKind, InputSpec};
 use crate::tasks::source::{Source, store_failure};
+use serde::Deserialize;
 use std::sync::Arc;
+
+pub const SOURCE: InputSpec = InputSpec {
+    name: "source",
+    kind: InputKind::Table,
+    required: false,
+    help: "Output of backup.resolve; or `backup` instead",
+};
+pub const BACKUP: InputSpec =
+    InputSpec { name: "backup", kind: InputKind::Text, required: false, help: "Id of a backup of the catalog" };
+pub const STORE: InputSpec = InputSpec {
+    name: "store",
+    kind: InputKind::Text,
+    required: false,
+    help: "With `backup`: the store to read from; without it the nearest copy",
+};
+
+/// Those inputs: the copy of a plan, or a backup by its id.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    pub source: Option<Source>,
+    #[serde(default)]
+    backup: Option<String>,
+    #[serde(default)]
+    store: Option<StoreId>,
+}
 
 /// One copy of one backup.
 pub struct Subject {
@@ -34,8 +62,17 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The copy that a plan chose.
-    pub fn of_source(catalog: &Catalog, source: Source, records: &[ProofRecord]) -> Self {
+    /// The copy that is meant, with what earlier proofs say of it. With `failed_too`, one whose proof failed is better
+    /// than none.
+    pub fn of(cx: &TaskContext, asked: Asked, failed_too: bool) -> Result<Self, Failure> {
+        let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
+        match (asked.source, asked.backup) {
+            (Some(source), _) => Ok(Self::of_source(&cx.catalog, source, &records)),
+            (None, id) => Self::of_backup(cx, &id.unwrap_or_default(), (asked.store.as_ref(), failed_too), &records),
+        }
+    }
+
+    fn of_source(catalog: &Catalog, source: Source, records: &[ProofRecord]) -> Self {
         let known = source.pin.unwrap_or(Pin { size: source.size_bytes, etag: None, modified: None });
         let backup = catalog.get(&source.backup);
         let copy = backup.and_then(|b| b.copies.iter().find(|c| c.store == source.store && c.path == source.path));
@@ -49,9 +86,8 @@ impl Subject {
         Self { backup, asset, store, path, taken_at, known, earlier, recorded, manifests }
     }
 
-    /// The best copy of the backup that `text` means, where `only` is given in that store. With `failed_too`, one whose
-    /// proof failed is better than none.
-    pub fn of_backup(
+    /// The best copy of the backup that `text` means, where `only` is given in that store.
+    fn of_backup(
         cx: &TaskContext,
         text: &str,
         (only, failed_too): (Option<&StoreId>, bool),

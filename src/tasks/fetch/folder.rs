@@ -55,8 +55,9 @@ pub async fn fetch(
             tally.kept += member.size;
             continue;
         }
-        if member.size > room.saturating_sub(before - tally.kept) {
-            return Err(no_room(shown, total - before, room.saturating_sub(before)).into());
+        let free = room.saturating_sub(before - tally.kept);
+        if member.size > free {
+            return Err(no_room(shown, total - before, free).into());
         }
         let sums =
             stored_sums(store, &member.name, &pin).await.map_err(|error| Stop::Unknown(store_failure(&error)))?;

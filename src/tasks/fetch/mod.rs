@@ -6,17 +6,15 @@ mod landing;
 use self::landing::{Landed, Target, land, part_name, taken};
 use super::artefact::measure;
 use super::checks::reading::Object;
-use super::checks::subject::Subject;
+use super::checks::subject::{Asked, BACKUP, SOURCE, STORE, Subject};
 use super::context::TaskContext;
 use super::disk::free_bytes;
 use super::input::{Stop, read, settle_or_stop, values};
 use super::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
-use super::source::{Source, is_folder};
-use crate::model::id::StoreId;
+use super::source::is_folder;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
-use crate::proof::Ledger;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde::Deserialize;
@@ -31,19 +29,9 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Write one copy of a backup to this machine as it lies in its store, checked, and gone on with after a break",
     effect: Effect::Reversible,
     inputs: &[
-        InputSpec {
-            name: "source",
-            kind: InputKind::Table,
-            required: false,
-            help: "Output of backup.resolve; or `backup` instead",
-        },
-        InputSpec { name: "backup", kind: InputKind::Text, required: false, help: "Id of a backup of the catalog" },
-        InputSpec {
-            name: "store",
-            kind: InputKind::Text,
-            required: false,
-            help: "With `backup`: the store to read from; without it the nearest copy",
-        },
+        SOURCE,
+        BACKUP,
+        STORE,
         InputSpec {
             name: "to",
             kind: InputKind::Text,
@@ -65,12 +53,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 
 #[derive(Deserialize)]
 struct Input {
-    #[serde(default)]
-    source: Option<Source>,
-    #[serde(default)]
-    backup: Option<String>,
-    #[serde(default)]
-    store: Option<StoreId>,
+    #[serde(flatten)]
+    asked: Asked,
     to: PathBuf,
     #[serde(default)]
     into: bool,
@@ -90,7 +74,7 @@ impl Module for Fetch {
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
         let look = async {
             let input: Input = read(input)?;
-            let subject = subject(cx, &input)?;
+            let subject = Subject::of(cx, input.asked, false)?;
             let place = Place::of(&input.to, input.into, &subject)?;
             let known = subject.recorded.first().map(|(_, sha256)| sha256.clone());
             let found = match place.folder.symlink_metadata(&place.name) {
@@ -151,18 +135,9 @@ fn output(subject: &Subject, to: &Path, found: &Found) -> Values {
     }))
 }
 
-fn subject(cx: &TaskContext, input: &Input) -> Result<Subject, Failure> {
-    let records = Ledger::in_state(&cx.state_dir).read().map(|proofs| proofs.records).unwrap_or_default();
-    if let Some(source) = &input.source {
-        return Ok(Subject::of_source(&cx.catalog, source.clone(), &records));
-    }
-    let text = input.backup.as_deref().unwrap_or_default();
-    Subject::of_backup(cx, text, (input.store.as_ref(), false), &records)
-}
-
 async fn fetch(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let subject = subject(cx, &input)?;
+    let subject = Subject::of(cx, input.asked, false)?;
     let store = &**subject.store(cx)?;
     let place = Place::of(&input.to, input.into, &subject)?;
     place.must_be_free()?;
@@ -191,12 +166,15 @@ async fn fetch(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         if pin.size.saturating_sub(had) > free {
             return Err(folder::no_room(&place.shown, pin.size.saturating_sub(had), free).into());
         }
-        let (recorded, _) = subject.sums(store, &pin).await?;
+        let (recorded, silent) = subject.sums(store, &pin).await?;
         let object = Object { path: &subject.path, pin: &pin, recorded, before: 0, total: pin.size };
         let Place { folder, name, shown, .. } = &place;
         let target = Target { folder: Arc::clone(folder), name: name.clone(), part, shown: shown.clone() };
         let landed = land(cx, store, object, &target).await?;
-        let Landed { sha256, compared, checked, kept } = landed;
+        let Landed { sha256, compared, mut checked, kept } = landed;
+        if let Some(why) = silent {
+            checked.push_str(&format!("; the store's own sums could not be asked: {why}"));
+        }
         Found { files: 1, bytes: pin.size, kept, sha256: Some(sha256), compared, checked }
     };
     if found.kept > 0 {

@@ -119,7 +119,7 @@ impl Splitter {
         let held = std::mem::take(&mut self.held);
         self.scanner.read(&held);
         self.scanner.finish(&mut self.text)?;
-        self.flush(self.text.len(), parts);
+        self.flush(self.text.len(), false, parts);
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Splitter {
         if let Some(table) = self.scanner.current_table() {
             self.copy = Some((passed.into(), table.into()));
             self.text.truncate(from);
-            self.flush(from, parts);
+            self.flush(from, false, parts);
             self.rows_seen = true;
             return Ok(());
         }
@@ -160,13 +160,14 @@ impl Splitter {
             || line == "-- PostgreSQL database dump complete"
         {
             let phase = Phase::of_comment(line).filter(|_| self.apart && self.rows_seen);
-            if self.entry.is_some() || phase.is_some() || from > TEXT {
-                self.flush(from, parts);
+            let much = from > TEXT;
+            if self.entry.is_some() || phase.is_some() || much {
+                self.flush(from, much, parts);
             }
             self.entry = phase;
         } else if line.starts_with("SET ") {
             if self.entry.is_some() {
-                self.flush(from, parts);
+                self.flush(from, false, parts);
             }
             self.comment_only = false;
             if line.starts_with("SET default_tablespace = ") {
@@ -185,23 +186,23 @@ impl Splitter {
             self.entry = None;
         }
         if self.entry.is_none() && self.text.len() > 2 * TEXT {
-            self.flush(self.text.len(), parts);
+            self.flush(self.text.len(), false, parts);
         }
     }
 
     /// Hands on what stands before `upto`, as a build where it is an entry that may be built apart. What stays, if
-    /// anything does, is the line that was just read, with which another statement begins.
-    fn flush(&mut self, upto: usize, parts: &mut Vec<Part>) {
+    /// anything does, is the line that was just read. `ends` goes along with text.
+    fn flush(&mut self, upto: usize, ends: bool, parts: &mut Vec<Part>) {
         let rest = self.text.split_off(upto);
-        let starts = !rest.is_empty();
+        let kept = u64::from(!rest.is_empty());
         let text = std::mem::replace(&mut self.text, rest);
-        let line = std::mem::replace(&mut self.text_line, self.scanner.line_number().saturating_sub(u64::from(starts)));
+        let line = std::mem::replace(&mut self.text_line, self.scanner.line_number().saturating_sub(kept));
         let comment_only = std::mem::replace(&mut self.comment_only, true);
         let build = self.entry.take().and_then(|phase| Build::of(phase, &text, line, &self.tablespace));
         if let Some(build) = build {
             parts.push(Part::Build(build));
         } else if !text.is_empty() {
-            parts.push(Part::Text { ends: starts && text.len() > TEXT, sql: text.into(), line, comment_only });
+            parts.push(Part::Text { sql: text.into(), line, comment_only, ends });
         }
     }
 
