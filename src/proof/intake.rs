@@ -1,11 +1,11 @@
-//! From the async stream of a store to a blocking reader: a bounded channel, nothing on disk.
+//! From the async stream of a store to blocking readers: bounded channels, nothing on disk.
 
 use super::fault::Fault;
 use crate::stores::ByteStream;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures::StreamExt;
 use std::future::Future;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use tokio::sync::mpsc;
 
 enum Piece {
@@ -26,6 +26,8 @@ pub struct Feeder(mpsc::Sender<Piece>);
 #[derive(Debug)]
 pub struct Inlet {
     pieces: mpsc::Receiver<Piece>,
+    /// Taken out together: a thread that is woken for each piece sleeps more than it works.
+    taken: std::vec::IntoIter<Piece>,
     current: Bytes,
     ended: bool,
 }
@@ -42,7 +44,7 @@ impl std::fmt::Debug for Piece {
 
 pub fn pipe() -> (Feeder, Inlet) {
     let (sender, pieces) = mpsc::channel(IN_FLIGHT);
-    (Feeder(sender), Inlet { pieces, current: Bytes::new(), ended: false })
+    (Feeder(sender), Inlet { pieces, taken: Vec::new().into_iter(), current: Bytes::new(), ended: false })
 }
 
 impl Feeder {
@@ -73,20 +75,65 @@ impl Feeder {
             }
         }
     }
+
+    /// Passes on one piece, from a thread that may block. `false`: nobody reads any more.
+    pub fn pass(&self, bytes: Bytes) -> bool {
+        self.0.blocking_send(Piece::Bytes(bytes)).is_ok()
+    }
+
+    /// That was all, or why no more comes; from a thread that may block.
+    pub fn end(self, how: Result<(), Fault>) {
+        let last = how.map_or_else(Piece::Stop, |()| Piece::End);
+        // Whoever has gone needs no end.
+        let _ = self.0.blocking_send(last);
+    }
+}
+
+impl Inlet {
+    /// What has come and was not read; `None` after the last.
+    pub fn next_piece(&mut self) -> Result<Option<Bytes>, Fault> {
+        self.fill()?;
+        let piece = std::mem::take(&mut self.current);
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+
+    /// Has something to read afterwards, if there is anything.
+    fn fill(&mut self) -> Result<(), Fault> {
+        while self.current.is_empty() && !self.ended {
+            match self.taken.next().or_else(|| self.take()) {
+                Some(Piece::Bytes(bytes)) => self.current = bytes,
+                Some(Piece::End) => self.ended = true,
+                Some(Piece::Stop(fault)) => return Err(fault),
+                None => return Err(Fault::Orphaned),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Option<Piece> {
+        let mut taken = Vec::with_capacity(IN_FLIGHT);
+        self.pieces.blocking_recv_many(&mut taken, IN_FLIGHT);
+        self.taken = taken.into_iter();
+        self.taken.next()
+    }
 }
 
 impl Read for Inlet {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() && !self.ended {
-            match self.pieces.blocking_recv() {
-                Some(Piece::Bytes(bytes)) => self.current = bytes,
-                Some(Piece::End) => self.ended = true,
-                Some(Piece::Stop(fault)) => return Err(fault.into_io()),
-                None => return Err(Fault::Orphaned.into_io()),
-            }
-        }
+        self.fill().map_err(Fault::into_io)?;
         let n = out.len().min(self.current.len());
         out[..n].copy_from_slice(&self.current.split_to(n));
         Ok(n)
+    }
+}
+
+impl BufRead for Inlet {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.fill().map_err(Fault::into_io)?;
+        Ok(&self.current)
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.current.advance(n.min(self.current.len()));
     }
 }

@@ -10,7 +10,7 @@ use crate::model::proof::{Level, ProofOutcome};
 use crate::model::size::ByteCount;
 use crate::stores::{ObjectSum, SumKind};
 use std::collections::BTreeMap;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 /// Checksums of the stored bytes that were recorded apart from them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,13 +66,13 @@ pub struct Examined {
 }
 
 /// Reads an object once and says how far it is proven, without any key. See [`examine_with`].
-pub fn examine(reader: impl Read, job: &Job<'_>) -> Examined {
+pub fn examine(reader: impl BufRead, job: &Job<'_>) -> Examined {
     examine_with(reader, job, &Keyless)
 }
 
 /// Reads an object once, through its encryption where `keys` open it, and says how far it is proven. Never
 /// proves more than `job.wanted`.
-pub fn examine_with(reader: impl Read, job: &Job<'_>, keys: &dyn Unseal) -> Examined {
+pub fn examine_with(reader: impl BufRead, job: &Job<'_>, keys: &dyn Unseal) -> Examined {
     let kept: Vec<SumKind> = job.recorded.kept().map(|(kind, _)| kind).collect();
     let with_md5 = job.recorded.sha256.is_empty() && kept.is_empty() && job.recorded.md5.is_some();
     let mut source = Source::new(reader, with_md5, job.watch).with_sums(kept);
@@ -90,7 +90,7 @@ pub fn examine_with(reader: impl Read, job: &Job<'_>, keys: &dyn Unseal) -> Exam
     Verdict { job, content, container_held }.of(looked, digests)
 }
 
-fn look_inside<R: Read>(
+fn look_inside<R: BufRead>(
     source: &mut Source<'_, R>,
     job: &Job<'_>,
     keys: &dyn Unseal,

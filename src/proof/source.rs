@@ -26,7 +26,8 @@ impl Watch for Unwatched {
     }
 }
 
-const BUFFER: usize = 128 * 1024;
+/// Bytes that are summed up between two looks at the watch.
+const AT_ONCE: usize = 128 * 1024;
 
 static CRC64_NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
 static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
@@ -66,9 +67,8 @@ impl Running {
 
 pub struct Source<'w, R> {
     inner: R,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    /// Bytes at the front of `inner` that are summed up and not consumed.
+    ready: usize,
     taken: u64,
     sha256: Sha256,
     md5: Option<Md5>,
@@ -96,20 +96,10 @@ impl Digests {
     }
 }
 
-impl<'w, R: Read> Source<'w, R> {
+impl<'w, R: BufRead> Source<'w, R> {
     /// `with_md5` costs about as much as everything else together: only where something compares it.
     pub fn new(inner: R, with_md5: bool, watch: &'w dyn Watch) -> Self {
-        Self {
-            inner,
-            buffer: vec![0; BUFFER].into_boxed_slice(),
-            start: 0,
-            end: 0,
-            taken: 0,
-            sha256: Sha256::new(),
-            md5: with_md5.then(Md5::new),
-            sums: Vec::new(),
-            watch,
-        }
+        Self { inner, ready: 0, taken: 0, sha256: Sha256::new(), md5: with_md5.then(Md5::new), sums: Vec::new(), watch }
     }
 
     /// Also makes these checksums. Before the first byte is read.
@@ -141,38 +131,41 @@ impl<'w, R: Read> Source<'w, R> {
     }
 }
 
-impl<R: Read> BufRead for Source<'_, R> {
+impl<R: BufRead> BufRead for Source<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
+        if self.ready == 0 {
             if self.watch.cancelled() {
                 return Err(Fault::Cancelled.into_io());
             }
-            let n = loop {
-                match self.inner.read(&mut self.buffer) {
+            let there = loop {
+                match self.inner.fill_buf() {
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    other => break other?,
+                    other => break other?.len(),
                 }
             };
-            (self.start, self.end) = (0, n);
-            self.taken += n as u64;
-            self.sha256.update(&self.buffer[..n]);
+            self.ready = there.min(AT_ONCE);
+            let new = &self.inner.fill_buf()?[..self.ready];
+            self.taken += new.len() as u64;
+            self.sha256.update(new);
             if let Some(md5) = &mut self.md5 {
-                md5.update(&self.buffer[..n]);
+                md5.update(new);
             }
             for (_, sum) in &mut self.sums {
-                sum.update(&self.buffer[..n]);
+                sum.update(new);
             }
             self.watch.read_so_far(self.taken);
         }
-        Ok(&self.buffer[self.start..self.end])
+        Ok(&self.inner.fill_buf()?[..self.ready])
     }
 
     fn consume(&mut self, n: usize) {
-        self.start = (self.start + n).min(self.end);
+        let n = n.min(self.ready);
+        self.ready -= n;
+        self.inner.consume(n);
     }
 }
 
-impl<R: Read> Read for Source<'_, R> {
+impl<R: BufRead> Read for Source<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let n = available.len().min(out.len());

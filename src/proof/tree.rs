@@ -9,7 +9,7 @@ use super::source::{Digests, Source, Watch};
 use crate::model::content::{Content, Form};
 use crate::model::proof::{Level, ProofOutcome};
 use crate::model::text::escaped;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 /// How one object of a folder is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn part(manifest: Option<&Manifest>, prefix: &str, rest: &str) -> Part {
 
 /// Reads a listed file or an archive of listed files to its end. What its stored bytes sum up to.
 pub fn compare(
-    reader: impl Read,
+    reader: impl BufRead,
     part: &Part,
     size: u64,
     manifest: &mut Manifest,

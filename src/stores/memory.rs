@@ -126,14 +126,14 @@ impl Store for MemoryStore {
         self.held(name, None).map(|(_, meta)| meta)
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         if range.end.saturating_sub(range.start) > MAX_RANGE {
             return Err(StoreError::range_too_long(&self.id, name));
         }
         let (bytes, _) = self.held(name, pin)?;
         let end = range.end.min(bytes.len() as u64);
         let start = range.start.min(end);
-        Ok(bytes.slice(start as usize..end as usize))
+        Ok(vec![bytes.slice(start as usize..end as usize)])
     }
 
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {

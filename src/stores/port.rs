@@ -27,7 +27,7 @@ impl ObjectMeta {
     }
 }
 
-/// Most bytes that one [`Store::read_range`] gives; longer ranges are refused before memory is taken.
+/// Most bytes that one [`Store::read_pieces`] gives; longer ranges are refused before memory is taken.
 pub const MAX_RANGE: u64 = 64 << 20;
 
 /// The identity of an object's bytes at one moment. A later read under this pin fails with
@@ -118,9 +118,15 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(Vec::new())
     }
 
-    /// Exactly the bytes of `range` that exist: shorter than asked only at the end of the object.
-    /// Ranges over [`MAX_RANGE`] bytes are refused; use [`Store::read`].
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError>;
+    /// Exactly the bytes of `range` that exist, in order, cut as they came: shorter than asked only at the end of the
+    /// object. Ranges over [`MAX_RANGE`] bytes are refused; use [`Store::read`].
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError>;
+
+    /// The same as one.
+    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+        let mut pieces = self.read_pieces(name, range, pin).await?;
+        Ok(if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() })
+    }
 
     /// The object's bytes from `from` to its end. A body that ends early is an error, not an end.
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError>;

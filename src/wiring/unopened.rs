@@ -33,7 +33,7 @@ impl Store for UnopenedStore {
         Err(self.why.clone())
     }
 
-    async fn read_range(&self, _name: &str, _range: Range<u64>, _pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, _name: &str, _range: Range<u64>, _pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         Err(self.why.clone())
     }
 

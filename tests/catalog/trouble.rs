@@ -47,7 +47,7 @@ impl Store for Counting {
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         Err(StoreError::new(StoreErrorKind::Unsupported, &self.id, Some(name), "it only counts"))
     }
-    async fn read_range(&self, name: &str, _: Range<u64>, _: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, name: &str, _: Range<u64>, _: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         Err(StoreError::new(StoreErrorKind::Unsupported, &self.id, Some(name), "it only counts"))
     }
     async fn read(&self, name: &str, _: u64, _: Option<&Pin>) -> Result<ByteStream, StoreError> {

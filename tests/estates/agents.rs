@@ -2,7 +2,8 @@
 //! make them, in their layout and with their flags.
 
 use crate::home::{Home, free_port, must, stamp, walk};
-use crate::postgres::{BIN, Cluster};
+use crate::physical::Physical;
+use crate::postgres::BIN;
 use chrono::{DateTime, Duration, Utc};
 use relight::model::time::Clock as _;
 use relight::wiring::SystemClock;
@@ -22,7 +23,7 @@ const SCHEMA: &str = "CREATE TABLE agents (id bigserial PRIMARY KEY, name text N
     INSERT INTO user_settings SELECT id, 'dark' FROM user_profiles;";
 
 pub struct Agents {
-    pub cluster: Cluster,
+    pub cluster: Physical,
     /// Instants of the nightly backups, oldest first.
     pub nights: Vec<DateTime<Utc>>,
     pub redis: u16,
@@ -37,25 +38,16 @@ impl Deref for Agents {
     }
 }
 
-/// How a host's own commands become the server's account.
-fn run_as() -> String {
-    let uid = crate::postgres::account().map_or(String::new(), |(uid, _)| uid.to_string());
-    let uid = uid.as_str();
-    let words = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--"];
-    if uid.is_empty() { "[]".to_owned() } else { serde_json::to_string(&words).unwrap() }
-}
-
 impl Agents {
     pub fn build() -> Self {
         let home = Home::new();
         std::fs::set_permissions(home.path("."), PermissionsExt::from_mode(0o755)).unwrap();
         let wal = home.path("backup/postgres/wal");
         std::fs::create_dir_all(&wal).unwrap();
-        let archive = format!("archive_command=cp %p {}/%f", wal.display());
+        let archive = format!("archive_mode = on\narchive_command = 'cp %p {}/%f'\n", wal.display());
         std::fs::set_permissions(&wal, PermissionsExt::from_mode(0o777)).unwrap();
-        let cluster = Cluster::start_with(&["archive_mode=on", &archive, "wal_level=replica", "max_wal_senders=3"]);
-        cluster.sql("postgres", "CREATE ROLE postgres SUPERUSER REPLICATION LOGIN");
-        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} OWNER postgres"));
+        let cluster = Physical::start_in(&home.path("pg"), &archive);
+        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
         cluster.sql(DATABASE, SCHEMA);
         let redis = free_port();
         let now = SystemClock.now();
@@ -147,10 +139,10 @@ impl Agents {
             ("\"/etc/relight/operations.passphrase\"", at("keys/operations")),
             ("host = \"localhost\"\nport = 5432", format!("host = \"127.0.0.1\"\nport = {port}\nbin_dir = \"{BIN}\"")),
             ("host = \"localhost\"\nport = 6379", format!("host = \"127.0.0.1\"\nport = {}", self.redis)),
-            ("run_as = [\"runuser\", \"-u\", \"postgres\", \"--\"]", format!("run_as = {}", run_as())),
+            ("run_as = [\"runuser\", \"-u\", \"postgres\", \"--\"]", format!("run_as = {}", self.cluster.run_as())),
             (
                 "data_dir = \"/var/lib/postgresql/data\"",
-                format!("data_dir = \"{}\"\n  bin_dir = \"{BIN}\"", self.cluster.folder("data").display()),
+                format!("data_dir = \"{}\"\n  bin_dir = \"{BIN}\"", self.cluster.data.display()),
             ),
             ("\"/var/lib/redis\"", at("redis-data")),
             ("[\"systemctl\", \"stop\", \"redis\"]", format!("[{}]", at("stop.sh"))),
@@ -199,9 +191,9 @@ impl Agents {
 
     fn nightly_dump(&self, folder: &Path, stamp: &str) {
         let file = folder.join(format!("{DATABASE}_{stamp}.dump"));
-        let mut dump = self.cluster.program("pg_dump");
+        let mut dump = self.client("pg_dump");
         must(dump.args(["-U", "postgres", "-d", DATABASE, "--format=custom", "--compress=9", "--file"]).arg(&file));
-        let listed = must(self.cluster.program("pg_restore").arg("--list").arg(&file));
+        let listed = must(self.client("pg_restore").arg("--list").arg(&file));
         std::fs::write(folder.join("backup_contents.txt"), listed).unwrap();
         std::fs::write(folder.join("checksums.txt"), must(Command::new("sha256sum").arg(&file))).unwrap();
     }
@@ -223,7 +215,7 @@ impl Agents {
 
     fn nightly_user_data(&self, folder: &Path) {
         must(Command::new("rsync").arg("-a").arg(self.path("opt/uploads")).arg(folder));
-        let mut dump = self.cluster.program("pg_dump");
+        let mut dump = self.client("pg_dump");
         dump.args(["-U", "postgres", "-d", DATABASE, "--format=custom", "-t", "user_profiles", "-t", "user_settings"]);
         must(dump.arg("--file").arg(folder.join("user_data.dump")));
         self.cli(&["--rdb", folder.join("sessions.rdb").to_str().unwrap()]);
@@ -234,7 +226,7 @@ impl Agents {
     /// A base backup, and enough log after it.
     fn base(&self, at: DateTime<Utc>) {
         let folder = self.folder("postgres/basebackup", &stamp(at));
-        let mut base = self.cluster.program("pg_basebackup");
+        let mut base = self.client("pg_basebackup");
         base.args(["-U", "postgres", "-F", "tar", "-z", "-c", "fast", "-X", "stream", "-D"]).arg(&folder);
         must(&mut base);
         self.archived();
@@ -242,15 +234,14 @@ impl Agents {
 
     /// Ends the segment, and waits until it is archived whole.
     pub fn archived(&self) {
-        let name = self.cluster.sql("postgres", "SELECT pg_walfile_name(pg_switch_wal())");
-        let (file, deadline) = (
-            self.path("backup/postgres/wal").join(&name),
-            std::time::Instant::now() + std::time::Duration::from_mins(1),
-        );
-        while file.metadata().map_or(0, |meta| meta.len()) < 16 << 20 {
-            assert!(std::time::Instant::now() < deadline, "{name} is not archived");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        self.cluster.switch(&self.path("backup/postgres/wal"));
+    }
+
+    /// One of PostgreSQL's clients, as the scripts run it: as root.
+    fn client(&self, name: &str) -> Command {
+        let mut command = Command::new(Path::new(BIN).join(name));
+        command.env("PGHOST", "127.0.0.1").env("PGPORT", self.cluster.port.to_string());
+        command
     }
 
     /// Every row in primary order, as checksums.

@@ -154,20 +154,32 @@ fn agents_labels_without_segments_make_no_recovery_window() {
     assert!(window["spans"].as_array().is_none_or(Vec::is_empty), "{window:#}");
 }
 
-/// The weekly base backup, made by hand: from its end on, any instant can be looked at beside the live cluster.
+/// The weekly base backup, made by hand: from its end on, any instant can be looked at beside the live cluster, and taken
+/// in its place.
+///
+/// Naive: the server is stopped and its data folder emptied, and then the target turns out to lie outside of the log.
 #[test]
-fn agents_a_base_backup_made_here_leads_back_to_an_instant() {
+fn agents_a_damaged_cluster_comes_back_to_an_instant_out_of_its_archive() {
     let lab = Agents::build();
     lab.completed(&["backup-postgres-base", "--set", "asset=database-log"]);
     assert_eq!(lab.catalogued(), lab.listed());
     lab.cluster.sql(DATABASE, "INSERT INTO agents (name, belief) SELECT 'late', '{}' FROM generate_series(1, 17)");
+    let good = lab.content(DATABASE);
     let at = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'";
     let target = format!("target={}", lab.cluster.sql("postgres", at));
     lab.cluster.sql(DATABASE, "DELETE FROM agents WHERE name <> 'late'");
     lab.archived();
-    let arguments = ["recover-postgres", "--set", "asset=database-log", "--set", &target, "--mode", "drill"];
-    let text = lab.completed(&arguments);
+    let recover = ["recover-postgres", "--set", "asset=database-log", "--set"];
+    let text = lab.completed(&[&recover[..], &[&target, "--mode", "drill"]].concat());
     // 4000 agents, 1500 profiles, 1500 settings, and those that came after the backup.
     assert!(text.contains("rows: 7017"), "{text}");
     assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM agents"), "17", "the live one was not touched");
+
+    let outside = lab.relight(&[&["plan"], &recover[..], &["target=2020-01-01 00:00:00+00:00"]].concat());
+    let text = String::from_utf8_lossy(&[outside.stdout, outside.stderr].concat()).into_owned();
+    assert!(!outside.status.success() && text.contains("cannot be reached"), "{text}");
+    assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM agents"), "17", "nothing was stopped for it");
+
+    lab.completed(&[&recover[..], &[&target]].concat());
+    assert_eq!(lab.content(DATABASE), good);
 }

@@ -229,7 +229,7 @@ fn a_cancelled_or_broken_reading_is_unknown() {
     let cancelled = examine(bytes, &job(&Stop));
     assert_eq!((cancelled.outcome, cancelled.fault), (ProofOutcome::Unknown, Some(Fault::Cancelled)));
     for cut in [0, 5, bytes.len() / 2, bytes.len() - 1, bytes.len()] {
-        let torn = examine(Torn(&bytes[..cut]), &job(&Unwatched));
+        let torn = examine(std::io::BufReader::new(Torn(&bytes[..cut])), &job(&Unwatched));
         assert_eq!((torn.outcome, torn.fault), (ProofOutcome::Unknown, Some(Fault::Orphaned)), "after {cut} bytes");
     }
 }

@@ -432,13 +432,13 @@ impl Store for Stalling {
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         self.inner.head(name).await
     }
-    async fn read_range(
+    async fn read_pieces(
         &self,
         name: &str,
         range: std::ops::Range<u64>,
         pin: Option<&Pin>,
-    ) -> Result<bytes::Bytes, StoreError> {
-        self.inner.read_range(name, range, pin).await
+    ) -> Result<Vec<bytes::Bytes>, StoreError> {
+        self.inner.read_pieces(name, range, pin).await
     }
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
         let first = self.inner.read_range(name, from..self.after as u64, pin).await?;

@@ -198,7 +198,7 @@ impl Store for LocalStore {
         self.aside(Some(name), move |store, root| store.stat(root, &wanted)).await
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         self.checked(name)?;
         if range.end.saturating_sub(range.start) > MAX_RANGE {
             return Err(StoreError::range_too_long(&self.id, name));
@@ -210,12 +210,12 @@ impl Store for LocalStore {
             let start = range.start.min(end);
             let failed = |e: io::Error| io_error(&store.id, Some(&wanted), "the file", &e);
             file.seek(SeekFrom::Start(start)).map_err(failed)?;
-            let mut bytes = BytesMut::with_capacity((end - start) as usize);
+            let mut pieces = Vec::new();
             let mut reading = Reading { store: store.clone(), file, opened, left: end - start };
             while let Some(piece) = reading.next()? {
-                bytes.extend_from_slice(&piece);
+                pieces.push(piece);
             }
-            Ok(bytes.freeze())
+            Ok(pieces)
         };
         self.aside(Some(name), work).await
     }

@@ -23,13 +23,11 @@ use tokio_util::task::AbortOnDropHandle;
 const LONG: u64 = 16 << 20;
 const FIRST: u64 = 1 << 20;
 const SHORTEST: u64 = 256 << 10;
-const LONGEST: u64 = 8 << 20;
+const LONGEST: u64 = 6 << 20;
 /// A range that comes within this time lets the next ones be twice as long; one that takes much longer, half as long.
 const QUICK: Duration = Duration::from_secs(2);
 /// Ranges that are under way or wait for their turn: with [`LONGEST`], what one reader holds in memory.
-const AT_ONCE: usize = 4;
-/// Bytes that are handed on at a time.
-const PIECE: usize = 256 << 10;
+const AT_ONCE: usize = 8;
 
 #[derive(Debug)]
 pub struct Ahead<S> {
@@ -64,15 +62,16 @@ impl<S: Store> Rest<S> {
     }
 
     /// One range, whole.
-    async fn part(self: Arc<Self>, range: Range<u64>) -> Result<Bytes, StoreError> {
+    async fn part(self: Arc<Self>, range: Range<u64>) -> Result<Vec<Bytes>, StoreError> {
         let begun = Instant::now();
-        let bytes = self.inner.read_range(&self.name, range.clone(), Some(&self.pin)).await?;
-        if bytes.len() as u64 != range.end - range.start {
-            let what = format!("bytes {} to {} came back as {} bytes", range.start, range.end, bytes.len());
+        let pieces = self.inner.read_pieces(&self.name, range.clone(), Some(&self.pin)).await?;
+        let come: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        if come != range.end - range.start {
+            let what = format!("bytes {} to {} came back as {come} bytes", range.start, range.end);
             return Err(StoreError::new(StoreErrorKind::Corrupt, self.inner.id(), Some(&self.name), what));
         }
-        self.length.store(next_length(bytes.len() as u64, begun.elapsed()), Ordering::Relaxed);
-        Ok(bytes)
+        self.length.store(next_length(come, begun.elapsed()), Ordering::Relaxed);
+        Ok(pieces)
     }
 }
 
@@ -85,13 +84,6 @@ fn next_length(this: u64, took: Duration) -> u64 {
         this
     };
     next.clamp(SHORTEST, LONGEST)
-}
-
-fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Result<Bytes, StoreError>> {
-    std::iter::from_fn(move || {
-        let next = bytes.split_to(bytes.len().min(PIECE));
-        (!next.is_empty()).then_some(Ok(next))
-    })
 }
 
 #[async_trait::async_trait]
@@ -116,8 +108,8 @@ impl<S: Store + 'static> Store for Ahead<S> {
         self.inner.sums(name, pin).await
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
-        self.inner.read_range(name, range, pin).await
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
+        self.inner.read_pieces(name, range, pin).await
     }
 
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {
@@ -138,7 +130,7 @@ impl<S: Store + 'static> Store for Ahead<S> {
         let parts = stream::iter(parts).buffered(AT_ONCE).map(move |part| part.map_err(&broken)?);
         Ok(stream::once(async { Ok(first) })
             .chain(parts)
-            .map_ok(|bytes| stream::iter(pieces(bytes)))
+            .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
             .try_flatten()
             .boxed())
     }

@@ -88,9 +88,9 @@ impl<S: Store> Store for Deadline<S> {
         self.within(self.call, name, self.inner.sums(name, pin)).await
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         let limit = self.call + Duration::from_secs(range.end.saturating_sub(range.start).min(MAX_RANGE) / SLOWEST);
-        self.within(limit, name, self.inner.read_range(name, range, pin)).await
+        self.within(limit, name, self.inner.read_pieces(name, range, pin)).await
     }
 
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {

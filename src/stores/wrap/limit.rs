@@ -65,9 +65,9 @@ impl<S: Store> Store for Limit<S> {
         self.inner.sums(name, pin).await
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         let _place = self.place(&self.calls, name).await?;
-        self.inner.read_range(name, range, pin).await
+        self.inner.read_pieces(name, range, pin).await
     }
 
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {

@@ -159,11 +159,11 @@ impl<S: Store + 'static> Store for Retry<S> {
         self.policy.run(|| self.inner.sums(name, pin)).await
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         let mut tries = Tries::start(self.policy);
         loop {
-            match self.inner.read_range(name, range.clone(), pin).await {
-                Ok(bytes) => return Ok(bytes),
+            match self.inner.read_pieces(name, range.clone(), pin).await {
+                Ok(pieces) => return Ok(pieces),
                 Err(error) => {
                     let mendable = error.is_transient() || error.kind == StoreErrorKind::Corrupt;
                     tries.again(error, mendable).await?;

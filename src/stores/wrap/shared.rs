@@ -31,8 +31,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).sums(name, pin).await
     }
 
-    async fn read_range(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Bytes, StoreError> {
-        (**self).read_range(name, range, pin).await
+    async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
+        (**self).read_pieces(name, range, pin).await
     }
 
     async fn read(&self, name: &str, from: u64, pin: Option<&Pin>) -> Result<ByteStream, StoreError> {

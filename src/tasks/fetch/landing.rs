@@ -1,12 +1,13 @@
 //! One object of a store as a file: whole and checked, or not there. What came before a break is kept beside it, and a
 //! new attempt goes on from there.
 
+use super::disk::{BLOCK, Direct};
 use crate::model::id::StoreId;
 use crate::model::proof::Level;
 use crate::model::size::ByteCount;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
-use crate::proof::intake::Inlet;
+use crate::proof::intake::{Feeder, Inlet, pipe};
 use crate::proof::layers::Limits;
 use crate::proof::{Examined, Fault, Job, examine};
 use crate::stores::local::{UNFINISHED, flush, name_new};
@@ -16,13 +17,17 @@ use crate::tasks::checks::subject::gone;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::Stop;
 use crate::tasks::source::store_failure;
+use bytes::Bytes;
 use cap_std::fs::Dir;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
+
+/// Bytes that are read again at a time.
+const PIECE: usize = 256 << 10;
 
 /// Where an object is to land.
 #[derive(Clone)]
@@ -90,11 +95,10 @@ impl Target {
                 .means("nothing was read")
                 .next("wait for it, or fetch to another place")
         })?;
-        if meta.len() <= size {
-            return Ok((file, meta.len()));
-        }
-        file.set_len(0).map_err(|error| self.failed("emptying the unfinished file of", &error))?;
-        Ok((file, 0))
+        let whole_blocks = meta.len() - meta.len() % BLOCK as u64;
+        let have = if meta.len() <= size { whole_blocks } else { 0 };
+        file.set_len(have).map_err(|error| self.failed("cutting the unfinished file of", &error))?;
+        Ok((file, have))
     }
 
     /// Puts the whole file in place.
@@ -122,18 +126,23 @@ pub async fn land(cx: &TaskContext, store: &dyn Store, object: Object<'_>, targe
     let meter = Meter::new(cx, object.before);
     let (shared, recorded) = (Arc::clone(&meter), object.recorded);
     let landing = read_through(cx, stream, &meter, object.total, move |inlet| {
-        let mut trouble = None;
-        let bytes = Landing { file: &file, again: have, inlet, trouble: &mut trouble };
         let job =
             Job { wanted: Level::L2, size, recorded, limits: Limits::default(), watch: &*shared, now_at: &|_| {} };
-        let examined = if size == 0 { Examined::listed(0) } else { examine(bytes, &job) };
+        let (to, written) = pipe();
+        // Writing and summing up take about as long as each other: each has its thread.
+        let (examined, trouble) = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| write_through(&file, have, inlet, to));
+            let examined = if size == 0 { Examined::listed(0) } else { examine(written, &job) };
+            (examined, writing.join())
+        });
+        let trouble = trouble.unwrap_or_else(|_| Some(io::Error::other("the writer broke")));
         (file, examined, trouble)
     });
     let (file, examined, trouble) = landing.await.map_err(|failure| target.kept(failure))?;
     let sha256 = match (examined.fault, trouble) {
-        (None, _) => examined.digests.map(|digests| digests.sha256).unwrap_or_default(),
-        (Some(_), _) if size == 0 => hex::encode(Sha256::digest(b"")),
-        (Some(_), Some(error)) => return Err(target.failed("writing", &error).into()),
+        (_, Some(error)) => return Err(target.failed("writing", &error).into()),
+        (None, None) => examined.digests.map(|digests| digests.sha256).unwrap_or_default(),
+        (Some(_), None) if size == 0 => hex::encode(Sha256::digest(b"")),
         (Some(fault), None) => return Err(broken(cx, target, fault, (object.path, have)).await),
     };
     let of = target.clone();
@@ -170,39 +179,61 @@ async fn broken(cx: &TaskContext, target: &Target, fault: Fault, (path, have): (
     }
 }
 
-/// Gives the bytes that are there already, then those that come, which are written as they pass.
-struct Landing<'a> {
-    file: &'a File,
-    /// Bytes of the file that are still to be read again.
-    again: u64,
-    inlet: Inlet,
-    /// Why the file could not be read or written: nothing that speaks about the backup.
-    trouble: &'a mut Option<io::Error>,
+/// Why the bytes did not all go through the file.
+enum Broke {
+    /// The file could not be read or written: nothing that speaks about the backup.
+    File(io::Error),
+    /// No more came.
+    Line(Fault),
+    /// Whoever looks at the bytes wants no more of them.
+    Enough,
 }
 
-impl Landing<'_> {
-    fn step(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.again).map_or(out.len(), |again| again.min(out.len()));
-        let n = self.file.read(&mut out[..most])?;
-        if n == 0 && most > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "somebody cut it off"));
+/// Writes what comes and hands it on; before it, the `again` bytes that the file has already. Gives back why the file
+/// could not be read or written.
+fn write_through(file: &File, again: u64, mut from: Inlet, to: Feeder) -> Option<io::Error> {
+    match read_again(file, again, &to).and_then(|()| write_new(file, &mut from, &to)) {
+        Ok(()) => to.end(Ok(())),
+        Err(Broke::Line(fault)) => to.end(Err(fault)),
+        Err(Broke::Enough) => {}
+        Err(Broke::File(error)) => {
+            to.end(Err(Fault::Cancelled));
+            return Some(error);
         }
-        self.again -= n as u64;
-        Ok(n)
     }
+    None
 }
 
-impl Read for Landing<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let done = if self.again > 0 {
-            self.step(out)
-        } else {
-            let n = self.inlet.read(out)?;
-            self.file.write_all(&out[..n]).map(|()| n)
-        };
-        done.map_err(|error| {
-            *self.trouble = Some(error);
-            Fault::Cancelled.into_io()
-        })
+fn read_again(mut file: &File, mut again: u64, to: &Feeder) -> Result<(), Broke> {
+    while again > 0 {
+        let mut piece = vec![0; usize::try_from(again).map_or(PIECE, |again| again.min(PIECE))];
+        file.read_exact(&mut piece).map_err(Broke::File)?;
+        again -= piece.len() as u64;
+        pass(to, piece.into())?;
     }
+    Ok(())
+}
+
+fn write_new(file: &File, from: &mut Inlet, to: &Feeder) -> Result<(), Broke> {
+    std::thread::scope(|scope| {
+        let mut disk = Direct::new(scope, file);
+        let end = loop {
+            let piece = match from.next_piece() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break Ok(()),
+                Err(fault) => break Err(Broke::Line(fault)),
+            };
+            // Summed up while it is written.
+            let passed = pass(to, piece.clone());
+            if !disk.write(&piece) || passed.is_err() {
+                break passed;
+            }
+        };
+        // What came is kept, whatever ended it.
+        disk.finish().map_err(Broke::File).and(end)
+    })
+}
+
+fn pass(to: &Feeder, piece: Bytes) -> Result<(), Broke> {
+    if to.pass(piece) { Ok(()) } else { Err(Broke::Enough) }
 }

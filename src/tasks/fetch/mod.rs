@@ -1,5 +1,6 @@
 //! `backup.fetch`: one copy of a backup as a new file or folder on this machine.
 
+mod disk;
 mod folder;
 mod landing;
 

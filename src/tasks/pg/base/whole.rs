@@ -19,6 +19,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,8 +111,9 @@ fn names(folder: &Path) -> Result<Names, Failure> {
     Ok(names)
 }
 
-fn opened(path: &Path) -> Result<File, Fault> {
-    File::open(path).map_err(|error| Fault::from_io(&error, "the run's folder", None))
+fn opened(path: &Path) -> Result<BufReader<File>, Fault> {
+    let file = File::open(path).map_err(|error| Fault::from_io(&error, "the run's folder", None))?;
+    Ok(BufReader::with_capacity(128 << 10, file))
 }
 
 fn examine(names: &Names, segment_bytes: u64, meter: &Meter) -> Result<Whole, Fault> {
@@ -181,7 +183,7 @@ impl Visitor for Segments {
     }
 }
 
-fn read_log(file: File, size: u64, watch: &dyn Watch) -> Result<(Digests, BTreeMap<String, u64>), Fault> {
+fn read_log(file: BufReader<File>, size: u64, watch: &dyn Watch) -> Result<(Digests, BTreeMap<String, u64>), Fault> {
     let mut source = Source::new(file, false, watch);
     let mut found = Content { wrapped: Vec::new(), form: Form::Unknown };
     let mut segments = Segments::default();
