@@ -18,6 +18,10 @@ use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 /// How often a build that met another's locks is tried again.
 const DEADLOCKS: usize = 5;
 
+/// Only servers that know helpers, version 11 and later, have the setting.
+const NO_HELPERS: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'max_parallel_maintenance_workers'";
+const HELPERS: &str = "SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings WHERE name = 'max_parallel_maintenance_workers'";
+
 pub enum Piece {
     Rows(Bytes),
     /// All of the chunk was handed over; so many rows.
@@ -85,8 +89,9 @@ fn copy_failure(chunk: &Chunk, error: &tokio_postgres::Error) -> Failure {
 }
 
 /// One index, or one foreign key. Two that wait for each other's locks are told apart by the server, and one of them
-/// comes again.
-pub async fn make(session: &Session, build: &Build) -> Result<(), Stop> {
+/// comes again. Without `helpers` the server's own processes do not help.
+pub async fn make(session: &Session, build: &Build, helpers: bool) -> Result<(), Stop> {
+    session.change("saying how many processes may build", if helpers { HELPERS } else { NO_HELPERS }).await?;
     for _ in 0..DEADLOCKS {
         match session.client().batch_execute(&build.sql).await {
             Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) => {}

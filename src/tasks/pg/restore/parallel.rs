@@ -4,7 +4,7 @@
 //! What was loaded is committed piece by piece. The side database counts as restored only after all of it was, and a
 //! new attempt begins with an empty one.
 
-use super::build::Build;
+use super::build::{Build, Stage};
 use super::crew::{Crew, Piece, copy, make};
 use super::order::{GONE, Order, played};
 use super::parts::{Part, Splitter};
@@ -109,7 +109,7 @@ struct Work<'a> {
     busy: HashMap<tokio::task::Id, Build>,
     /// Of the chunk whose rows come now.
     rows: Option<mpsc::Sender<Piece>>,
-    /// Builds of one phase that were not begun yet.
+    /// Builds that were not begun yet.
     waiting: Vec<Build>,
     told: Told,
 }
@@ -168,9 +168,6 @@ impl Work<'_> {
                 Ok(())
             }
             Part::Build(build) => {
-                if self.waiting.first().is_some_and(|before| before.phase != build.phase) {
-                    self.calm(splitter).await?;
-                }
                 self.main.settle().await?;
                 self.waiting.push(build);
                 Ok(())
@@ -217,30 +214,46 @@ impl Work<'_> {
         }
     }
 
-    /// Waits until every chunk is in and every build that was handed over is done, the largest tables first.
+    /// Waits until every chunk is in and every build that was handed over is done.
     async fn calm(&mut self, splitter: &Splitter) -> Result<(), Stop> {
-        let weight = |build: &Build| build.tables.iter().map(|table| splitter.sizes.get(&**table)).max().flatten();
-        self.waiting.sort_by_key(|build| std::cmp::Reverse(weight(build).copied()));
-        if !self.waiting.is_empty() {
-            // Rows may still be on their way into the tables.
+        let mut builds = std::mem::take(&mut self.waiting);
+        let weight = |build: &Build| splitter.sizes.get(&*build.locks.first()?.0).copied();
+        // The largest tables first.
+        builds.sort_by_key(|build| (build.stage, std::cmp::Reverse(weight(build))));
+        let (total, mut begun) = (builds.len(), 0);
+        for round in Stage::ROUNDS {
             while !self.working.is_empty() {
                 self.next_done().await?;
             }
+            let (now, later) = builds.into_iter().partition(|build: &Build| round.contains(&build.stage));
+            builds = later;
+            let told = self.told.clone();
+            self.round(now, |build| {
+                begun += 1;
+                told.set(build.line, format!("building {begun} of {total}"));
+            })
+            .await?;
         }
-        let total = self.waiting.len();
-        while !(self.waiting.is_empty() && self.working.is_empty()) {
+        Ok(())
+    }
+
+    /// Builds side by side, as far as they let each other.
+    async fn round(&mut self, mut builds: Vec<Build>, mut begins: impl FnMut(&Build)) -> Result<(), Stop> {
+        while !(builds.is_empty() && self.working.is_empty()) {
             let free = |build: &Build| !self.busy.values().any(|other| build.collides(other));
-            let next = self.waiting.iter().position(free);
+            let next = builds.iter().position(free);
             let ready = match next {
                 Some(at) => self.crew.spare().await?.map(|session| (at, session)),
                 None => None,
             };
             match ready {
                 Some((at, session)) => {
-                    let build = self.waiting.remove(at);
-                    self.told.set(build.line, format!("building {} of {total}", total - self.waiting.len()));
+                    let build = builds.remove(at);
+                    begins(&build);
+                    // A check keeps one processor busy for long, and nobody can help it.
+                    let helpers = !self.busy.values().any(|other| other.stage == Stage::Check);
                     let task = build.clone();
-                    let work = self.working.spawn(async move { (make(&session, &task).await, session) });
+                    let work = self.working.spawn(async move { (make(&session, &task, helpers).await, session) });
                     self.busy.insert(work.id(), build);
                 }
                 None => self.next_done().await?,

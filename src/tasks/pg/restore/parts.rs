@@ -198,9 +198,9 @@ impl Splitter {
         let text = std::mem::replace(&mut self.text, rest);
         let line = std::mem::replace(&mut self.text_line, self.scanner.line_number().saturating_sub(kept));
         let comment_only = std::mem::replace(&mut self.comment_only, true);
-        let build = self.entry.take().and_then(|phase| Build::of(phase, &text, line, &self.tablespace));
-        if let Some(build) = build {
-            parts.push(Part::Build(build));
+        let builds = self.entry.take().map_or_else(Vec::new, |phase| Build::of(phase, &text, line, &self.tablespace));
+        if !builds.is_empty() {
+            parts.extend(builds.into_iter().map(Part::Build));
         } else if !text.is_empty() {
             parts.push(Part::Text { sql: text.into(), line, comment_only, ends });
         }
@@ -311,7 +311,7 @@ mod tests {
                     shown.push_str(&format!(
                         "{}: build on {}: {}\n",
                         build.line,
-                        build.tables.join(", "),
+                        build.locks.iter().map(|(table, _)| table.as_str()).collect::<Vec<_>>().join(", "),
                         code.join(" ")
                     ));
                 }
