@@ -141,7 +141,7 @@ impl Agents {
             ("host = \"localhost\"\nport = 6379", format!("host = \"127.0.0.1\"\nport = {}", self.redis)),
             ("run_as = [\"runuser\", \"-u\", \"postgres\", \"--\"]", format!("run_as = {}", self.cluster.run_as())),
             (
-                "data_dir = \"/var/lib/postgresql/data\"",
+                "data_dir = \"/var/lib/postgresql/data\"\n  bin_dir = \"/usr/lib/postgresql/15/bin\"",
                 format!("data_dir = \"{}\"\n  bin_dir = \"{BIN}\"", self.cluster.data.display()),
             ),
             ("\"/var/lib/redis\"", at("redis-data")),

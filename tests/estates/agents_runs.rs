@@ -2,6 +2,7 @@
 
 use crate::agents::{Agents, DATABASE};
 use crate::home::{rules, stamp, tree, walk};
+use crate::postgres::BIN;
 
 #[test]
 fn agents_catalog_window_and_health_agree_with_a_walk_over_the_files() {
@@ -179,6 +180,19 @@ fn agents_a_damaged_cluster_comes_back_to_an_instant_out_of_its_archive() {
     let text = String::from_utf8_lossy(&[outside.stdout, outside.stderr].concat()).into_owned();
     assert!(!outside.status.success() && text.contains("cannot be reached"), "{text}");
     assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM agents"), "17", "nothing was stopped for it");
+
+    // A host may have one of the programs in its path and others not.
+    let (programs, config) = (lab.path("programs"), std::fs::read_to_string(lab.config()).unwrap());
+    std::fs::create_dir(&programs).unwrap();
+    std::os::unix::fs::symlink(format!("{BIN}/postgres"), programs.join("postgres")).unwrap();
+    let there = format!("\n  bin_dir = \"{BIN}\"");
+    assert!(config.contains(&there));
+    let here = format!("\n  bin_dir = \"{}\"", programs.display());
+    std::fs::write(lab.config(), config.replace(&there, &here)).unwrap();
+    let lacking = lab.relight(&[&["plan"], &recover[..], &[&target]].concat());
+    let text = String::from_utf8_lossy(&[lacking.stdout, lacking.stderr].concat()).into_owned();
+    assert!(!lacking.status.success() && text.contains("`pg_ctl` was not found"), "{text}");
+    std::fs::write(lab.config(), config).unwrap();
 
     lab.completed(&[&recover[..], &[&target]].concat());
     assert_eq!(lab.content(DATABASE), good);

@@ -175,7 +175,7 @@ impl Platform {
                 (&west.0, &west.1),
                 ("run_as = [\"runuser\", \"-u\", \"postgres\", \"--\"]", &host),
                 ("host = \"localhost\"\nport = 5432", &server),
-                ("data_dir = \"/var/lib/postgresql/14/main\"", &data),
+                ("data_dir = \"/var/lib/postgresql/14/main\"\n  bin_dir = \"/usr/lib/postgresql/14/bin\"", &data),
                 ("host = \"localhost\"\nport = 6379", &redis),
                 ("\"/var/lib/redis\"", &folder),
                 ("[\"systemctl\", \"stop\", \"redis\"]", &stop),

@@ -49,7 +49,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     ],
     idempotent: true,
     undo: "nothing to take back",
-    programs: &["ssh", "pg_controldata", "postgres", "df"],
+    programs: &["ssh", "pg_controldata", "pg_ctl", "postgres", "df"],
 };
 
 #[derive(Deserialize)]
@@ -78,6 +78,7 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let home = Home::of(cx, server)?;
     let data = &home.place.data_dir;
     let there = home.run(Command::new(["test", "-e", data])).await?.status == 0;
+    programs(&home, input.version).await?;
     let (mut control, mut damage) = (None, None);
     if there {
         match home.control().await {
@@ -94,7 +95,6 @@ async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     {
         return Err(another(data, other, &input.system_identifier).into());
     }
-    programs(&home, input.version).await?;
     let free = free(&home, data).await?;
     let need = input.need_bytes.saturating_add(input.need_bytes / 10);
     if free < need {
@@ -126,20 +126,31 @@ fn another(data: &str, found: &str, wanted: &str) -> Failure {
         .next("find out whose archive this is (a cluster that was made anew starts an archive of its own), then plan again")
 }
 
+/// The programs of the steps that follow, of which a host may have some in its path and others not.
 async fn programs(home: &Home<'_>, wanted: Option<u32>) -> Result<(), Stop> {
-    let said = home.run(home.program("postgres", &["--version"])).await?;
-    let text = said.success("asking the server program for its version", home.host)?.text();
-    let found = Version::find(&text).map(|version| version.major);
-    if let (Some(wanted), Some(found)) = (wanted, found)
-        && wanted != found
-    {
-        return Err(Failure::new(format!(
-            "the log is of PostgreSQL {wanted}, the programs on `{}` are {found}",
-            home.host.id
-        ))
-        .means("only programs of the same major version can recover it; nothing was done")
-        .next(format!("install PostgreSQL {wanted} there, and name its `bin_dir` in [servers.home]"))
-        .into());
+    let named = "name their folder as `bin_dir` in [servers.home]; on Debian it is /usr/lib/postgresql/VERSION/bin";
+    for name in ["postgres", "pg_ctl", "pg_controldata"] {
+        let said = home.run(home.program(name, &["--version"])).await?;
+        // As `env` says it.
+        if matches!(said.status, 126 | 127) {
+            return Err(Failure::new(format!("`{name}` was not found on `{}`", home.host.id))
+                .means("the recovery could not go on where it is needed; nothing was done")
+                .next(named)
+                .into());
+        }
+        let text = said.success("asking a program for its version", home.host)?.text();
+        let found = Version::find(&text).map(|version| version.major);
+        if let (Some(wanted), Some(found)) = (wanted, found)
+            && wanted != found
+        {
+            return Err(Failure::new(format!(
+                "the log is of PostgreSQL {wanted}, `{name}` on `{}` is of {found}",
+                home.host.id
+            ))
+            .means("only programs of the same major version can recover it; nothing was done")
+            .next(format!("install PostgreSQL {wanted} there, and {named}"))
+            .into());
+        }
     }
     Ok(())
 }
