@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_mins(1);
+const PROGRAMS: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Both hierarchies of control groups that systemd knows, mounted for this shell alone: hosts mount one, the other, both
 /// or none.
@@ -103,9 +104,10 @@ impl Systemd {
         lab
     }
 
-    /// Words before a command that runs beside this systemd.
+    /// Words before a command that runs beside this systemd, with the programs of the distribution alone: a host may have
+    /// a `systemctl` of its own making in `/usr/local`.
     pub fn inside(&self) -> Vec<String> {
-        ["nsenter", "-t", &self.pid.to_string(), "-m", "-p", "--"].map(str::to_owned).into()
+        ["nsenter", "-t", &self.pid.to_string(), "-m", "-p", "--", "env", PROGRAMS].map(str::to_owned).into()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
