@@ -12,7 +12,7 @@ command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 command -v ip >/dev/null || missing+=(iproute2)
 [ -x /lib/systemd/systemd ] || missing+=(systemd)
 command -v crontab >/dev/null || missing+=(cron)
-command -v python3 >/dev/null || missing+=(python3)
+python3 -m pip --version >/dev/null 2>&1 || missing+=(python3 python3-pip)
 command -v gpg >/dev/null || missing+=(gnupg)
 command -v age >/dev/null || missing+=(age)
 command -v rsync >/dev/null || missing+=(rsync)
@@ -27,6 +27,15 @@ if [ ${#missing[@]} -gt 0 ]; then
     as_root apt-get update -qq
     # RUNLEVEL=1 keeps what is installed from being started as a service.
     as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+# The S3 server that knows parts, archive classes and encryption; of the tests alone, below the build's folder.
+moto="${CARGO_TARGET_DIR:-target}/tmp/moto"
+if ! cmp -s tests/support/moto.txt "$moto/installed.txt"; then
+    rm -rf "$moto"
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --target "$moto" --requirement tests/support/moto.txt
+    cp tests/support/moto.txt "$moto/installed.txt"
 fi
 
 cargo fmt --all --check

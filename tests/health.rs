@@ -48,14 +48,15 @@ fn source(store: &str, kind: BackupKind) -> Source {
 
 fn estate() -> Estate {
     let mut s3 = store("s3", "eu-west-1", "object");
-    s3.place = StorePlace::S3(relight::model::estate::S3Place {
+    s3.place = StorePlace::S3(Box::new(relight::model::estate::S3Place {
         bucket: "backups".to_owned(),
         prefix: String::new(),
         region: "eu-west-1".to_owned(),
         endpoint: None,
         force_path_style: false,
         credentials: relight::model::estate::S3Credentials::Default,
-    });
+        keeping: relight::model::estate::S3Keeping::default(),
+    }));
     Estate {
         name: "shop".to_owned(),
         environment: "production".to_owned(),

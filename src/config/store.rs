@@ -3,7 +3,8 @@
 use super::names::{HttpAddress, Line, Names, Zone, path_below};
 use super::secret_ref::secret_ref;
 use crate::located::{Fields, Item, Problem};
-use crate::model::estate::{S3Credentials, S3Place, StoreConfig, StorePlace};
+use crate::model::backup::ARCHIVE_CLASSES;
+use crate::model::estate::{S3Credentials, S3Encryption, S3Keeping, S3Place, StoreConfig, StorePlace};
 use crate::model::id::StoreId;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ enum Kind {
     S3,
 }
 
-const S3_KEYS: [&str; 10] = [
+const S3_KEYS: [&str; 13] = [
     "bucket",
     "prefix",
     "region",
@@ -24,6 +25,9 @@ const S3_KEYS: [&str; 10] = [
     "secret_access_key",
     "session_token",
     "anonymous",
+    "storage_class",
+    "encryption",
+    "kms_key",
 ];
 
 pub(super) fn store(fields: &mut Fields<'_>, names: &mut Names, base: &Path) -> Option<StoreConfig> {
@@ -40,7 +44,7 @@ pub(super) fn store(fields: &mut Fields<'_>, names: &mut Names, base: &Path) -> 
         }
         Some(Kind::S3) => {
             fields.forbid(&["path"], "the store's type is `s3`; folders of a bucket are its `prefix`");
-            s3(fields, base).map(StorePlace::S3)
+            s3(fields, base).map(|place| StorePlace::S3(Box::new(place)))
         }
         None => {
             // Which keys belong here is unknown until the type is mended.
@@ -75,6 +79,7 @@ fn s3(fields: &mut Fields<'_>, base: &Path) -> Option<S3Place> {
     };
     let force_path_style = fields.optional::<bool>("force_path_style").unwrap_or(endpoint.is_some());
     let credentials = credentials(fields, base);
+    let keeping = keeping(fields);
     Some(S3Place {
         bucket: bucket?,
         prefix: prefix?,
@@ -82,7 +87,49 @@ fn s3(fields: &mut Fields<'_>, base: &Path) -> Option<S3Place> {
         endpoint,
         force_path_style,
         credentials: credentials?,
+        keeping: keeping?,
     })
+}
+
+fn keeping(fields: &mut Fields<'_>) -> Option<S3Keeping> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum By {
+        Own,
+        Kms,
+    }
+    let class = fields.take("storage_class").map(|item| storage_class(&item));
+    let by = fields.take("encryption").map(|item| item.choice(&[("AES256", By::Own), ("aws:kms", By::Kms)]));
+    if !matches!(by, Some(Some(By::Kms))) {
+        fields.forbid(&["kms_key"], "only `encryption = \"aws:kms\"` uses a key of the key service");
+    }
+    let key = fields.optional::<Line>("kms_key").map(|line| line.0);
+    let encryption = match by {
+        None => None,
+        Some(by) => Some(match by? {
+            By::Own => S3Encryption::Aes256,
+            By::Kms => S3Encryption::Kms { key },
+        }),
+    };
+    let storage_class = match class {
+        None => None,
+        Some(class) => Some(class?),
+    };
+    Some(S3Keeping { storage_class, encryption })
+}
+
+/// Servers other than AWS have classes of their own, so that only the form is looked at.
+fn storage_class(item: &Item<'_>) -> Option<String> {
+    let class = item.read::<String>()?;
+    if ARCHIVE_CLASSES.contains(&class.as_str()) {
+        let problem =
+            Problem::at(&item.place, format!("a backup written as {class} could not be read back and proven"));
+        item.report(problem.help("leave it out, and let a lifecycle rule of the bucket move what is old enough"));
+        return None;
+    }
+    if class.is_empty() || !class.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
+        return item.refuse("be a storage class, such as STANDARD_IA");
+    }
+    Some(class)
 }
 
 fn bucket(item: &Item<'_>) -> Option<String> {

@@ -42,6 +42,9 @@ pub enum TimeSource {
     Modified,
 }
 
+/// Storage classes of which the bytes must be thawed before anyone can read them.
+pub const ARCHIVE_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
 /// One place where the bytes of a backup lie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copy {
@@ -55,6 +58,13 @@ pub struct Copy {
     pub etag: Option<String>,
     /// Number of objects: 1, or the members of a folder.
     pub objects: u64,
+}
+
+impl Copy {
+    /// The archive class in which it, or a part of it, was when it was listed.
+    pub fn archive_class(&self) -> Option<&str> {
+        self.storage_class.as_deref().filter(|class| ARCHIVE_CLASSES.contains(class))
+    }
 }
 
 /// What ties an incremental to its base.

@@ -74,7 +74,7 @@ pub struct StoreConfig {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum StorePlace {
     Local { path: PathBuf },
-    S3(S3Place),
+    S3(Box<S3Place>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,27 @@ pub struct S3Place {
     pub endpoint: Option<String>,
     pub force_path_style: bool,
     pub credentials: S3Credentials,
+    /// How new objects are kept.
+    #[serde(default)]
+    pub keeping: S3Keeping,
+}
+
+/// What a bucket is told about each new backup. Absent is what the bucket does by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct S3Keeping {
+    /// `STANDARD_IA`, `INTELLIGENT_TIERING`…; never a class that must be thawed before it can be read back.
+    pub storage_class: Option<String>,
+    pub encryption: Option<S3Encryption>,
+}
+
+/// Encryption by the server, with keys that it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "lowercase")]
+pub enum S3Encryption {
+    /// A key of the store's own: SSE-S3.
+    Aes256,
+    /// A key of the key service, or the account's default one: SSE-KMS.
+    Kms { key: Option<String> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -116,7 +116,7 @@ pub async fn open_place(
             Ok(Arc::new(FolderPlace::new(LocalStore::new(config.id.clone(), path.join(prefix)))))
         }
         StorePlace::S3(place) => {
-            let place = S3Place { prefix: format!("{}{prefix}", place.prefix), ..place.clone() };
+            let place = S3Place { prefix: format!("{}{prefix}", place.prefix), ..(**place).clone() };
             let waits = Waits { connect: patience.connect, attempt: patience.attempt };
             let store = S3Store::connect(&config.id, &place, secrets, waits, RetryPolicy::default()).await?;
             Ok(Arc::new(store))

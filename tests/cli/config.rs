@@ -19,6 +19,9 @@ type = "s3"
 bucket = "platform-db-backups"
 prefix = "/prod"
 region = "us-east-1"
+storage_class = "STANDARD_IA"
+encryption = "aws:kms"
+kms_key = "alias/backups"
 access_key_id = "AKIAEXAMPLE"
 secret_access_key = { env = "PLATFORM_S3_SECRET" }
 
@@ -112,6 +115,23 @@ fn every_problem_comes_at_once_with_its_line_and_no_secret() {
     let text = stderr(&mut command);
     assert!(!text.contains("hunter2"), "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_class_that_could_not_be_read_back_is_refused() {
+    let sandbox = Sandbox::new();
+    for (from, to, said) in [
+        ("STANDARD_IA", "DEEP_ARCHIVE", "a backup written as DEEP_ARCHIVE could not be read back and proven"),
+        ("STANDARD_IA", "Standard IA", "must be a storage class, such as STANDARD_IA"),
+        ("aws:kms", "AES256", "`kms_key` has no place here: only `encryption = \"aws:kms\"` uses"),
+        ("aws:kms", "aes", "it can be `AES256`, `aws:kms`"),
+    ] {
+        sandbox.write("bad.toml", GOOD.replace(from, to));
+        let mut command = sandbox.relight(&["config", "check", "--config", "bad.toml"]);
+        command.assert().code(78);
+        let text = stderr(&mut command);
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 #[test]

@@ -76,14 +76,15 @@ fn store(id: &str, place: StorePlace, site: &str, medium: &str) -> StoreConfig {
 }
 
 fn s3(bucket: &str) -> StorePlace {
-    StorePlace::S3(S3Place {
+    StorePlace::S3(Box::new(S3Place {
         bucket: bucket.into(),
         prefix: String::new(),
         region: "us-east-1".into(),
         endpoint: None,
         force_path_style: false,
         credentials: S3Credentials::Default,
-    })
+        keeping: relight::model::estate::S3Keeping::default(),
+    }))
 }
 
 pub fn estate() -> Estate {

@@ -1,6 +1,8 @@
 //! Every store, bare and wrapped, against one contract; S3 over real HTTP; every kind of failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+#[path = "../support/moto.rs"]
+mod moto;
 #[path = "../support/proxy.rs"]
 mod proxy;
 #[path = "../support/s3.rs"]
@@ -10,6 +12,7 @@ mod contract;
 mod faults;
 mod folder;
 mod listing;
+mod parts;
 mod place;
 mod removal;
 mod subjects;

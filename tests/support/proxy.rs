@@ -24,6 +24,8 @@ pub enum Fault {
     Pass,
     /// Forwards without this header. Signatures cover headers: only unsigned requests survive it.
     Without(&'static str),
+    /// Forwards, and puts the second text in the first one's place wherever the answer has it.
+    Instead(&'static str, &'static str),
     /// Answers with an S3 error instead of the server.
     Error(u16, &'static str),
     /// Answers with this body and these headers instead of the server.
@@ -167,6 +169,12 @@ async fn answer(
             let mut request = request;
             request.headers_mut().remove(header);
             forward(request, upstream).await
+        }
+        Fault::Instead(from, to) => {
+            let (mut head, body) = forward(request, upstream).await?.into_parts();
+            let text = String::from_utf8(body.collect().await?.to_bytes().into()).map_err(io::Error::other)?;
+            head.headers.remove("content-length");
+            Ok(Response::from_parts(head, full(text.replace(from, to))))
         }
         Fault::CutAfter(bytes) => Ok(forward(request, upstream).await?.map(|body| cut(body, bytes, false))),
         Fault::StallAfter(bytes) => Ok(forward(request, upstream).await?.map(|body| cut(body, bytes, true))),

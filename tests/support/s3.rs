@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use relight::demo::s3_server::{S3Keys, S3Server, S3ServerSettings};
-use relight::model::estate::{S3Credentials, S3Place, StoreConfig, StorePlace};
+use relight::model::estate::{S3Credentials, S3Keeping, S3Place, StoreConfig, StorePlace};
 use relight::model::secret::{Secret, SecretRef, SecretSource};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -76,7 +76,7 @@ impl S3Fixture {
 pub fn config_at(endpoint: &str, id: &str, prefix: &str) -> StoreConfig {
     StoreConfig {
         id: id.into(),
-        place: StorePlace::S3(S3Place {
+        place: StorePlace::S3(Box::new(S3Place {
             bucket: BUCKET.to_owned(),
             prefix: prefix.to_owned(),
             region: "us-east-1".to_owned(),
@@ -87,7 +87,8 @@ pub fn config_at(endpoint: &str, id: &str, prefix: &str) -> StoreConfig {
                 secret_access_key: SecretRef::Env("UNUSED".to_owned()),
                 session_token: None,
             },
-        }),
+            keeping: S3Keeping::default(),
+        })),
         site: "test".to_owned(),
         medium: "object".to_owned(),
         time_zone: chrono_tz::UTC,

@@ -5,6 +5,7 @@ use crate::model::estate::{S3Credentials, S3Place};
 use crate::model::id::StoreId;
 use crate::model::secret::{SecretRef, SecretSource};
 use crate::stores::error::{StoreError, StoreErrorKind};
+use crate::stores::wrap::SLOWEST;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
@@ -101,6 +102,12 @@ pub(super) fn upload_time_limits(waits: Waits) -> TimeoutConfig {
         .disable_operation_attempt_timeout()
         .disable_operation_timeout()
         .build()
+}
+
+/// Limits for a request that sends so many bytes of its own, on a slow line.
+pub(super) fn part_time_limits(waits: Waits, bytes: usize) -> TimeoutConfig {
+    let sending = Duration::from_secs(bytes as u64 / SLOWEST);
+    time_limits(Waits { attempt: waits.attempt + sending, ..waits })
 }
 
 /// Ends an answer that is read as a whole when it is longer than any honest one.

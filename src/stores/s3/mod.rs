@@ -3,8 +3,10 @@
 
 mod client;
 mod error;
+mod keeping;
 mod listing;
 mod page;
+mod parts;
 mod place;
 mod read;
 mod remove;
@@ -18,7 +20,7 @@ use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, key_fault};
 use super::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
 use super::wrap::RetryPolicy;
-use crate::model::estate::S3Place;
+use crate::model::estate::{S3Keeping, S3Place};
 use crate::model::id::StoreId;
 use crate::model::secret::SecretSource;
 use crate::model::text::escaped;
@@ -36,8 +38,9 @@ pub struct S3Store {
     bucket: String,
     prefix: String,
     location: String,
+    keeping: S3Keeping,
     waits: Waits,
-    /// For the single pages of a listing, which only the listing itself can ask for again.
+    /// For single pages of a listing and single parts of an object, which only those themselves can ask for again.
     retry: RetryPolicy,
     /// Whether the server keeps conditions on deletes; asked before the first one.
     conditional_deletes: tokio::sync::OnceCell<bool>,
@@ -65,6 +68,7 @@ impl S3Store {
             bucket: place.bucket.clone(),
             prefix: place.prefix.clone(),
             location: location(place),
+            keeping: place.keeping.clone(),
             waits,
             retry,
             conditional_deletes: tokio::sync::OnceCell::new(),
@@ -81,15 +85,18 @@ impl S3Store {
     }
 
     async fn ask_head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
+        self.described(name, &self.answer_to_head(name).await?)
+    }
+
+    async fn answer_to_head(&self, name: &str) -> Result<HeadObjectOutput, StoreError> {
         let key = self.key(name)?;
-        let answer = match self.client.head_object().bucket(&self.bucket).key(&key).send().await {
-            Ok(answer) => answer,
+        match self.client.head_object().bucket(&self.bucket).key(&key).send().await {
+            Ok(answer) => Ok(answer),
             Err(failed) => {
                 let error = error::of_request(&self.id, Some(name), "look at the object", &failed);
-                return Err(self.explained(&key, name, error).await);
+                Err(self.explained(&key, name, error).await)
             }
-        };
-        self.described(name, &answer)
+        }
     }
 
     fn described(&self, name: &str, answer: &HeadObjectOutput) -> Result<ObjectMeta, StoreError> {

@@ -26,7 +26,12 @@ impl S3Store {
             If::New => request.if_none_match("*"),
             If::Still(tag) => request.if_match(format!("\"{}\"", tag.0)),
         };
-        let request = request.content_length(bytes.len() as i64).body(SdkStream::new(SdkBody::from(bytes)));
+        // Buckets may refuse what does not ask to be encrypted.
+        let request = request
+            .set_server_side_encryption(self.keeping.sse())
+            .set_ssekms_key_id(self.keeping.kms_key())
+            .content_length(bytes.len() as i64)
+            .body(SdkStream::new(SdkBody::from(bytes)));
         match request.send().await {
             Ok(answer) => answer
                 .e_tag()

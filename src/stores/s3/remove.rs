@@ -17,7 +17,7 @@ use aws_sdk_s3::types::ObjectLockLegalHoldStatus;
 
 pub(super) async fn remove(store: &S3Store, name: &str, pin: &Pin, now: Timestamp) -> Result<Removed, StoreError> {
     let key = store.key(name)?;
-    let (found, lock) = look(store, name, &key).await?;
+    let (found, lock) = look(store, name).await?;
     if !pin.holds(&found) {
         return Err(StoreError::changed(&store.id, name));
     }
@@ -77,14 +77,8 @@ impl Lock {
     }
 }
 
-async fn look(store: &S3Store, name: &str, key: &str) -> Result<(ObjectMeta, Option<Lock>), StoreError> {
-    let answer = match store.client.head_object().bucket(&store.bucket).key(key).send().await {
-        Ok(answer) => answer,
-        Err(failed) => {
-            let error = of_request(&store.id, Some(name), "look at the object", &failed);
-            return Err(store.explained(key, name, error).await);
-        }
-    };
+async fn look(store: &S3Store, name: &str) -> Result<(ObjectMeta, Option<Lock>), StoreError> {
+    let answer = store.answer_to_head(name).await?;
     Ok((store.described(name, &answer)?, Lock::of(&answer)))
 }
 
@@ -100,7 +94,9 @@ async fn put_to_the_test(store: &S3Store) -> Result<bool, StoreError> {
     let name = format!(".relight-probe-{mark:016x}");
     let key = store.key(&name)?;
     let body = SdkStream::new(SdkBody::from("whether this server keeps conditions on deletes"));
-    let made = store.client.put_object().bucket(&store.bucket).key(&key).if_none_match("*").body(body).send().await;
+    let made = store.client.put_object().bucket(&store.bucket).key(&key).if_none_match("*").body(body);
+    let sealed = made.set_server_side_encryption(store.keeping.sse()).set_ssekms_key_id(store.keeping.kms_key());
+    let made = sealed.send().await;
     let doing = "write a small object of its own, on which to try whether the server keeps conditions on deletes";
     let made = made.map_err(|failed| of_request(&store.id, Some(&name), doing, &failed))?;
     let tag = made.e_tag().map(bare_tag).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! A new object in one request, never over an existing one.
+//! A new object, never over an existing one: in one request, or a long one in parts.
 
 use super::S3Store;
 use super::client::upload_time_limits;
 use super::error::{nonsense, of_request};
+use super::parts;
 use crate::model::id::StoreId;
 use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::port::{ByteStream, ObjectMeta};
@@ -15,22 +16,40 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-/// Largest object that S3 takes in one request.
-const MAX_SINGLE: u64 = 5 << 30;
+/// Largest object that is written in one request.
+const MAX_SINGLE: u64 = 32 << 20;
 
 pub(super) async fn create(store: &S3Store, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
     let key = store.key(name)?;
-    if size > MAX_SINGLE {
-        let message = "an object of more than 5 GiB cannot be written in one request; nothing was written";
-        return Err(StoreError::new(StoreErrorKind::Unsupported, &store.id, Some(name), message));
+    if size > parts::MAX_OBJECT {
+        return Err(parts::too_long(store, name, size));
     }
     let body = if size == 0 { ended(store, name, body).await? } else { body };
     // Some servers take no notice of the condition below, so the name is looked at first.
-    match store.ask_head(name).await {
+    match store.retry.run(|| store.ask_head(name)).await {
         Ok(_) => return Err(StoreError::taken(&store.id, name)),
         Err(error) if error.kind == StoreErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
+    let sent = if size > MAX_SINGLE {
+        parts::create(store, name, &key, size, body).await
+    } else {
+        at_once(store, name, &key, size, body).await
+    };
+    sent.map_err(|error| match error.kind {
+        StoreErrorKind::Changed => StoreError::taken(&store.id, name),
+        _ => error,
+    })?;
+    let answer = store.retry.run(|| store.answer_to_head(name)).await?;
+    let written = store.described(name, &answer)?;
+    if written.size != size {
+        return Err(nonsense(&store.id, Some(name), "after writing, the object has another size than was sent"));
+    }
+    store.keeping.holds(store, name, &answer)?;
+    Ok(written)
+}
+
+async fn at_once(store: &S3Store, name: &str, key: &str, size: u64, body: ByteStream) -> Result<(), StoreError> {
     let broken = Arc::new(Mutex::new(None));
     let body = Announced {
         store: store.id.clone(),
@@ -48,6 +67,9 @@ pub(super) async fn create(store: &S3Store, name: &str, size: u64, body: ByteStr
         .key(key)
         .if_none_match("*")
         .content_length(size as i64)
+        .set_storage_class(store.keeping.class())
+        .set_server_side_encryption(store.keeping.sse())
+        .set_ssekms_key_id(store.keeping.kms_key())
         .body(SdkStream::new(SdkBody::from_body_1_x(body)))
         .customize()
         .config_override(Builder::new().timeout_config(upload_time_limits(store.waits)))
@@ -56,18 +78,7 @@ pub(super) async fn create(store: &S3Store, name: &str, size: u64, body: ByteStr
     if let Some(error) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
     }
-    if let Err(failed) = sent {
-        let error = of_request(&store.id, Some(name), "write the object", &failed);
-        return Err(match error.kind {
-            StoreErrorKind::Changed => StoreError::taken(&store.id, name),
-            _ => error,
-        });
-    }
-    let written = store.ask_head(name).await?;
-    if written.size != size {
-        return Err(nonsense(&store.id, Some(name), "after writing, the object has another size than was sent"));
-    }
-    Ok(written)
+    sent.map(|_| ()).map_err(|failed| of_request(&store.id, Some(name), "write the object", &failed))
 }
 
 /// The body of an empty object: nobody would ask for its pieces, so they are looked for here.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Slowest transfer of a whole body that is waited for, in bytes per second.
-const SLOWEST: u64 = 256 * 1024;
+pub const SLOWEST: u64 = 256 * 1024;
 
 #[derive(Debug)]
 pub struct Deadline<S> {

@@ -8,7 +8,7 @@ mod retry;
 mod shared;
 
 pub use ahead::Ahead;
-pub use deadline::Deadline;
+pub use deadline::{Deadline, SLOWEST};
 pub use faulty::{Fault, Faulty, Operation};
 pub use limit::Limit;
 pub use retry::{Retry, RetryPolicy};
