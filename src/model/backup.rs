@@ -3,6 +3,7 @@
 use super::content::Content;
 use super::id::{AssetId, BackupId, StoreId};
 use super::proof::ProofRecord;
+use super::text::escaped;
 use super::time::Timestamp;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,12 @@ impl Copy {
     /// The archive class in which it, or a part of it, was when it was listed.
     pub fn archive_class(&self) -> Option<&str> {
         self.storage_class.as_deref().filter(|class| ARCHIVE_CLASSES.contains(class))
+    }
+
+    /// Its class, and what that means for whoever wants to read it.
+    pub fn class_text(&self) -> Option<String> {
+        let class = escaped(self.storage_class.as_deref()?);
+        Some(if self.archive_class().is_some() { format!("{class}: to be thawed first") } else { class.into_owned() })
     }
 }
 

@@ -38,6 +38,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("restore-redis", include_str!("../../config/runbooks/restore-redis.toml")),
     ("restore-tables", include_str!("../../config/runbooks/restore-tables.toml")),
     ("switchover-postgres", include_str!("../../config/runbooks/switchover-postgres.toml")),
+    ("thaw-backup", include_str!("../../config/runbooks/thaw-backup.toml")),
 ];
 
 /// Everything that could be read, and what could not, ready to show. A runbook of the estate replaces a

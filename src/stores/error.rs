@@ -111,9 +111,7 @@ impl StoreError {
             StoreErrorKind::Corrupt => "Choose another copy or an older backup; do not restore this one.",
             StoreErrorKind::Changed => "The object was replaced after it was chosen; scan again and make a new plan.",
             StoreErrorKind::AlreadyExists => "Nothing was overwritten; choose another name.",
-            StoreErrorKind::Archived => {
-                "Ask the provider to restore it from the archive class first, or choose another copy."
-            }
+            StoreErrorKind::Archived => "Have it thawed first (`relight run thaw-backup`), or choose another copy.",
             StoreErrorKind::Locked => "It stays until the store itself lets it go; leave it out until then.",
             StoreErrorKind::BadName => "The name was refused for safety; look at the store by hand.",
             StoreErrorKind::Unsupported => "Use another store for this.",

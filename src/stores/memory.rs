@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::name::{bad_name, key_fault};
-use super::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, PruningStore, Removed, Store, WritableStore};
+use super::port::{ByteStream, MAX_RANGE, ObjectMeta, Page, Pin, PruningStore, Removed, Store, Thaw, WritableStore};
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,8 @@ struct Held {
 #[derive(Debug, Default)]
 struct Shelf {
     objects: BTreeMap<String, Held>,
+    /// How the bytes of objects can be had that are not readable at once.
+    archived: BTreeMap<String, Thaw>,
     /// Writes so far; gives every version its own entity tag and instant.
     writes: u32,
 }
@@ -52,6 +54,11 @@ impl MemoryStore {
     /// As if somebody else had removed it.
     pub fn lose(&self, name: &str) -> bool {
         self.shelf().objects.remove(name).is_some()
+    }
+
+    /// As if the object were in an archive.
+    pub fn archive(&self, name: &str, state: Thaw) {
+        self.shelf().archived.insert(name.to_owned(), state);
     }
 
     fn write(&self, name: &str, bytes: Bytes, modified: Option<Timestamp>) -> ObjectMeta {
@@ -124,6 +131,11 @@ impl Store for MemoryStore {
 
     async fn head(&self, name: &str) -> Result<ObjectMeta, StoreError> {
         self.held(name, None).map(|(_, meta)| meta)
+    }
+
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        self.held(name, Some(pin))?;
+        Ok(self.shelf().archived.get(name).cloned().unwrap_or(Thaw::Readable))
     }
 
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {

@@ -15,5 +15,6 @@ pub use name::{MAX_NAME, path_fault};
 pub use open::{Opened, Patience, open, open_place, open_to_prune, open_with};
 pub use place::SharedPlace;
 pub use port::{
-    ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, SumKind, WritableStore,
+    ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, SumKind, Thaw, ThawRequest,
+    ThawTier, WritableStore,
 };

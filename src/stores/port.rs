@@ -96,6 +96,36 @@ pub struct Page {
     pub skipped: Vec<(String, String)>,
 }
 
+/// How the bytes of an object can be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thaw {
+    /// At once: it is in no archive.
+    Readable,
+    /// Not before somebody asks for them. The archive is the storage class, or the tier of one that moves by itself.
+    Archived { archive: String },
+    /// Asked for, and on their way out of the archive.
+    Thawing { archive: String },
+    /// They were asked for and can be read for a while.
+    Thawed { until: Option<Timestamp> },
+}
+
+/// How soon an archive gives bytes out: the sooner, the dearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThawTier {
+    Expedited,
+    Standard,
+    Bulk,
+}
+
+/// What is asked of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThawRequest {
+    pub tier: ThawTier,
+    /// How long the bytes stay readable, in days from when they are.
+    pub days: u16,
+}
+
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
 /// Bytes by name, read-only. Code that must not write receives only this.
@@ -118,6 +148,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// How the bytes of the object under `pin` can be had.
+    async fn thaw_state(&self, _name: &str, _pin: &Pin) -> Result<Thaw, StoreError> {
+        Ok(Thaw::Readable)
+    }
+
     /// Exactly the bytes of `range` that exist, in order, cut as they came: shorter than asked only at the end of the
     /// object. Ranges over [`MAX_RANGE`] bytes are refused; use [`Store::read`].
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError>;
@@ -138,6 +173,13 @@ pub trait WritableStore: Store {
     /// Writes a new object; [`StoreErrorKind::AlreadyExists`](super::StoreErrorKind::AlreadyExists) if the
     /// name is taken. Either the whole object is there afterwards or nothing is.
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError>;
+
+    /// Asks an archive for the bytes of the object under `pin`; no harm where they are on their way. The object itself
+    /// stays as it is.
+    async fn thaw(&self, name: &str, _pin: &Pin, _ask: ThawRequest) -> Result<(), StoreError> {
+        let message = "this store has no archive that could be asked";
+        Err(StoreError::new(super::StoreErrorKind::Unsupported, self.id(), Some(name), message))
+    }
 }
 
 /// What became of a removed object.

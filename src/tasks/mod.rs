@@ -29,6 +29,7 @@ pub mod shelf;
 pub mod source;
 pub mod supervisor;
 pub mod table;
+pub mod thaw;
 pub mod traffic;
 pub mod vantage;
 pub mod wal;

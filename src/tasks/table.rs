@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, crypt, fetch, files, models, pg, redis, schedules, services, traffic, wal};
+use super::{backup, checks, crypt, fetch, files, models, pg, redis, schedules, services, thaw, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -37,6 +37,9 @@ fn backups(table: &mut Table) {
     table.add(backup::expire_target::ExpireTarget);
     table.add(backup::expire::Expire);
     table.add(backup::expired::Expired);
+    table.add(thaw::frozen::Frozen);
+    table.add(thaw::ask::Ask);
+    table.add(thaw::wait::Wait);
 }
 
 fn pairs(table: &mut Table) {

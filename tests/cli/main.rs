@@ -12,6 +12,8 @@ mod estate;
 mod fetch;
 mod layouts;
 mod modules;
+#[path = "../support/moto.rs"]
+mod moto;
 mod probes;
 mod program;
 #[path = "../support/proxy.rs"]
@@ -24,4 +26,5 @@ mod runs;
 #[path = "../support/s3.rs"]
 mod s3;
 mod tampering;
+mod thaw;
 mod verify;

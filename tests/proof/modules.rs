@@ -4,8 +4,8 @@ use crate::artefacts::artefacts;
 use crate::estate::{Bench, done, failed, sidecar, unknown};
 use relight::model::proof::{Level, ProofOutcome};
 use relight::model::task::{CancelReason, TaskOutcome};
-use relight::stores::StoreErrorKind;
 use relight::stores::wrap::{Fault, Operation};
+use relight::stores::{StoreErrorKind, Thaw};
 use serde_json::{Value, json};
 use sha2::Digest;
 
@@ -167,11 +167,18 @@ async fn an_object_that_was_replaced_since_the_scan_is_not_taken() {
 #[tokio::test]
 async fn archived_copies_and_impossible_times_are_refused() {
     let mut bench = bench();
+    let archive = || "DEEP_ARCHIVE".to_owned();
     for copy in &mut bench.catalog.backups[0].copies {
-        copy.storage_class = Some("DEEP_ARCHIVE".to_owned());
+        copy.storage_class = Some(archive());
     }
+    bench.near.inner().archive("plain.gz", Thaw::Archived { archive: archive() });
+    bench.far.inner().archive("plain.gz", Thaw::Thawing { archive: archive() });
     let failure = failed(bench.resolve("latest").await);
-    assert!(failure.evidence[0].contains("must be thawed first"), "{failure:?}");
+    assert!(failure.evidence[0].contains("archived (DEEP_ARCHIVE) and must be thawed first"), "{failure:?}");
+    assert!(failure.evidence[1].contains("is being thawed out of DEEP_ARCHIVE"), "{failure:?}");
+    // The catalog is older than the world.
+    bench.far.inner().archive("plain.gz", Thaw::Thawed { until: None });
+    assert_eq!(done(bench.resolve("latest").await)["store"], "far");
     let copy = Bench::put(&bench.near, "late", &artefacts().dump("custom").bytes);
     bench.add("2027-01-01T00:00:00Z", vec![copy]);
     let failure = failed(bench.verify("orders-full-20270101T000000Z", None).await);

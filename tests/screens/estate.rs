@@ -83,7 +83,7 @@ fn s3(bucket: &str) -> StorePlace {
         endpoint: None,
         force_path_style: false,
         credentials: S3Credentials::Default,
-        keeping: relight::model::estate::S3Keeping::default(),
+        keeping: S3Keeping::default(),
     }))
 }
 

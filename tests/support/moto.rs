@@ -40,6 +40,25 @@ impl Moto {
         server
     }
 
+    /// Puts an object of a class.
+    pub async fn put(&self, path: &str, class: &str, bytes: &[u8]) {
+        let put = direct().put(format!("{}/{path}", self.endpoint())).header("x-amz-storage-class", class);
+        let answer = put.body(bytes.to_vec()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// From now on what is asked of an archive comes out after so many seconds. An object that is younger than that
+    /// would come out at once: this waits until those that are there are old enough.
+    pub async fn thaws_after(&self, seconds: u32) {
+        let how = serde_json::json!({
+            "model_name": "s3::keyrestore", "transition": { "progression": "time", "seconds": seconds }
+        });
+        let set = direct().post(format!("{}/moto-api/state-manager/set-transition", self.endpoint()));
+        let answer = set.body(how.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        tokio::time::sleep(Duration::from_millis(u64::from(seconds) * 1000 + 200)).await;
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -110,7 +110,7 @@ fn text(setup: &Setup, scanned: &Scanned, backup: &Backup, out: &mut Output) -> 
 fn copies(backup: &Backup, zone: chrono_tz::Tz, out: &mut Output) -> eyre::Result<()> {
     out.line("copies")?;
     for copy in &backup.copies {
-        let class = copy.storage_class.as_ref().map(|class| format!(", {}", escaped(class))).unwrap_or_default();
+        let class = copy.class_text().map(|class| format!(", {class}")).unwrap_or_default();
         let objects = if copy.objects == 1 { String::new() } else { format!(", {} objects", copy.objects) };
         let at = copy.modified_at.map(|at| format!(", written {}", words::instant(at, zone))).unwrap_or_default();
         let (store, path) = (escaped(copy.store.as_str()), escaped(&copy.path));

@@ -12,13 +12,16 @@ mod read;
 mod remove;
 mod split;
 mod sums;
+mod thaw;
 mod upload;
 
 pub use client::Waits;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, key_fault};
-use super::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
+use super::port::{
+    ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
+};
 use super::wrap::RetryPolicy;
 use crate::model::estate::{S3Keeping, S3Place};
 use crate::model::id::StoreId;
@@ -172,6 +175,10 @@ impl Store for S3Store {
         sums::ask(self, name, pin).await
     }
 
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        thaw::state(self, name, pin).await
+    }
+
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         read::read_pieces(self, name, range, pin).await
     }
@@ -185,6 +192,10 @@ impl Store for S3Store {
 impl WritableStore for S3Store {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         upload::create(self, name, size, body).await
+    }
+
+    async fn thaw(&self, name: &str, pin: &Pin, ask: ThawRequest) -> Result<(), StoreError> {
+        thaw::ask(self, name, pin, ask).await
     }
 }
 

@@ -4,7 +4,8 @@ use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::port::{
-    ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore,
+    ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest,
+    WritableStore,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -88,6 +89,10 @@ impl<S: Store> Store for Deadline<S> {
         self.within(self.call, name, self.inner.sums(name, pin)).await
     }
 
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        self.within(self.call, name, self.inner.thaw_state(name, pin)).await
+    }
+
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         let limit = self.call + Duration::from_secs(range.end.saturating_sub(range.start).min(MAX_RANGE) / SLOWEST);
         self.within(limit, name, self.inner.read_pieces(name, range, pin)).await
@@ -109,6 +114,10 @@ impl<S: WritableStore> WritableStore for Deadline<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         let limit = self.call + Duration::from_secs(size / SLOWEST);
         self.within(limit, name, self.inner.create(name, size, body)).await
+    }
+
+    async fn thaw(&self, name: &str, pin: &Pin, ask: ThawRequest) -> Result<(), StoreError> {
+        self.within(self.call, name, self.inner.thaw(name, pin, ask)).await
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
+use crate::stores::port::{
+    ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
+};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -184,6 +186,11 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.sums(name, pin).await
     }
 
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        self.meet(Operation::Head, name).await?;
+        self.inner.thaw_state(name, pin).await
+    }
+
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         self.meet(Operation::ReadRange, name).await?;
         self.inner.read_pieces(name, range, pin).await
@@ -206,6 +213,11 @@ impl<S: WritableStore> WritableStore for Faulty<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         self.meet(Operation::Create, name).await?;
         self.inner.create(name, size, body).await
+    }
+
+    async fn thaw(&self, name: &str, pin: &Pin, ask: ThawRequest) -> Result<(), StoreError> {
+        self.meet(Operation::Create, name).await?;
+        self.inner.thaw(name, pin, ask).await
     }
 }
 

@@ -6,7 +6,9 @@
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
+use crate::stores::port::{
+    ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
+};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -65,6 +67,11 @@ impl<S: Store> Store for Limit<S> {
         self.inner.sums(name, pin).await
     }
 
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        let _place = self.place(&self.calls, name).await?;
+        self.inner.thaw_state(name, pin).await
+    }
+
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         let _place = self.place(&self.calls, name).await?;
         self.inner.read_pieces(name, range, pin).await
@@ -87,6 +94,11 @@ impl<S: WritableStore> WritableStore for Limit<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         let _place = self.place(&self.streams, name).await?;
         self.inner.create(name, size, body).await
+    }
+
+    async fn thaw(&self, name: &str, pin: &Pin, ask: ThawRequest) -> Result<(), StoreError> {
+        let _place = self.place(&self.calls, name).await?;
+        self.inner.thaw(name, pin, ask).await
     }
 }
 

@@ -7,7 +7,9 @@
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use crate::stores::error::{StoreError, StoreErrorKind};
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
+use crate::stores::port::{
+    ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
+};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -159,6 +161,10 @@ impl<S: Store + 'static> Store for Retry<S> {
         self.policy.run(|| self.inner.sums(name, pin)).await
     }
 
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        self.policy.run(|| self.inner.thaw_state(name, pin)).await
+    }
+
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         let mut tries = Tries::start(self.policy);
         loop {
@@ -199,6 +205,10 @@ impl<S: Store + 'static> Store for Retry<S> {
 impl<S: WritableStore + 'static> WritableStore for Retry<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         self.inner.create(name, size, body).await
+    }
+
+    async fn thaw(&self, name: &str, pin: &Pin, ask: ThawRequest) -> Result<(), StoreError> {
+        self.policy.run(|| self.inner.thaw(name, pin, ask)).await
     }
 }
 

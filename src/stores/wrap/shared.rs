@@ -3,7 +3,9 @@
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
 use crate::stores::error::StoreError;
-use crate::stores::port::{ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, WritableStore};
+use crate::stores::port::{
+    ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
+};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::ops::Range;
@@ -31,6 +33,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).sums(name, pin).await
     }
 
+    async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {
+        (**self).thaw_state(name, pin).await
+    }
+
     async fn read_pieces(&self, name: &str, range: Range<u64>, pin: Option<&Pin>) -> Result<Vec<Bytes>, StoreError> {
         (**self).read_pieces(name, range, pin).await
     }
@@ -44,6 +50,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 impl<S: WritableStore + ?Sized> WritableStore for Arc<S> {
     async fn create(&self, name: &str, size: u64, body: ByteStream) -> Result<ObjectMeta, StoreError> {
         (**self).create(name, size, body).await
+    }
+
+    async fn thaw(&self, name: &str, pin: &Pin, ask: ThawRequest) -> Result<(), StoreError> {
+        (**self).thaw(name, pin, ask).await
     }
 }
 

@@ -11,7 +11,7 @@ pub mod expired;
 pub mod expiring;
 mod expiry;
 pub mod naming;
-mod objects;
+pub mod objects;
 pub mod place;
 pub mod publish;
 pub mod publish_folder;

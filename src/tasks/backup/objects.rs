@@ -125,7 +125,7 @@ async fn alone(store: &dyn Store, catalog: &Catalog, backup: &Backup, copy: &Cop
     Ok(found)
 }
 
-async fn below(store: &dyn Store, folder: &str) -> Result<Vec<Object>, Stop> {
+pub async fn below(store: &dyn Store, folder: &str) -> Result<Vec<Object>, Stop> {
     let mut found: Vec<Object> = Vec::new();
     let mut pages = store.list(folder, None);
     while let Some(page) = pages.next().await {

@@ -14,6 +14,7 @@ use crate::tasks::crypt::keyring::Keyring;
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::source::{Source, is_folder};
+use crate::tasks::thaw;
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
@@ -142,6 +143,12 @@ async fn pinned(cx: &TaskContext, copy: &Copy, keys: &Keyring) -> Result<(Option
     let Some(store) = cx.stores.get(&copy.store) else {
         return Err(Trouble::Unseen("the configuration no longer names the store".to_owned()));
     };
+    if copy.archive_class().is_some() {
+        let way = thaw::in_the_way(&**store, copy).await;
+        if let Some(way) = way.map_err(|stop| Trouble::Unseen(stop.what()))? {
+            return Err(Trouble::Closed(way));
+        }
+    }
     if is_folder(&copy.path) {
         let first = store.list(&copy.path, None).next().await;
         return match first {

@@ -78,13 +78,8 @@ pub fn proof_of<'r>(records: &'r [ProofRecord], copy: &Copy) -> Option<&'r Proof
     records.iter().filter(here).filter(|r| r.outcome != ProofOutcome::Unknown).max_by_key(|r| r.at)
 }
 
-/// Storage classes of which the bytes must be thawed before anyone can read them.
-fn archived(copy: &Copy) -> bool {
-    matches!(copy.storage_class.as_deref(), Some("GLACIER" | "DEEP_ARCHIVE"))
-}
-
 /// Copies worth trying, best first, and why the others are not: proven before unproven, stores that
-/// answered before others, near before far. A copy whose proof failed is worth trying only where someone
+/// answered before others, near before far, and archived ones last: their store tells whether they were thawed. A copy whose proof failed is worth trying only where someone
 /// named it, or with `failed_too` after all others.
 pub fn copies<'b>(
     backup: &'b Backup,
@@ -101,11 +96,6 @@ pub fn copies<'b>(
         if only.is_some_and(|store| *store != copy.store) {
             continue;
         }
-        if archived(copy) {
-            let class = copy.storage_class.as_deref().unwrap_or_default();
-            reasons.push(format!("the copy in `{}` is archived ({class}) and must be thawed first", copy.store));
-            continue;
-        }
         let failed = proof.filter(|p| p.outcome == ProofOutcome::Failed);
         if let Some(failed) = failed {
             reasons.push(format!("the copy in `{}` failed its proof: {}", copy.store, failed.detail));
@@ -115,7 +105,8 @@ pub fn copies<'b>(
         }
         let away = catalog.stores.iter().any(|s| s.id == copy.store && s.status != ScanStatus::Ok);
         let far = estate.store(&copy.store).is_none_or(|s| !matches!(s.place, StorePlace::Local { .. }));
-        ranked.push(((failed.is_some(), away, proof.is_none(), far, order), copy));
+        let archived = copy.archive_class().is_some();
+        ranked.push(((failed.is_some(), archived, away, proof.is_none(), far, order), copy));
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     (ranked.into_iter().map(|(_, copy)| copy).collect(), reasons)

@@ -24,7 +24,7 @@ const MOST_TABLES: usize = 2_000;
 pub enum Trouble {
     /// The copy is bad.
     Bad(String),
-    /// It is encrypted and stays closed here; nothing speaks against it.
+    /// It is encrypted or archived and stays closed here; nothing speaks against it.
     Closed(String),
     /// Nobody knows: the store, or the line to it.
     Unseen(String),

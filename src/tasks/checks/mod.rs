@@ -3,7 +3,7 @@
 
 pub mod backup_resolve;
 pub mod backup_verify;
-mod choice;
+pub mod choice;
 mod contents;
 pub mod disk_space;
 pub mod http_health;

@@ -145,7 +145,7 @@ fn copies(doc: &mut Doc, backup: &Backup, cx: &Cx) {
         if let Some(at) = copy.modified_at {
             figures.push(format!("written {}", format::instant(at, cx.zone())));
         }
-        figures.extend(copy.storage_class.clone());
+        figures.extend(copy.class_text());
         doc.fact(copy.store.to_string(), figures.join(" · "), role);
         doc.fact("", copy.path.clone(), if lost.is_some() { Role::Stale } else { Role::Code });
         if let Some(scan) = lost {
