@@ -210,8 +210,11 @@ impl<'a> Binding<'a> {
         if problems.is_empty() { Ok(scope) } else { Err(problems) }
     }
 
-    /// Objectives of the first asset that the parameters name.
+    /// Objectives of the first asset that the parameters name, where the run can keep or miss them.
     fn objectives(&self, estate: &Estate) -> Objectives {
+        if !self.runbook.kind.recovers() {
+            return Objectives::default();
+        }
         let names = self.runbook.params.iter().filter(|param| matches!(param.kind, ParamKind::Asset { .. }));
         let asset: Option<&Asset> = names
             .filter_map(|param| self.params.get(&param.name)?.as_str())

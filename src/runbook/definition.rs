@@ -59,6 +59,13 @@ pub enum RunbookKind {
     Checklist,
 }
 
+impl RunbookKind {
+    /// Whether it brings something back, so that its run counts against the objectives of recovery.
+    pub fn recovers(self) -> bool {
+        !matches!(self, Self::Backup | Self::Retention | Self::Checklist)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
     pub name: String,

@@ -136,7 +136,8 @@ fn text(setup: &Setup, catalog: &Catalog, filter: &Filter, out: &mut Output) -> 
     if lost.count > 0 {
         let size = ByteCount(lost.bytes);
         out.line("")?;
-        out.line(&format!("{} objects ({size}) fit no configured pattern, for example:", lost.count))?;
+        let what = if lost.count == 1 { "1 object fits".to_owned() } else { format!("{} objects fit", lost.count) };
+        out.line(&format!("{what} no configured pattern ({size}), for example:"))?;
         for sample in lost.samples.iter().take(5) {
             out.line(&format!("  {}", escaped(sample)))?;
         }

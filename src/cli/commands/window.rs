@@ -82,8 +82,10 @@ fn text(window: &RecoveryWindow, zone: Tz, now: Timestamp, out: &mut Output) -> 
         out.line(&format!("  any instant from {from_text} to {to_text} ({})", short_duration(*to - *from)))?;
     }
     let points = window.points.len();
-    if points > 0 {
-        out.line(&format!("  {points} single instants, newest first:"))?;
+    match points {
+        0 => {}
+        1 => out.line("  1 single instant:")?,
+        _ => out.line(&format!("  {points} single instants, newest first:"))?,
     }
     for at in window.points.iter().rev().take(SHOWN) {
         out.line(&format!("    {}", words::instant(*at, zone)))?;

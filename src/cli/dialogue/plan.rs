@@ -40,8 +40,8 @@ pub fn plan(plan: &Plan, zone: Tz, out: &mut Output) -> io::Result<()> {
     for scope in &plan.lock_scope {
         out.line(&format!("Locked against other runs: {}", escaped(scope)))?;
     }
-    let objective = |span: Option<Duration>| span.map_or("none set".to_owned(), span_text);
-    out.line(&format!("Objectives: RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)))?;
+    let objective = |span: Option<Duration>| span.map_or("none".to_owned(), span_text);
+    out.line(&format!("Objectives to keep: RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)))?;
     out.line("Steps")?;
     let learned = plan.steps.iter().any(|step| step.estimate.is_some());
     let mut headings = vec![">#", "STEP", "EFFECT", "ASKS", "UNDO", ">LIMIT", "SKIP", "TITLE"];

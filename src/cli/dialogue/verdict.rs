@@ -69,7 +69,7 @@ pub fn elapsed(state: &RunState, now: Timestamp) -> Option<String> {
     let span = state.ended_at.unwrap_or(now) - began;
     let human = chrono::Duration::milliseconds(i64::try_from(state.human_wait_ms).unwrap_or(i64::MAX));
     let rto = match state.plan.rto {
-        None => "no RTO is set".to_owned(),
+        None => "no RTO to keep".to_owned(),
         Some(rto) => {
             let late = span.to_std().is_ok_and(|span| span > rto);
             let word = match (late, state.status == RunStatus::Completed || !state.status.is_over()) {

@@ -40,7 +40,7 @@ impl Preview {
         doc.fact("made", made, Role::Base);
         doc.fact("digest", format::grouped(&plan.digest), Role::Code);
         let objective = |span: Option<Duration>| {
-            span.map_or_else(|| "none set".to_owned(), |span| format::brief(span.as_secs() as i64))
+            span.map_or_else(|| "none".to_owned(), |span| format::brief(span.as_secs() as i64))
         };
         doc.fact("objectives", format!("RPO {}, RTO {}", objective(plan.rpo), objective(plan.rto)), Role::Base);
         doc.heading(if plan.mode == Mode::DryRun { "A real run would touch" } else { "It touches" });

@@ -76,7 +76,7 @@ fn clockwork(run: &RunView, cx: &Cx, width: u16) -> Line {
 
 fn elapsed(run: &RunView, elapsed: chrono::Duration, width: u16, cx: &Cx) -> Line {
     let Some(rto) = run.state.plan.rto else {
-        return vec![span(format::stopwatch(elapsed), Role::Strong), span(" elapsed, no RTO set", Role::Dim)];
+        return vec![span(format::stopwatch(elapsed), Role::Strong), span(" elapsed, no RTO to keep", Role::Dim)];
     };
     let limit = chrono::Duration::seconds(rto.as_secs() as i64);
     let role = if elapsed > limit { Role::Critical } else { Role::Strong };
