@@ -1,5 +1,6 @@
 //! Bytes by name: one small port, three stores behind it, wrappers around it.
 
+pub mod bucket;
 pub mod error;
 pub mod local;
 pub mod memory;
@@ -10,6 +11,7 @@ pub mod port;
 pub mod s3;
 pub mod wrap;
 
+pub use bucket::{Bucket, LifecycleRule, Told};
 pub use error::{StoreError, StoreErrorKind};
 pub use name::{MAX_NAME, path_fault};
 pub use open::{Opened, Patience, open, open_place, open_to_prune, open_with};

@@ -1,5 +1,6 @@
 //! The port: what every store can do.
 
+use super::bucket::Bucket;
 use super::error::StoreError;
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
@@ -146,6 +147,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The checksums that the store itself keeps of the object under `pin`; none where it keeps none.
     async fn sums(&self, _name: &str, _pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// What the bucket does by itself; none where there is no bucket, or its server knows nothing of the kind.
+    async fn bucket(&self) -> Result<Option<Bucket>, StoreError> {
+        Ok(None)
     }
 
     /// How the bytes of the object under `pin` can be had.

@@ -1,5 +1,6 @@
 //! What must hold on this machine before anyone needs a restore; one kind of check per file.
 
+mod buckets;
 mod check;
 mod clock;
 mod secrets;
@@ -17,14 +18,15 @@ use crate::wiring::Setup;
 pub async fn all(setup: &Setup) -> Vec<Check> {
     let mut checks = vec![state::writable(&setup.state_dir)];
     checks.push(Check::good("identity", "user", setup.actor.to_string()));
-    let (secrets, tools, stores, shared, skew, servers) = futures::join!(
+    let (secrets, tools, stores, buckets, shared, skew, servers) = futures::join!(
         secrets::all(setup),
         tools::all(setup),
         stores::all(setup),
+        buckets::all(setup),
         shared::all(setup),
         clock::all(setup),
         servers::all(setup)
     );
-    checks.extend([secrets, tools, stores, shared, skew, servers].into_iter().flatten());
+    checks.extend([secrets, tools, stores, buckets, shared, skew, servers].into_iter().flatten());
     checks
 }

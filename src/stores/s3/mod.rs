@@ -1,6 +1,7 @@
 //! An S3 bucket, or a prefix of one, as a store. Nothing that a server says is trusted: names outside the
 //! prefix, missing fields, other bytes than were asked for and lists that go in circles are errors.
 
+mod bucket;
 mod client;
 mod error;
 mod keeping;
@@ -17,6 +18,7 @@ mod upload;
 
 pub use client::Waits;
 
+use super::bucket::Bucket;
 use super::error::{StoreError, StoreErrorKind};
 use super::name::{bad_name, key_fault};
 use super::port::{
@@ -173,6 +175,10 @@ impl Store for S3Store {
 
     async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
         sums::ask(self, name, pin).await
+    }
+
+    async fn bucket(&self) -> Result<Option<Bucket>, StoreError> {
+        bucket::ask(self).await
     }
 
     async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {

@@ -6,6 +6,7 @@
 
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
+use crate::stores::bucket::Bucket;
 use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::port::{
     ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
@@ -108,6 +109,10 @@ impl<S: Store + 'static> Store for Ahead<S> {
 
     async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
         self.inner.sums(name, pin).await
+    }
+
+    async fn bucket(&self) -> Result<Option<Bucket>, StoreError> {
+        self.inner.bucket().await
     }
 
     async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {

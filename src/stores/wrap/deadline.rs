@@ -2,6 +2,7 @@
 
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
+use crate::stores::bucket::Bucket;
 use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::port::{
     ByteStream, MAX_RANGE, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest,
@@ -87,6 +88,10 @@ impl<S: Store> Store for Deadline<S> {
 
     async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
         self.within(self.call, name, self.inner.sums(name, pin)).await
+    }
+
+    async fn bucket(&self) -> Result<Option<Bucket>, StoreError> {
+        self.within(self.call, "", self.inner.bucket()).await
     }
 
     async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {

@@ -5,6 +5,7 @@
 
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
+use crate::stores::bucket::Bucket;
 use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::port::{
     ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
@@ -65,6 +66,11 @@ impl<S: Store> Store for Limit<S> {
     async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
         let _place = self.place(&self.calls, name).await?;
         self.inner.sums(name, pin).await
+    }
+
+    async fn bucket(&self) -> Result<Option<Bucket>, StoreError> {
+        let _place = self.place(&self.calls, "").await?;
+        self.inner.bucket().await
     }
 
     async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {

@@ -2,6 +2,7 @@
 
 use crate::model::id::StoreId;
 use crate::model::time::Timestamp;
+use crate::stores::bucket::Bucket;
 use crate::stores::error::StoreError;
 use crate::stores::port::{
     ByteStream, ObjectMeta, ObjectSum, Page, Pin, PruningStore, Removed, Store, Thaw, ThawRequest, WritableStore,
@@ -31,6 +32,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn sums(&self, name: &str, pin: &Pin) -> Result<Vec<ObjectSum>, StoreError> {
         (**self).sums(name, pin).await
+    }
+
+    async fn bucket(&self) -> Result<Option<Bucket>, StoreError> {
+        (**self).bucket().await
     }
 
     async fn thaw_state(&self, name: &str, pin: &Pin) -> Result<Thaw, StoreError> {

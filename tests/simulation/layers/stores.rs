@@ -1,5 +1,7 @@
 //! Of the stores, the ports.
 
+#[path = "../../../src/stores/bucket.rs"]
+pub mod bucket;
 #[path = "../../../src/stores/error.rs"]
 pub mod error;
 #[path = "../../../src/stores/place.rs"]
