@@ -2,6 +2,7 @@
 //!
 //! Memory grows with backups and holes in the log, never with objects.
 
+use super::exposed;
 use super::pattern::{Matched, NameTime, Reading};
 use super::sidecars::{Loose, SidecarKind};
 use super::sighting::{self, Members, REMEMBERED, Sighting, base_name};
@@ -133,6 +134,8 @@ impl<'e> StoreFold<'e> {
     }
 
     fn leave(&mut self, meta: &ObjectMeta, reason: Option<&str>) {
+        // A secret that leaked matters more than why its name could not be read.
+        let reason = exposed::by_name(&meta.name).or(reason);
         note(&mut self.found.unrecognised, &self.store, &meta.name, meta.size, reason);
     }
 

@@ -9,6 +9,7 @@ mod chain;
 mod choose;
 pub mod decompress;
 pub mod diff;
+mod exposed;
 mod fold;
 mod heads;
 mod known;

@@ -123,6 +123,16 @@ async fn a_long_object_is_written_in_parts_and_is_one_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lists_no_uploads_is_sent_all_of_it() {
+    let fixture = S3Fixture::start().await;
+    let store = opened(&config_at(&fixture.server.endpoint(), "s3", "")).await;
+    let bytes = content(1);
+    store.create("app.dump", bytes.len() as u64, body(&bytes)).await.unwrap();
+    assert!(std::fs::read(fixture.file("app.dump")).unwrap() == bytes);
+    assert!(read(&*store, "app.dump").await == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_broke_off_is_gone_on_with_and_no_part_is_sent_twice() {
     let rig = rig().await;
     let bytes = content(1);
