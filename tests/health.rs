@@ -322,6 +322,19 @@ fn plaintext_beside_an_encrypted_archive_is_critical() {
 }
 
 #[test]
+fn a_newest_backup_that_only_an_archive_has_is_told_with_the_objective() {
+    let mut catalog = catalog();
+    let classes: Vec<Option<String>> = catalog.backups[0].copies.iter().map(|_| Some("GLACIER".to_owned())).collect();
+    for (copy, class) in catalog.backups[0].copies.iter_mut().zip(classes) {
+        copy.storage_class = class;
+    }
+    one(&catalog, "archived-only", Severity::Warning);
+    // One copy that can be read is enough.
+    catalog.backups[0].copies[0].storage_class = Some("STANDARD_IA".to_owned());
+    assert!(judge(&catalog).findings.iter().all(|finding| finding.rule != "archived-only"));
+}
+
+#[test]
 fn rule_names_are_unique() {
     let names: Vec<&str> = rules::ALL.iter().flat_map(|rule| rule.names.iter().copied()).collect();
     assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len());

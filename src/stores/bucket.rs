@@ -71,11 +71,12 @@ impl LifecycleRule {
 
     /// `below \`daily/\`: moves to GLACIER after 90 days, removes after 365 days`.
     pub fn text(&self) -> String {
-        let mut acts: Vec<String> =
-            self.moves.iter().map(|(days, class)| format!("moves to {} after {days} days", escaped(class))).collect();
-        acts.extend(self.removes_after.map(|days| format!("removes after {days} days")));
-        acts.extend(self.removes_old_versions_after.map(|days| format!("removes old versions after {days} days")));
-        acts.extend(self.clears_uploads_after.map(|days| format!("clears broken uploads after {days} days")));
+        let after = |what: &str, days: u32| format!("{what} after {days} day{}", if days == 1 { "" } else { "s" });
+        let moves = self.moves.iter().map(|(days, class)| after(&format!("moves to {}", escaped(class)), *days));
+        let mut acts: Vec<String> = moves.collect();
+        acts.extend(self.removes_after.map(|days| after("removes", days)));
+        acts.extend(self.removes_old_versions_after.map(|days| after("removes old versions", days)));
+        acts.extend(self.clears_uploads_after.map(|days| after("clears broken uploads", days)));
         let what = if self.below.is_empty() { "all".to_owned() } else { format!("below `{}`", escaped(&self.below)) };
         format!("{what}{}: {}", if self.narrowed { ", some of it" } else { "" }, acts.join(", "))
     }

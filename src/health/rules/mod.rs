@@ -1,6 +1,7 @@
 //! The rules, one per file, and the table of them.
 
 pub mod age;
+pub mod archived;
 pub mod chain;
 pub mod copies;
 pub mod incomplete;
@@ -44,6 +45,7 @@ pub const ALL: &[Rule] = &[
         about: "A verification failed, is too old, or never happened",
         judge: proof::judge,
     },
+    Rule { names: &["archived-only"], about: "The newest backup must be thawed first", judge: archived::judge },
     Rule {
         names: &["plaintext-beside"],
         about: "Unencrypted data beside an encrypted archive",
