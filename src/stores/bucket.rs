@@ -30,7 +30,7 @@ pub enum Told<T> {
 
 impl<T> Told<T> {
     /// What `look` finds in it; what it does not find is not set.
-    pub fn find<U>(self, look: impl FnOnce(T) -> Option<U>) -> Told<U> {
+    pub fn and_then<U>(self, look: impl FnOnce(T) -> Option<U>) -> Told<U> {
         match self {
             Told::Is(it) => look(it).map_or(Told::Nothing, Told::Is),
             Told::Nothing => Told::Nothing,
@@ -38,8 +38,8 @@ impl<T> Told<T> {
         }
     }
 
-    /// With something in place of nothing.
-    pub fn or(self, nothing: T) -> Option<T> {
+    /// With something in place of nothing; `None` is what was not told.
+    pub fn into_option(self, nothing: T) -> Option<T> {
         match self {
             Told::Is(it) => Some(it),
             Told::Nothing => Some(nothing),

@@ -111,20 +111,27 @@ pub enum Thaw {
 }
 
 /// How soon an archive gives bytes out: the sooner, the dearer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThawTier {
     Expedited,
+    #[default]
     Standard,
     Bulk,
 }
 
 /// What is asked of an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThawRequest {
+    #[serde(default)]
     pub tier: ThawTier,
     /// How long the bytes stay readable, in days from when they are.
+    #[serde(default = "a_week")]
     pub days: u16,
+}
+
+fn a_week() -> u16 {
+    7
 }
 
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;

@@ -37,7 +37,7 @@ fn backups(table: &mut Table) {
     table.add(backup::expire_target::ExpireTarget);
     table.add(backup::expire::Expire);
     table.add(backup::expired::Expired);
-    table.add(thaw::frozen::Frozen);
+    table.add(thaw::archived::Archived);
     table.add(thaw::ask::Ask);
     table.add(thaw::wait::Wait);
 }

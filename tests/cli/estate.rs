@@ -1,6 +1,7 @@
 //! A small estate in a folder: one healthy asset, one that has no backups, one stranger.
 
 use super::program::Sandbox;
+use super::s3::{BUCKET, KEY};
 use std::io::Write as _;
 
 pub const CONFIG: &str = r#"
@@ -35,6 +36,47 @@ rpo = "1h"
   match = "uploads_{time:%Y%m%d_%H%M%S}.tar.gz"
   kind = "full"
 "#;
+
+/// An estate in a bucket: `db` is one object, `data` a folder of them.
+pub fn bucket(endpoint: &str) -> String {
+    format!(
+        r#"
+[estate]
+name = "bucket"
+environment = "test"
+
+[[stores]]
+id = "s3"
+type = "s3"
+bucket = "{BUCKET}"
+region = "us-east-1"
+endpoint = "{endpoint}"
+force_path_style = true
+access_key_id = "{KEY}"
+secret_access_key = {{ env = "RELIGHT_TEST_SECRET" }}
+
+[[assets]]
+id = "db"
+kind = "files"
+rpo = "36500d"
+
+  [[assets.sources]]
+  store = "s3"
+  match = "base_{{time:%Y%m%d_%H%M%S}}.tar"
+  kind = "full"
+
+[[assets]]
+id = "data"
+kind = "files"
+rpo = "36500d"
+
+  [[assets.sources]]
+  store = "s3"
+  match = "run_{{time:%Y%m%d_%H%M%S}}/"
+  kind = "full"
+"#
+    )
+}
 
 /// The estate with two backups of `orders`, newest from 2026-01-02.
 pub fn small(extra: &str) -> Sandbox {

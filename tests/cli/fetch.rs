@@ -1,9 +1,9 @@
 //! `relight fetch`: what lands, what never does, and how it goes on after a break.
 
-use super::estate::small;
+use super::estate::{bucket, small};
 use super::program::{Sandbox, json};
 use super::proxy::{Fault, Proxy};
-use super::s3::{BUCKET, KEY, S3Fixture, SECRET};
+use super::s3::{S3Fixture, SECRET};
 use crate::disks::Small;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -78,46 +78,8 @@ impl Bucket {
     async fn with(size: u32) -> Self {
         let s3 = S3Fixture::start().await;
         let line = Proxy::start(s3.server.address()).await;
-        let config = format!(
-            r#"
-[estate]
-name = "bucket"
-environment = "test"
-
-[[stores]]
-id = "s3"
-type = "s3"
-bucket = "{BUCKET}"
-region = "us-east-1"
-endpoint = "{}"
-force_path_style = true
-access_key_id = "{KEY}"
-secret_access_key = {{ env = "RELIGHT_TEST_SECRET" }}
-
-[[assets]]
-id = "db"
-kind = "files"
-rpo = "36500d"
-
-  [[assets.sources]]
-  store = "s3"
-  match = "base_{{time:%Y%m%d_%H%M%S}}.tar"
-  kind = "full"
-
-[[assets]]
-id = "data"
-kind = "files"
-rpo = "36500d"
-
-  [[assets.sources]]
-  store = "s3"
-  match = "run_{{time:%Y%m%d_%H%M%S}}/"
-  kind = "full"
-"#,
-            line.endpoint()
-        );
         let sandbox = Sandbox::new();
-        sandbox.write("relight.toml", config);
+        sandbox.write("relight.toml", bucket(&line.endpoint()));
         s3.put(DUMP, &noise(size));
         for (name, size) in [("a.bin", 70_000), ("deep/er/b.bin", 400_000), ("deep/empty", 0), ("z", 5)] {
             s3.put(&format!("{RUN}{name}"), &noise(size));

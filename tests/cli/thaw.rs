@@ -1,10 +1,11 @@
 //! Backups in archive classes: refused with the way out, asked for, waited for, read, across the death of a runner.
 
+use super::estate::bucket;
 use super::moto::Moto;
 use super::program::Sandbox;
 use super::proxy::Proxy;
 use super::runners;
-use super::s3::{BUCKET, KEY, SECRET};
+use super::s3::{BUCKET, SECRET};
 use std::time::{Duration, Instant};
 
 const DUMP: &str = "base_20260102_020000.tar";
@@ -27,45 +28,7 @@ impl Lab {
             server.put(&format!("{BUCKET}/{RUN}{name}"), class, name.as_bytes()).await;
         }
         let sandbox = Sandbox::new();
-        let config = format!(
-            r#"
-[estate]
-name = "archives"
-environment = "test"
-
-[[stores]]
-id = "s3"
-type = "s3"
-bucket = "{BUCKET}"
-region = "us-east-1"
-endpoint = "{}"
-force_path_style = true
-access_key_id = "{KEY}"
-secret_access_key = {{ env = "RELIGHT_TEST_SECRET" }}
-
-[[assets]]
-id = "db"
-kind = "files"
-rpo = "36500d"
-
-  [[assets.sources]]
-  store = "s3"
-  match = "base_{{time:%Y%m%d_%H%M%S}}.tar"
-  kind = "full"
-
-[[assets]]
-id = "data"
-kind = "files"
-rpo = "36500d"
-
-  [[assets.sources]]
-  store = "s3"
-  match = "run_{{time:%Y%m%d_%H%M%S}}/"
-  kind = "full"
-"#,
-            line.endpoint()
-        );
-        sandbox.write("relight.toml", config);
+        sandbox.write("relight.toml", bucket(&line.endpoint()));
         Self { sandbox, server, line }
     }
 

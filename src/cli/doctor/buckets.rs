@@ -2,6 +2,7 @@
 //! rules remove what retention keeps.
 
 use super::check::Check;
+use super::stores::PATIENCE;
 use crate::catalog::pattern::Pattern;
 use crate::health::Severity;
 use crate::model::estate::{Estate, StoreConfig};
@@ -9,10 +10,6 @@ use crate::model::objective::Retention;
 use crate::model::text::escaped;
 use crate::stores::{Bucket, LifecycleRule, Told};
 use crate::wiring::Setup;
-use std::time::Duration;
-
-/// Longer than the stores' own limits, so that their messages are heard.
-const PATIENCE: Duration = Duration::from_secs(45);
 
 pub async fn all(setup: &Setup) -> Vec<Check> {
     let checks = futures::future::join_all(setup.estate.stores.iter().map(|config| one(setup, config))).await;

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use std::time::{Duration, Instant};
 
 /// Longer than the stores' own limits, so that their messages are heard.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub(super) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// From here on a listing is slow enough to say so.
 const SLOW: Duration = Duration::from_secs(3);

@@ -15,23 +15,28 @@ use std::error::Error;
 /// Most rules of one bucket, by the rules of S3.
 const MAX_RULES: usize = 1000;
 
-const LIMIT: AnswerLimit = AnswerLimit { successes_too: true };
-
 /// `None` where the server knows nothing of all this.
 pub(super) async fn ask(store: &S3Store) -> Result<Option<Bucket>, StoreError> {
-    let mut asked = Asked { store, untold: Vec::new(), unsupported: 0 };
+    let mut asked = Asked { store, untold: Vec::new(), known: false };
     let (client, name) = (&store.client, &store.bucket);
-    let told = client.get_bucket_versioning().bucket(name).customize().interceptor(LIMIT).send().await;
+    let told = client.get_bucket_versioning().bucket(name).customize().interceptor(AnswerLimit::WHOLE).send().await;
     let versioned = asked.heard("versions", "", told)?;
-    let told = client.get_object_lock_configuration().bucket(name).customize().interceptor(LIMIT).send().await;
+    let told =
+        client.get_object_lock_configuration().bucket(name).customize().interceptor(AnswerLimit::WHOLE).send().await;
     let lock = asked.heard("object lock", "ObjectLockConfigurationNotFoundError", told)?;
-    let told = client.get_bucket_encryption().bucket(name).customize().interceptor(LIMIT).send().await;
+    let told = client.get_bucket_encryption().bucket(name).customize().interceptor(AnswerLimit::WHOLE).send().await;
     let encryption = asked.heard("encryption", "ServerSideEncryptionConfigurationNotFoundError", told)?;
-    let told = client.get_bucket_replication().bucket(name).customize().interceptor(LIMIT).send().await;
+    let told = client.get_bucket_replication().bucket(name).customize().interceptor(AnswerLimit::WHOLE).send().await;
     let copies = asked.heard("replication", "ReplicationConfigurationNotFoundError", told)?;
-    let told = client.get_bucket_lifecycle_configuration().bucket(name).customize().interceptor(LIMIT).send().await;
+    let told = client
+        .get_bucket_lifecycle_configuration()
+        .bucket(name)
+        .customize()
+        .interceptor(AnswerLimit::WHOLE)
+        .send()
+        .await;
     let rules = asked.heard("lifecycle rules", "NoSuchLifecycleConfiguration", told)?;
-    if asked.unsupported == 5 {
+    if !asked.known {
         return Ok(None);
     }
     let of_store = |rules: &[aws::LifecycleRule]| {
@@ -39,11 +44,11 @@ pub(super) async fn ask(store: &S3Store) -> Result<Option<Bucket>, StoreError> {
     };
     let enabled = aws::BucketVersioningStatus::Enabled;
     Ok(Some(Bucket {
-        versioned: versioned.find(|it| Some(it.status() == Some(&enabled))).or(false),
-        lock: lock.find(|it| lock_text(it.object_lock_configuration()?)),
-        encryption: encryption.find(|it| by_default(it.server_side_encryption_configuration()?)),
-        copies_to: copies.find(|it| Some(targets(it.replication_configuration()?))).or(Vec::new()),
-        rules: rules.find(|it| Some(of_store(it.rules()))).or(Vec::new()),
+        versioned: versioned.and_then(|it| Some(it.status() == Some(&enabled))).into_option(false),
+        lock: lock.and_then(|it| lock_text(it.object_lock_configuration()?)),
+        encryption: encryption.and_then(|it| by_default(it.server_side_encryption_configuration()?)),
+        copies_to: copies.and_then(|it| Some(targets(it.replication_configuration()?))).into_option(Vec::new()),
+        rules: rules.and_then(|it| Some(of_store(it.rules()))).into_option(Vec::new()),
         untold: asked.untold,
     }))
 }
@@ -51,7 +56,8 @@ pub(super) async fn ask(store: &S3Store) -> Result<Option<Bucket>, StoreError> {
 struct Asked<'s> {
     store: &'s S3Store,
     untold: Vec<String>,
-    unsupported: usize,
+    /// The server understood at least one of the questions.
+    known: bool,
 }
 
 impl Asked<'_> {
@@ -66,17 +72,21 @@ impl Asked<'_> {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let failed = match told {
-            Ok(told) => return Ok(Told::Is(told)),
-            Err(failed) if failed.code().is_some_and(|code| code == none) => return Ok(Told::Nothing),
+            Ok(told) => {
+                self.known = true;
+                return Ok(Told::Is(told));
+            }
+            Err(failed) if failed.code() == Some(none) => {
+                self.known = true;
+                return Ok(Told::Nothing);
+            }
             Err(failed) => failed,
         };
         let error = of_request(&self.store.id, None, &format!("look at the bucket's {what}"), &failed);
         if error.is_transient() {
             return Err(error);
         }
-        if error.kind == StoreErrorKind::Unsupported {
-            self.unsupported += 1;
-        }
+        self.known |= error.kind != StoreErrorKind::Unsupported;
         self.untold.push(format!("{what} ({})", failed.code().map_or_else(|| error.message.clone(), bare_tag)));
         Ok(Told::Untold)
     }

@@ -117,6 +117,11 @@ pub(super) struct AnswerLimit {
     pub successes_too: bool,
 }
 
+impl AnswerLimit {
+    /// For requests whose answers are small or lists.
+    pub const WHOLE: Self = Self { successes_too: true };
+}
+
 impl Intercept for AnswerLimit {
     fn name(&self) -> &'static str {
         "AnswerLimit"

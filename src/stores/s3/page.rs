@@ -48,7 +48,7 @@ pub(super) async fn ask(store: &S3Store, ask: Ask<'_>) -> Result<Answer, StoreEr
         .set_continuation_token(ask.token.map(str::to_owned))
         .set_delimiter(ask.by_folder.then(|| "/".to_owned()))
         .customize()
-        .interceptor(AnswerLimit { successes_too: true })
+        .interceptor(AnswerLimit::WHOLE)
         .send()
         .await
         .map_err(|failed| of_request(&store.id, None, "list the objects", &failed))?;

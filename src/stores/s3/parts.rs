@@ -2,7 +2,7 @@
 //! gone on with: parts that the server has with the very same bytes are not sent again.
 
 use super::S3Store;
-use super::client::{Waits, part_time_limits};
+use super::client::{AnswerLimit, Waits, part_time_limits, upload_time_limits};
 use super::error::{nonsense, of_request};
 use crate::model::id::StoreId;
 use crate::model::size::ByteCount;
@@ -84,7 +84,8 @@ async fn unfinished(store: &S3Store, name: &str, key: &str) -> Result<Option<Upl
     let found = store.retry.run(|| async {
         let request =
             store.client.list_multipart_uploads().bucket(&store.bucket).prefix(key).max_uploads(MAX_UNFINISHED);
-        request.send().await.map_err(|failed| of_request(&store.id, Some(name), doing, &failed))
+        let found = request.customize().interceptor(AnswerLimit::WHOLE).send().await;
+        found.map_err(|failed| of_request(&store.id, Some(name), doing, &failed))
     });
     let found = match found.await {
         Ok(found) => found,
@@ -153,7 +154,8 @@ impl Upload {
                 let request = self.client.list_parts().bucket(&self.bucket).key(&self.key);
                 let request = request.upload_id(&self.id).set_part_number_marker(after.clone());
                 let doing = "look at the parts that are there";
-                request.send().await.map_err(|failed| self.failed(doing, &failed))
+                let page = request.customize().interceptor(AnswerLimit::WHOLE).send().await;
+                page.map_err(|failed| self.failed(doing, &failed))
             });
             let page = page.await?;
             for part in page.parts() {
@@ -216,7 +218,7 @@ impl Upload {
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&self.key);
         let request = request.upload_id(&self.id).if_none_match("*").multipart_upload(parts);
         // The server may take long to put them together.
-        let limits = super::client::upload_time_limits(self.waits);
+        let limits = upload_time_limits(self.waits);
         let done = request.customize().config_override(Builder::new().timeout_config(limits)).send().await;
         let doing = "put the parts of the object together";
         done.map(|_| ()).map_err(|failed| self.failed(doing, &failed))

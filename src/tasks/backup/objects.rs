@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Most objects of one folder that are removed by one plan, which names each of them.
+/// Most objects of one folder that one plan is about, which names each of them.
 pub const MOST: usize = 20_000;
 /// Looks that are under way at once.
 const AT_ONCE: usize = 8;
@@ -37,13 +37,13 @@ impl From<ObjectMeta> for Object {
 pub fn store<'a>(cx: &'a TaskContext, id: &StoreId) -> Result<&'a Arc<dyn Store>, Failure> {
     cx.stores.get(id).ok_or_else(|| {
         Failure::new(format!("store `{}` is not configured", escaped(id.as_str())))
-            .means("nothing can be removed from it")
+            .means("its objects cannot be looked at")
             .next("name one of the stores of the configuration")
     })
 }
 
 fn unseen(error: &StoreError) -> Stop {
-    Stop::Unknown(store_failure(error).means("what is there is not known; nothing was removed by this look"))
+    Stop::Unknown(store_failure(error).means("what is there is not known; this look changed nothing"))
 }
 
 /// Everything of a copy, in the order in which it goes.
@@ -61,7 +61,7 @@ pub async fn of(store: &dyn Store, catalog: &Catalog, backup: &Backup, copy: &Co
     if !known.holds(&meta) {
         return Err(Stop::Unknown(
             Failure::new(format!("`{}` changed while it was looked at", escaped(&copy.path)))
-                .means("somebody writes to the store; nothing was removed")
+                .means("somebody writes to the store; this look changed nothing")
                 .next("plan again when it is quiet"),
         ));
     }
@@ -133,8 +133,8 @@ pub async fn below(store: &dyn Store, folder: &str) -> Result<Vec<Object>, Stop>
         found.extend(page.objects.into_iter().map(Object::from));
         if found.len() > MOST {
             return Err(Failure::new(format!("`{}` holds more than {MOST} objects", escaped(folder)))
-                .means("a plan names every object that it removes, and cannot name so many")
-                .next("let this one go by the store's own rules")
+                .means("a plan names every object that it is about, and cannot name so many")
+                .next("leave this one to the store's own tools and rules")
                 .into());
         }
     }

@@ -1,9 +1,9 @@
 //! `backup.thaw`: asks the archive for every object of a copy that nobody has asked for yet.
 
-use super::{AT_ONCE, DAYS, OBJECTS, STORE, Standing, TIER, USUAL_DAYS};
+use super::{AT_ONCE, DAYS, OBJECTS, STORE, Standing, TIER};
 use crate::model::id::StoreId;
 use crate::model::task::{Effect, Failure, Progress, Reality, TaskOutcome, Unit, Values};
-use crate::stores::{StoreError, ThawRequest, ThawTier};
+use crate::stores::{StoreError, ThawRequest};
 use crate::tasks::backup::objects::{self, Object};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::{Stop, read, settle_or_stop, values};
@@ -30,10 +30,8 @@ static SPEC: ModuleSpec = ModuleSpec {
 struct Input {
     store: StoreId,
     objects: Vec<Object>,
-    #[serde(default)]
-    tier: Option<ThawTier>,
-    #[serde(default)]
-    days: Option<u16>,
+    #[serde(flatten)]
+    request: ThawRequest,
 }
 
 #[async_trait::async_trait]
@@ -68,8 +66,6 @@ fn output(asked: usize, before: usize) -> Values {
 
 async fn ask(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let request =
-        ThawRequest { tier: input.tier.unwrap_or(ThawTier::Standard), days: input.days.unwrap_or(USUAL_DAYS) };
     let store = objects::store(cx, &input.store)?;
     let archive = cx.writable.get(&input.store).ok_or_else(|| {
         Failure::new(format!("store `{}` takes no requests from here", input.store))
@@ -79,7 +75,7 @@ async fn ask(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let standing = Standing::of(&**store, &input.objects).await?;
     let (total, before) = (standing.archived.len(), input.objects.len() - standing.archived.len());
     let mut asking = stream::iter(standing.archived)
-        .map(|object| async move { archive.thaw(&object.name, &object.pin, request).await })
+        .map(|object| async move { archive.thaw(&object.name, &object.pin, input.request).await })
         .buffered(AT_ONCE);
     let mut asked = 0;
     while let Some(done) = asking.next().await {

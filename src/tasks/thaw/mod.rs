@@ -1,7 +1,7 @@
 //! Copies in archive classes: how their objects stand, how long it takes until they can be read, and asking for them.
 
+pub mod archived;
 pub mod ask;
-pub mod frozen;
 pub mod wait;
 
 use super::backup::objects::{self, Object};
@@ -19,7 +19,7 @@ use std::time::Duration;
 pub const STORE: InputSpec =
     InputSpec { name: "store", kind: InputKind::Text, required: true, help: "Store that the copy lies in" };
 pub const OBJECTS: InputSpec =
-    InputSpec { name: "objects", kind: InputKind::List, required: true, help: "Its objects, from backup.frozen" };
+    InputSpec { name: "objects", kind: InputKind::List, required: true, help: "Its objects, from backup.archived" };
 pub const TIER: InputSpec = InputSpec {
     name: "tier",
     kind: InputKind::Text,
@@ -33,7 +33,6 @@ pub const DAYS: InputSpec = InputSpec {
     help: "How long the bytes stay readable; default 7, at most 365",
 };
 
-pub const USUAL_DAYS: u16 = 7;
 /// Looks and requests that are under way at once.
 pub const AT_ONCE: usize = 8;
 

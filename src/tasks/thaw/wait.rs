@@ -1,6 +1,6 @@
 //! `backup.thawed`: waits until every object of a copy can be read, and reads of it.
 
-use super::{OBJECTS, STORE, Standing};
+use super::{AT_ONCE, OBJECTS, STORE, Standing};
 use crate::model::id::StoreId;
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::tasks::backup::objects::{self, Object};
@@ -9,6 +9,7 @@ use crate::tasks::input::{Stop, read, settle_or_stop, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::patience::{Patience, span};
 use crate::tasks::source::store_failure;
+use futures::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -83,9 +84,11 @@ async fn wait(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         }
     };
     // The store's word is one thing, a byte another.
-    for object in input.objects.iter().filter(|object| object.pin.size > 0) {
-        let read = store.read_pieces(&object.name, 0..1, Some(&object.pin)).await;
-        read.map_err(|error| {
+    let filled = input.objects.iter().filter(|object| object.pin.size > 0);
+    let reads: Vec<_> = filled.map(|object| store.read_pieces(&object.name, 0..1, Some(&object.pin))).collect();
+    let mut read = stream::iter(reads).buffered(AT_ONCE);
+    while let Some(byte) = read.next().await {
+        byte.map_err(|error| {
             Stop::Unknown(store_failure(&error).means("it is said to be thawed, and cannot be read"))
         })?;
     }

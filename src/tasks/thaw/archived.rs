@@ -1,12 +1,12 @@
-//! `backup.frozen`: one archived copy of a backup, its objects, and how long it takes until they can be read.
+//! `backup.archived`: one archived copy of a backup, its objects, and how long it takes until they can be read.
 
-use super::{DAYS, Standing, TIER, USUAL_DAYS, takes};
+use super::{DAYS, Standing, TIER, takes};
 use crate::model::backup::{Backup, Copy};
 use crate::model::id::{AssetId, StoreId};
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
-use crate::stores::ThawTier;
+use crate::stores::{ThawRequest, ThawTier};
 use crate::tasks::backup::objects::{self, Object};
 use crate::tasks::checks::choice;
 use crate::tasks::context::TaskContext;
@@ -16,10 +16,10 @@ use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
 
-pub struct Frozen;
+pub struct Archived;
 
 static SPEC: ModuleSpec = ModuleSpec {
-    name: "backup.frozen",
+    name: "backup.archived",
     summary: "Find an archived copy of a backup, pin its objects, and say how long it takes until they can be read",
     effect: Effect::Observe,
     inputs: &[
@@ -67,14 +67,12 @@ struct Input {
     backup: String,
     #[serde(default)]
     store: Option<StoreId>,
-    #[serde(default)]
-    tier: Option<ThawTier>,
-    #[serde(default)]
-    days: Option<u16>,
+    #[serde(flatten)]
+    request: ThawRequest,
 }
 
 #[async_trait::async_trait]
-impl Module for Frozen {
+impl Module for Archived {
     fn spec(&self) -> &'static ModuleSpec {
         &SPEC
     }
@@ -86,7 +84,7 @@ impl Module for Frozen {
 
 async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let (tier, days) = (input.tier.unwrap_or(ThawTier::Standard), input.days.unwrap_or(USUAL_DAYS));
+    let ThawRequest { tier, days } = input.request;
     if !(1..=365).contains(&days) {
         return Err(Failure::new(format!("{days} days is no time to keep thawed bytes"))
             .means("nothing was asked for")
@@ -118,19 +116,37 @@ async fn archived<'b>(
     backup: &'b Backup,
     only: Option<&StoreId>,
 ) -> Result<(&'b Copy, Vec<Object>, Standing), Stop> {
-    let mut reasons = Vec::new();
+    let (mut reasons, mut unseen) = (Vec::new(), false);
     let mut copies: Vec<&Copy> =
         backup.copies.iter().filter(|copy| only.is_none_or(|only| *only == copy.store)).collect();
     copies.sort_by_key(|copy| copy.archive_class().is_none());
     for copy in copies {
-        let store = objects::store(cx, &copy.store)?;
-        let all = objects::of(&**store, &cx.catalog, backup, copy).await?;
-        let standing = Standing::of(&**store, &all).await?;
+        let look = async {
+            let store = objects::store(cx, &copy.store)?;
+            let all = objects::of(&**store, &cx.catalog, backup, copy).await?;
+            let standing = Standing::of(&**store, &all).await?;
+            Ok::<_, Stop>((all, standing))
+        };
+        let (all, standing) = match look.await {
+            Ok(seen) => seen,
+            // Another store may have it, too.
+            Err(stop) => {
+                unseen = true;
+                reasons.push(format!("the copy in `{}` could not be looked at: {}", copy.store, stop.what()));
+                continue;
+            }
+        };
         if !standing.all_readable() {
             return Ok((copy, all, standing));
         }
         let until = standing.until.map(|at| format!(", until {}", at.format("%Y-%m-%d %H:%M UTC")));
         reasons.push(format!("the copy in `{}` can be read as it is{}", copy.store, until.unwrap_or_default()));
+    }
+    if unseen {
+        let failure = Failure::new(format!("no archived copy of {} was found in what could be looked at", backup.id))
+            .means("nothing was asked for")
+            .next("see `relight doctor` for the stores, or name the store of the copy");
+        return Err(Stop::Unknown(reasons.into_iter().fold(failure, Failure::evidence)));
     }
     let failure = Failure::new(format!("no copy of {} is archived", backup.id))
         .means("there is nothing to thaw")
