@@ -93,17 +93,19 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     for place in &places {
         free(cx, place).await?;
     }
-    let previous = previous(&cx.catalog, asset, if input.folder { Layout::Folder } else { Layout::File });
+    let form = if input.folder { "pg_basebackup" } else { form(asset, &places)? };
+    let alike = |path: &str| if input.folder { path.ends_with('/') } else { promised(path) == Some(form) };
+    let previous = previous(&cx.catalog, asset, alike);
     let key = if input.encrypted { Some(one_key(asset, &places, &keys)?) } else { None };
     let file = places[0].path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     Ok(values(json!({
-        "form": if input.folder { "pg_basebackup" } else { form(asset, &places)? },
+        "form": form,
         "file": file,
         "plain_file": unsealed(file),
         "key": key.map(|key| &key.id),
         "title": titles(&places),
-        "previous": previous.map(|backup| &backup.id),
-        "previous_bytes": previous.and_then(|backup| backup.copies.first()).map(|copy| copy.size_bytes),
+        "previous": previous.map(|(backup, _)| &backup.id),
+        "previous_bytes": previous.map(|(_, copy)| copy.size_bytes),
         "places": places,
         "left_out": left_out,
     })))

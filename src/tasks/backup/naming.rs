@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::catalog::{Catalog, Pattern, is_moving, is_restorable};
-use crate::model::backup::{Backup, BackupKind};
+use crate::model::backup::{Backup, BackupKind, Copy};
 use crate::model::estate::{Asset, Estate, Source};
 use crate::model::id::AssetId;
 use crate::model::proof::ProofOutcome;
@@ -110,16 +110,19 @@ async fn below(store: &dyn WritableStore, folder: &str) -> Result<bool, StoreErr
     Ok(false)
 }
 
-/// The newest backup that nothing speaks against: what a new one is compared with.
-pub fn previous<'c>(catalog: &'c Catalog, asset: &Asset, layout: Layout) -> Option<&'c Backup> {
-    let alike = |backup: &&Backup| {
-        backup.copies.first().is_some_and(|copy| copy.path.ends_with('/') == (layout == Layout::Folder))
-    };
+/// The newest backup that nothing speaks against: what a new one is compared with. Only a copy whose name is `alike` can be
+/// compared: a packed file and a plain one have sizes of their own.
+pub fn previous<'c>(
+    catalog: &'c Catalog,
+    asset: &Asset,
+    alike: impl Fn(&str) -> bool,
+) -> Option<(&'c Backup, &'c Copy)> {
     let sound = |backup: &&Backup| {
         is_restorable(backup)
             && !is_moving(backup)
             && is_whole(backup.kind)
             && backup.proof.as_ref().is_none_or(|proof| proof.outcome != ProofOutcome::Failed)
     };
-    catalog.of_asset(&asset.id).filter(alike).filter(sound).max_by_key(|backup| backup.taken_at)
+    let with_copy = |backup: &'c Backup| Some((backup, backup.copies.iter().find(|copy| alike(&copy.path))?));
+    catalog.of_asset(&asset.id).filter(sound).filter_map(with_copy).max_by_key(|(backup, _)| backup.taken_at)
 }

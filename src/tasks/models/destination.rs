@@ -63,12 +63,12 @@ async fn find(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         free(cx, &run.place).await?;
         free(cx, &Place { path: run.manifest.clone(), ..run.place.clone() }).await?;
     }
-    let previous = previous(&cx.catalog, asset, Layout::Folder);
+    let previous = previous(&cx.catalog, asset, |path| path.ends_with('/'));
     Ok(values(json!({
         "file": places[0].manifest.rsplit('/').next(),
         "title": titles(places.iter().map(|run| &run.place)),
-        "previous": previous.map(|backup| &backup.id),
-        "previous_bytes": previous.and_then(|backup| backup.copies.first()).map(|copy| copy.size_bytes),
+        "previous": previous.map(|(backup, _)| &backup.id),
+        "previous_bytes": previous.map(|(_, copy)| copy.size_bytes),
         "places": places,
         "left_out": left_out,
     })))
