@@ -77,6 +77,7 @@ fn estate() -> Estate {
             database: Some("orders".to_owned()),
             path: None,
             trees: Vec::new(),
+            images: None,
             health_url: None,
             drill: None,
         }],

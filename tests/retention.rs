@@ -105,6 +105,7 @@ fn asset() -> Asset {
         database: None,
         path: None,
         trees: Vec::new(),
+        images: None,
         health_url: None,
         drill: None,
     }

@@ -1,5 +1,6 @@
 //! `[[assets]]`: a protected thing and its objectives.
 
+use super::images::images;
 use super::names::{HttpAddress, Line, Names, path_below};
 use super::source::source;
 use crate::located::{Fields, Item, Problem};
@@ -17,6 +18,7 @@ const TIERS: [(&str, Tier); 3] =
 /// What an asset may refer to.
 pub(super) struct Scope<'a> {
     pub base: &'a Path,
+    pub hosts: &'a Names,
     pub stores: &'a Names,
     pub servers: &'a Names,
     /// Those that could be read, to compare kinds.
@@ -41,6 +43,7 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
     let (server, database) = live_database(fields, kind, scope);
     let path = fields.take("path").and_then(|item| path_below(scope.base, &item));
     let trees = live_trees(fields, kind, scope);
+    let images = images(fields, kind, scope);
     let drill = drill_place(fields, kind, scope, (server.as_ref(), database.as_deref()));
     let health_url = fields.optional::<HttpAddress>("health_url").map(|address| address.0);
     Some(Asset {
@@ -53,6 +56,7 @@ pub(super) fn asset(fields: &mut Fields<'_>, names: &mut Names, scope: &Scope<'_
         database,
         path,
         trees,
+        images,
         health_url,
         drill,
     })

@@ -82,6 +82,7 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let default_proof = root.table("proof", proof);
     let scope = Scope {
         base,
+        hosts: &host_names,
         stores: &store_names,
         servers: &server_names,
         known_servers: &servers,

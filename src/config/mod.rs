@@ -2,6 +2,7 @@
 
 mod approver;
 mod asset;
+mod images;
 mod job;
 mod key;
 mod load;

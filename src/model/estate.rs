@@ -2,6 +2,7 @@
 
 use super::backup::BackupKind;
 use super::id::{AssetId, HostId, JobId, ServerId, ServiceId, StoreId};
+use super::images::LiveImages;
 use super::key::Key;
 use super::objective::{Objectives, Retention};
 use super::secret::SecretRef;
@@ -181,6 +182,9 @@ pub struct Asset {
     /// In place of `path`: the live folders of which each backup is one archive. Each is restored by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trees: Vec<PathBuf>,
+    /// The live images in a container engine, for `images`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<LiveImages>,
     /// An HTTP address that answers 2xx when the application is well.
     pub health_url: Option<String>,
     /// Where drills restore it to.

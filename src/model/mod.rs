@@ -6,6 +6,7 @@ pub mod backup;
 pub mod content;
 pub mod estate;
 pub mod id;
+pub mod images;
 pub mod key;
 pub mod lease;
 pub mod objective;

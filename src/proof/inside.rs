@@ -1,11 +1,13 @@
 //! What the decoded content of an object turned out to be: the form's reader, its level and its facts.
 
 use super::fault::Fault;
-use super::forms::tar::{Uninterested, Walked};
+use super::forms::images::{Image, Images};
+use super::forms::tar::Walked;
 use super::forms::{json, openpgp, plain_sql, rdb, tar, text};
 use super::pgdump::{self, RowCount, Toc};
 use crate::model::content::{Content, Form};
 use crate::model::proof::Level;
+use crate::model::text::escaped;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
@@ -37,7 +39,7 @@ pub fn read(content: &Content, reader: &mut dyn BufRead, now_at: &dyn Fn(&str)) 
     match content.form {
         Form::PgCustom => pgdump::read_all(reader, now_at).map(dump),
         Form::PlainSql => plain_sql::read(reader, now_at).map(script),
-        Form::Tar => tar::walk(reader, &mut Uninterested).map(|walked| archive(&walked)),
+        Form::Tar => packed(reader),
         Form::Rdb => rdb::read(reader).map(|found| snapshot(&found)),
         Form::Json => json::read(reader).map(|found| json_documents(&found)),
         Form::OpenPgp => openpgp::read(reader).map(|sealed| sealed_message(&sealed)),
@@ -134,6 +136,32 @@ fn row_facts(inside: &mut Inside, rows: &[RowCount]) {
 /// Key of the fact that holds the row count of one table.
 pub fn row_fact(schema: &str, table: &str) -> String {
     format!("rows of {schema}.{table}")
+}
+
+/// An archive; one of container images is held to their digests, too.
+fn packed(reader: &mut dyn BufRead) -> Result<Inside, Fault> {
+    let mut images = Images::default();
+    let walked = tar::walk(reader, &mut images)?;
+    let mut inside = archive(&walked);
+    if let Some(images) = images.finish()? {
+        of_images(&mut inside, &images);
+    }
+    Ok(inside)
+}
+
+fn of_images(inside: &mut Inside, images: &[Image]) {
+    let names: Vec<&str> = images.iter().flat_map(|image| &image.names).map(String::as_str).collect();
+    let layers: usize = images.iter().map(|image| image.layers.len()).sum();
+    let plural = if images.len() == 1 { "" } else { "s" };
+    let shown: Vec<_> = names.iter().take(5).map(|name| escaped(name).into_owned()).collect();
+    inside.summary = format!(
+        "{} image{plural} of {layers} layers, each as its digest says: {}",
+        images.len(),
+        if shown.is_empty() { "without a name".to_owned() } else { shown.join(", ") }
+    );
+    inside.fact("images", &images.len());
+    inside.fact("layers", &layers);
+    inside.fact("names", &shown.join(", "));
 }
 
 pub(super) fn archive(walked: &Walked) -> Inside {

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 const BUILT_IN: &[(&str, &str)] = &[
     ("backup-files", include_str!("../../config/runbooks/backup-files.toml")),
     ("backup-files-encrypted", include_str!("../../config/runbooks/backup-files-encrypted.toml")),
+    ("backup-images", include_str!("../../config/runbooks/backup-images.toml")),
     ("backup-models", include_str!("../../config/runbooks/backup-models.toml")),
     ("backup-postgres", include_str!("../../config/runbooks/backup-postgres.toml")),
     ("backup-postgres-base", include_str!("../../config/runbooks/backup-postgres-base.toml")),
@@ -33,6 +34,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("failover-postgres", include_str!("../../config/runbooks/failover-postgres.toml")),
     ("recover-postgres", include_str!("../../config/runbooks/recover-postgres.toml")),
     ("restore-files", include_str!("../../config/runbooks/restore-files.toml")),
+    ("restore-images", include_str!("../../config/runbooks/restore-images.toml")),
     ("restore-models", include_str!("../../config/runbooks/restore-models.toml")),
     ("restore-postgres", include_str!("../../config/runbooks/restore-postgres.toml")),
     ("restore-redis", include_str!("../../config/runbooks/restore-redis.toml")),

@@ -6,8 +6,9 @@ use super::pg::connect::{self, Session, address};
 use super::pg::scratch::wall::{self, live_here};
 use super::pg::target::cluster;
 use super::reach::Reach;
-use crate::model::estate::{AssetKind, Server, StorePlace, Via};
+use crate::model::estate::{Asset, AssetKind, Server, StorePlace, Via};
 use crate::model::id::{AssetId, ServerId};
+use crate::model::images::retagged;
 use crate::model::task::{Effect, Failure, Values};
 use crate::model::text::escaped;
 use serde_json::Value;
@@ -47,6 +48,11 @@ pub async fn refuse(cx: &TaskContext, module: &dyn Module, input: &Values) -> Re
                 apart(cx, connect::server(cx, &ServerId::from(server))?).await?;
             }
             Ok(())
+        }
+        Some(Reach::Images { asset, tag }) => {
+            let asset = text(asset).ok_or_else(|| untold(spec.name, "whose images it works on"))?;
+            let tag = text(tag).ok_or_else(|| untold(spec.name, "under which tag"))?;
+            images(cx, &AssetId::from(asset), tag)
         }
         Some(Reach::Traffic { of }) => {
             let server = text(of).ok_or_else(|| untold(spec.name, "whose clients it moves"))?;
@@ -106,6 +112,18 @@ pub async fn database(cx: &TaskContext, server: &Server, name: &str) -> Result<(
                     .means("what cannot be told counts as production; nothing was started")
                     .next("name a database in the asset's `drill` place that no asset has, and make a new plan"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// The images of an asset under a tag that is no live name of any asset.
+fn images(cx: &TaskContext, asset: &AssetId, tag: &str) -> Result<(), Failure> {
+    let live = |asset: &Asset| asset.images.as_ref().map(|images| images.names.clone()).unwrap_or_default();
+    let names = cx.estate.asset(asset).map(live).unwrap_or_default();
+    for name in names.iter().map(|name| retagged(name, tag)) {
+        if let Some(other) = cx.estate.assets.iter().find(|other| live(other).contains(&name)) {
+            return Err(is_production(&format!("image `{name}`"), &other.id));
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ pub enum Reach {
     Folders { paths: &'static [&'static str] },
     /// Whole servers, with everything in them.
     Servers { names: &'static [&'static str] },
+    /// Images of an asset, under this tag.
+    Images { asset: &'static str, tag: &'static str },
     /// The file by which clients find one half of a pair: that of this server.
     Traffic { of: &'static str },
 }

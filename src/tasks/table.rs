@@ -1,7 +1,7 @@
 //! The one table of all task modules.
 
 use super::module::Table;
-use super::{backup, checks, crypt, fetch, files, models, pg, redis, schedules, services, thaw, traffic, wal};
+use super::{backup, checks, crypt, fetch, files, images, models, pg, redis, schedules, services, thaw, traffic, wal};
 
 /// Every module that a runbook may use.
 pub fn all() -> Table {
@@ -18,6 +18,7 @@ pub fn all() -> Table {
     folders(&mut table);
     registries(&mut table);
     caches(&mut table);
+    containers(&mut table);
     units(&mut table);
     table
 }
@@ -96,6 +97,18 @@ fn caches(table: &mut Table) {
     table.add(redis::here_gone::HereGone);
     table.add(redis::swap::Swap);
     table.add(redis::swap_back::SwapBack);
+}
+
+fn containers(table: &mut Table) {
+    table.add(images::inspect::Inspect);
+    table.add(images::identity::Identity);
+    table.add(images::save::Save);
+    table.add(images::load::Load);
+    table.add(images::remove_side::RemoveSide);
+    table.add(images::side_gone::SideGone);
+    table.add(images::swap::Swap);
+    table.add(images::swap_back::SwapBack);
+    table.add(images::in_use::InUse);
 }
 
 fn units(table: &mut Table) {

@@ -72,6 +72,7 @@ impl World {
             database: None,
             path: None,
             trees: Vec::new(),
+            images: None,
             health_url: None,
             drill: None,
         });

@@ -1,6 +1,7 @@
 //! The agent platform: database, Redis, uploads, configuration and source, and nights of backups as its own scripts
 //! make them, in their layout and with their flags.
 
+use crate::docker::Docker;
 use crate::home::{Home, free_port, must, stamp, walk};
 use crate::physical::Physical;
 use crate::postgres::BIN;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub const DATABASE: &str = "freeagentics";
+pub const API: &str = "freeagentics/api:latest";
+pub const WEB: &str = "freeagentics/web:latest";
 const NOBODY: &str = "65534";
 const SCHEMA: &str = "CREATE TABLE agents (id bigserial PRIMARY KEY, name text NOT NULL, belief jsonb NOT NULL);\n\
     CREATE TABLE user_profiles (id bigserial PRIMARY KEY, email text NOT NULL UNIQUE);\n\
@@ -27,6 +30,8 @@ pub struct Agents {
     /// Instants of the nightly backups, oldest first.
     pub nights: Vec<DateTime<Utc>>,
     pub redis: u16,
+    /// Its containers' engine, where a test needs one.
+    pub docker: Option<Docker>,
     home: Home,
 }
 
@@ -40,6 +45,18 @@ impl Deref for Agents {
 
 impl Agents {
     pub fn build() -> Self {
+        Self::with(None)
+    }
+
+    /// The same, with the two images of the platform in an engine.
+    pub fn with_images() -> Self {
+        let docker = Docker::start();
+        docker.image(API, "agents");
+        docker.layered(API, WEB, "pages");
+        Self::with(Some(docker))
+    }
+
+    fn with(docker: Option<Docker>) -> Self {
         let home = Home::new();
         std::fs::set_permissions(home.path("."), PermissionsExt::from_mode(0o755)).unwrap();
         let wal = home.path("backup/postgres/wal");
@@ -54,7 +71,7 @@ impl Agents {
         let today = now.date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
         let last = if today > now { today - Duration::days(1) } else { today };
         let nights = (0..2).rev().map(|days| last - Duration::days(days)).collect();
-        let lab = Self { cluster, nights, redis, home };
+        let lab = Self { cluster, nights, redis, docker, home };
         lab.live();
         lab.configure();
         for night in lab.nights.clone() {
@@ -134,7 +151,10 @@ impl Agents {
     fn configure(&self) {
         let at = |name: &str| format!("\"{}\"", self.path(name).display());
         let port = self.cluster.port;
+        let engine =
+            self.docker.as_ref().map_or_else(|| "\"false\"".to_owned(), |docker| format!("{:?}", docker.words()));
         let places: Vec<(&str, String)> = vec![
+            ("[\"docker\"]", format!("[{}]", engine.trim_matches(['[', ']']))),
             ("path = \"/backup\"", format!("path = {}", at("backup"))),
             ("\"/etc/relight/operations.passphrase\"", at("keys/operations")),
             ("host = \"localhost\"\nport = 5432", format!("host = \"127.0.0.1\"\nport = {port}\nbin_dir = \"{BIN}\"")),
@@ -187,6 +207,11 @@ impl Agents {
         let archive = code.join(format!("source_code_{later}.tar.gz"));
         must(Command::new("tar").arg("-czf").arg(archive).arg("-C").arg(&code).arg("freeagentics.git"));
         must(Command::new("rm").arg("-rf").arg(code.join("freeagentics.git")));
+        for (image, name) in [(API, "api"), (WEB, "web")] {
+            let Some(docker) = &self.docker else { continue };
+            let file = code.join(format!("{name}_image_{later}.tar"));
+            docker.must(&["save", image, "--output", file.to_str().unwrap()]);
+        }
     }
 
     fn nightly_dump(&self, folder: &Path, stamp: &str) {

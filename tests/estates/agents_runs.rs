@@ -1,6 +1,6 @@
 //! The agent platform observed, backed up, damaged and restored.
 
-use crate::agents::{Agents, DATABASE};
+use crate::agents::{API, Agents, DATABASE, WEB};
 use crate::home::{rules, stamp, tree, walk};
 use crate::postgres::BIN;
 
@@ -103,6 +103,31 @@ fn agents_folders_that_were_packed_come_back_byte_by_byte() {
         // L4 by the backup itself; that it was restored is more.
         assert_eq!(newest["proof"]["level"], "L5", "{newest:#}");
     }
+    assert_eq!(lab.catalogued(), lab.listed());
+}
+
+/// Both images, out of the archives that the script saved and out of those that were made by hand.
+///
+/// Naive: `docker load` over the live names, and nothing is left of what ran until then.
+#[test]
+fn agents_images_that_were_pruned_or_replaced_come_back_layer_by_layer() {
+    let lab = Agents::with_images();
+    let docker = lab.docker.as_ref().unwrap();
+    assert_eq!(lab.catalogued(), lab.listed());
+    for (asset, image) in [("image-api", API), ("image-web", WEB)] {
+        let (good, asset) = (docker.id(image), format!("asset={asset}"));
+        docker.image(image, "built from a bad commit");
+        lab.completed(&["restore-images", "--set", &asset, "--set", "backup=latest"]);
+        assert_eq!(docker.id(image), good, "the script's own archive");
+        lab.completed(&["backup-images", "--set", &asset]);
+        docker.must(&["image", "rm", "--force", image]);
+        lab.completed(&["restore-images", "--set", &asset, "--set", "backup=latest"]);
+        assert_eq!(docker.id(image), good, "the archive made by hand");
+    }
+    assert_eq!(
+        (docker.content(API, "/content"), docker.content(WEB, "/more")),
+        (b"agents".to_vec(), b"pages".to_vec())
+    );
     assert_eq!(lab.catalogued(), lab.listed());
 }
 

@@ -22,6 +22,8 @@ mod platform_runs;
 
 #[path = "../support/disks.rs"]
 mod disks;
+#[path = "../support/docker.rs"]
+mod docker;
 #[path = "../e2e/line.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod line;

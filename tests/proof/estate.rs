@@ -124,6 +124,7 @@ impl Bench {
             database: None,
             path: None,
             trees: Vec::new(),
+            images: None,
             health_url: None,
             drill: None,
         };

@@ -82,6 +82,7 @@ pub fn estate(cluster: &Cluster) -> Estate {
         database: Some("orders".to_owned()),
         path: None,
         trees: Vec::new(),
+        images: None,
         health_url: None,
         drill: None,
     };

@@ -35,6 +35,7 @@ impl Shelf {
             database: None,
             path: Some(root.path().join("uploads")),
             trees: Vec::new(),
+            images: None,
             health_url: None,
             drill: None,
         };

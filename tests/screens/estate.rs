@@ -66,6 +66,7 @@ fn asset(id: &str, kind: AssetKind, tier: Tier, rpo_hours: u64, stores: &[&str])
         database: None,
         path: None,
         trees: Vec::new(),
+        images: None,
         health_url: None,
         drill: None,
     }

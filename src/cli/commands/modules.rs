@@ -132,6 +132,7 @@ fn drills(module: &dyn Module) -> String {
         (_, Some(Reach::Databases { .. })) => "scratch database",
         (_, Some(Reach::Folders { .. })) => "scratch folder",
         (_, Some(Reach::Servers { .. })) => "scratch server",
+        (_, Some(Reach::Images { .. })) => "scratch tag",
         (_, Some(Reach::Traffic { .. })) => "scratch traffic",
     };
     match module.makes() {

@@ -40,18 +40,8 @@ pub trait Visitor {
     fn piece(&mut self, bytes: &[u8]);
     /// Its content is complete.
     fn done(&mut self) -> Result<(), Fault>;
-}
-
-/// For walks that look at no contents.
-#[derive(Clone, Copy, Debug)]
-pub struct Uninterested;
-
-impl Visitor for Uninterested {
-    fn file(&mut self, _: &Member) {}
-    fn piece(&mut self, _: &[u8]) {}
-    fn done(&mut self) -> Result<(), Fault> {
-        Ok(())
-    }
+    /// A symbolic link, with its target as stored; untrusted.
+    fn link(&mut self, _path: &[u8], _to: &[u8]) {}
 }
 
 /// Whether the checksum in a header block is that of the block. Some old programs summed signed bytes.
@@ -151,6 +141,9 @@ impl<R: Read> Walk<R> {
         self.found.members += 1;
         self.judge(&path, kind, link.as_deref());
         self.sparse_maps(header)?;
+        if let (EntryType::Symlink, Some(to)) = (kind, &link) {
+            visitor.link(&path, to);
+        }
         let member = Member { path, size: said.size.unwrap_or(size) };
         let has_content = !matches!(
             kind,
@@ -329,6 +322,18 @@ fn leaves(path: &[u8], to: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// For walks that look at no contents.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Uninterested;
+
+    impl Visitor for Uninterested {
+        fn file(&mut self, _: &Member) {}
+        fn piece(&mut self, _: &[u8]) {}
+        fn done(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
 
     fn archive(build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());

@@ -2,8 +2,6 @@
 
 use super::folder::{FolderId, Place, amount_of, failed};
 use super::trees::Tree;
-use crate::catalog::decompress;
-use crate::model::content::Wrapping;
 use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, Progress, TaskOutcome, Unit, Values};
 use crate::model::text::escaped;
@@ -15,11 +13,10 @@ use crate::tasks::module::{Amount, Counts, InputKind, InputSpec, Module, ModuleS
 use crate::tasks::process::{self, Output, Program};
 use crate::tasks::progress::telling;
 use crate::tasks::reach::Reach;
-use flate2::write::GzEncoder;
+use crate::tasks::tarball::{Form, Packer};
 use serde::Deserialize;
 use serde_json::json;
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,14 +105,6 @@ impl Input {
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Form {
-    Tar,
-    TarGzip,
-    TarZstd,
-}
-
 #[async_trait::async_trait]
 impl Module for Archive {
     fn spec(&self) -> &'static ModuleSpec {
@@ -195,44 +184,6 @@ fn same_folders(input: &Input) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What compresses on the way into the file.
-enum Packer {
-    Plain(File),
-    Gzip(GzEncoder<File>),
-    Zstd(zstd::stream::write::Encoder<'static, File>),
-}
-
-impl Packer {
-    fn new(form: Form, file: File) -> std::io::Result<Self> {
-        Ok(match form {
-            Form::Tar => Packer::Plain(file),
-            Form::TarGzip => Packer::Gzip(GzEncoder::new(file, flate2::Compression::default())),
-            Form::TarZstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(file, 0)?;
-                encoder.include_checksum(true)?;
-                Packer::Zstd(encoder)
-            }
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Packer::Plain(file) => file.write_all(bytes),
-            Packer::Gzip(encoder) => encoder.write_all(bytes),
-            Packer::Zstd(encoder) => encoder.write_all(bytes),
-        }
-    }
-
-    fn finish(self) -> std::io::Result<()> {
-        match self {
-            Packer::Plain(file) => Ok(file),
-            Packer::Gzip(encoder) => encoder.finish(),
-            Packer::Zstd(encoder) => encoder.finish(),
-        }
-        .and_then(|file| file.sync_all())
-    }
-}
-
 async fn pack(cx: &TaskContext, input: &Input, part: &Path, file: File) -> Result<(), Stop> {
     let full = |error: std::io::Error| {
         Failure::new(format!("the archive could not be written: {error}"))
@@ -280,13 +231,7 @@ async fn count(cx: &TaskContext, form: Form, part: &Path) -> Result<(u64, u64), 
     let (part, cancel) = (part.to_owned(), cx.cancel.clone());
     let damaged = |error: std::io::Error| failed("reading the archive back", &error).means("no backup was made");
     let counting = tokio::task::spawn_blocking(move || {
-        let file = Box::new(BufReader::with_capacity(1 << 18, File::open(part).map_err(damaged)?));
-        let reader: Box<dyn Read> = match form {
-            Form::Tar => file,
-            Form::TarGzip => decompress::decoder(Wrapping::Gzip, file).map_err(damaged)?,
-            Form::TarZstd => decompress::decoder(Wrapping::Zstd, file).map_err(damaged)?,
-        };
-        let mut archive = tar::Archive::new(reader);
+        let mut archive = tar::Archive::new(form.open(&part).map_err(damaged)?);
         let (mut files, mut bytes) = (0, 0);
         for entry in archive.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;

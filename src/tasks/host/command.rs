@@ -101,15 +101,27 @@ pub fn find<'a>(cx: &'a TaskContext, id: &HostId) -> Result<&'a Host, Failure> {
     })
 }
 
+/// Takes standard output while it comes; its failure ends the command.
+pub type Sink<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), Failure> + Send);
+
 /// Runs a command to its end. `Stop::Failed` means that it never began, `Stop::Unknown` that nobody knows.
-pub async fn run(cx: &TaskContext, host: &Host, mut command: Command) -> Result<Said, Stop> {
+pub async fn run(cx: &TaskContext, host: &Host, command: Command) -> Result<Said, Stop> {
+    speak_on(cx, host, command, None).await
+}
+
+/// The same for a command whose standard output is its work: all of it goes to `sink`, and none is kept.
+pub async fn stream(cx: &TaskContext, host: &Host, command: Command, sink: Sink<'_>) -> Result<Said, Stop> {
+    speak_on(cx, host, command, Some(sink)).await
+}
+
+async fn speak_on(cx: &TaskContext, host: &Host, mut command: Command, sink: Option<Sink<'_>>) -> Result<Said, Stop> {
     command.argv.splice(0..0, host.run_as.iter().cloned());
     match &host.via {
-        Via::Ssh(to) => ssh::run(cx, host, to, command).await,
+        Via::Ssh(to) => ssh::run(cx, host, to, command, sink).await,
         Via::Local => {
             let mut words = command.argv.into_iter();
             let program = Program::new(words.next().unwrap_or_default()).args(words);
-            let how = Speech { stdin: command.stdin, within: command.within, quiet: command.quiet };
+            let how = Speech { stdin: command.stdin, within: command.within, quiet: command.quiet, sink };
             let spoken = speak(cx, program, how).await?;
             Ok(Said { status: spoken.status, stdout: spoken.stdout, stderr: spoken.stderr })
         }
@@ -126,20 +138,26 @@ pub(super) struct Spoken {
 }
 
 /// How a local program is spoken with; see [`Command`].
-pub(super) struct Speech {
+pub(super) struct Speech<'a> {
     pub stdin: Option<Feed>,
     pub within: Duration,
     pub quiet: bool,
+    /// Without one, the beginning of standard output is kept.
+    pub sink: Option<Sink<'a>>,
 }
 
-pub(super) async fn speak(cx: &TaskContext, program: Program, how: Speech) -> Result<Spoken, Stop> {
-    let Speech { stdin, within, quiet } = how;
+pub(super) async fn speak(cx: &TaskContext, program: Program, how: Speech<'_>) -> Result<Spoken, Stop> {
+    let Speech { stdin, within, quiet, sink } = how;
     let name = program.name();
     let (mut stdout, mut marked) = (Vec::new(), Vec::new());
-    let mut take = |chunk: &[u8]| {
+    let mut keep = |chunk: &[u8]| {
         let room = KEPT_BYTES.saturating_sub(stdout.len());
         stdout.extend_from_slice(&chunk[..chunk.len().min(room)]);
         Ok(())
+    };
+    let output = match sink {
+        Some(sink) => Output::Chunks(sink),
+        None => Output::Chunks(&mut keep),
     };
     let mut listen = |line: &str| {
         let is_mark = line.starts_with(MARK);
@@ -149,7 +167,7 @@ pub(super) async fn speak(cx: &TaskContext, program: Program, how: Speech) -> Re
         !is_mark && !quiet
     };
     let input = stdin.map(|stream| Input { stream, whole: false });
-    let running = process::run_listening(program, input, Output::Chunks(&mut take), &mut listen, cx);
+    let running = process::run_listening(program, input, output, &mut listen, cx);
     let Ok(ended) = tokio::time::timeout(within, running).await else {
         return Err(Stop::Unknown(
             Failure::new(format!("`{name}` did not end within {} s", within.as_secs()))

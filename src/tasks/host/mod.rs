@@ -5,4 +5,4 @@ pub mod command;
 pub mod quote;
 mod ssh;
 
-pub use command::{Command, Said, find, run};
+pub use command::{Command, Said, find, run, stream};

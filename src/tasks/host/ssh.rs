@@ -1,7 +1,7 @@
 //! One command through ssh. It is first made sure that the line stands; what happens after that is known only
 //! if the far side said how the command ended.
 
-use super::command::{Command, Said, Speech, Spoken, speak};
+use super::command::{Command, Said, Sink, Speech, Spoken, speak};
 use super::quote;
 use crate::model::estate::{Host, Ssh};
 use crate::model::task::Failure;
@@ -21,13 +21,19 @@ const REACH_LIMIT: Duration = Duration::from_secs(30);
 /// Longest path of a socket (104 bytes where it is shortest), less what ssh puts behind the folder's name.
 const SOCKET_FOLDER_BYTES: usize = 104 - 1 - 40 - 18;
 
-pub async fn run(cx: &TaskContext, host: &Host, to: &Ssh, command: Command) -> Result<Said, Stop> {
+pub async fn run(
+    cx: &TaskContext,
+    host: &Host,
+    to: &Ssh,
+    command: Command,
+    sink: Option<Sink<'_>>,
+) -> Result<Said, Stop> {
     let line = quote::line(&command.argv)?;
     reach(cx, host, to).await?;
     let mark = mark()?;
     let script = format!("{line}; relight_status=$?; printf '\\n%s %s\\n' {mark} \"$relight_status\" >&2");
     let program = program(cx, to).arg(script);
-    let how = Speech { stdin: command.stdin, within: command.within, quiet: command.quiet };
+    let how = Speech { stdin: command.stdin, within: command.within, quiet: command.quiet, sink };
     let spoken = speak(cx, program, how).await;
     let lost = |why: String| {
         Stop::Unknown(
@@ -50,7 +56,8 @@ pub async fn run(cx: &TaskContext, host: &Host, to: &Ssh, command: Command) -> R
 /// Opens the shared connection, or learns that it stands. If this fails nothing was sent.
 async fn reach(cx: &TaskContext, host: &Host, to: &Ssh) -> Result<(), Stop> {
     let spoken =
-        speak(cx, program(cx, to).arg("true"), Speech { stdin: None, within: REACH_LIMIT, quiet: false }).await;
+        speak(cx, program(cx, to).arg("true"), Speech { stdin: None, within: REACH_LIMIT, quiet: false, sink: None })
+            .await;
     let said = match spoken {
         Ok(spoken) if spoken.status == 0 => return Ok(()),
         Ok(spoken) => spoken.stderr,

@@ -3,10 +3,11 @@
 use super::look::Count;
 use crate::model::task::Failure;
 use crate::tasks::context::TaskContext;
+use crate::tasks::notes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::PathBuf;
+
+const FILE: &str = "redis-side.json";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -29,28 +30,14 @@ pub struct Held {
 }
 
 impl Note {
-    fn place(cx: &TaskContext) -> PathBuf {
-        cx.work_dir.join("redis-side.json")
-    }
-
     /// `None` where there is none; one that cannot be read is no permission for anything.
     pub fn read(cx: &TaskContext, side: &str) -> Option<Self> {
-        let note: Self = serde_json::from_slice(&std::fs::read(Self::place(cx)).ok()?).ok()?;
-        (note.side == side).then_some(note)
+        notes::read(cx, FILE).filter(|note: &Self| note.side == side)
     }
 
     /// On disk before the world changes.
     pub fn write(&self, cx: &TaskContext) -> Result<(), Failure> {
-        let path = Self::place(cx);
-        let part = path.with_extension("part");
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&part)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.sync_all()?;
-            std::fs::rename(&part, &path)?;
-            std::fs::File::open(&cx.work_dir)?.sync_all()
-        };
-        write().map_err(|error| {
+        notes::write(cx, FILE, self).map_err(|error| {
             Failure::new(format!("the run's note of its data folder could not be written: {error}"))
                 .means("without it nobody could tell later whose folder it is; nothing was begun")
                 .next("make room or mend the state folder, then retry")

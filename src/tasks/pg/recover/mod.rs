@@ -4,7 +4,6 @@
 pub mod clear;
 pub mod cluster;
 pub mod gone;
-pub mod outlet;
 pub mod recovered;
 pub mod repack;
 pub mod settings;

@@ -1,10 +1,10 @@
 //! The files of a base backup, each held to the manifest while it passes by, as one clean archive for a data folder.
 
-use super::outlet::Outlet;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::proof::manifest::{Check, Manifest};
 use crate::tasks::files::members::{Kind, Member, Visitor, content_failure};
+use crate::tasks::outlet::Outlet;
 use std::io::{self, Read};
 
 /// Folders that a server needs and that object stores, which have no empty folders, do not keep.

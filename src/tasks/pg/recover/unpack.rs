@@ -1,6 +1,5 @@
 //! `pg.unpack-base`: a base backup as a new data folder beside the live one, held to its manifest on the way.
 
-use super::outlet::{CUT, pipe};
 use super::repack::Repack;
 use super::side::{SIDE, Side};
 use crate::catalog::sniff;
@@ -16,6 +15,7 @@ use crate::tasks::files::members::{Limits, Seen, list, walk};
 use crate::tasks::host::Command;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
+use crate::tasks::outlet::{CUT, Outlet, pipe};
 use crate::tasks::pg::target::{CLUSTER, SERVER};
 use crate::tasks::progress::telling;
 use crate::tasks::reach::{Makes, Reach};
@@ -140,12 +140,7 @@ async fn unpack(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     Ok(output(&input, &counts))
 }
 
-async fn repack(
-    cx: &TaskContext,
-    source: &Source,
-    seen: &Seen,
-    outlet: super::outlet::Outlet,
-) -> Result<(u64, u64), Stop> {
+async fn repack(cx: &TaskContext, source: &Source, seen: &Seen, outlet: Outlet) -> Result<(u64, u64), Stop> {
     let objects = list(cx, source, &LIMITS).await?;
     let rest = |meta: &ObjectMeta| meta.name.strip_prefix(&source.path).unwrap_or(&meta.name).to_owned();
     let manifest = match objects.iter().find(|meta| rest(meta) == "backup_manifest") {
