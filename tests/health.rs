@@ -6,6 +6,7 @@ use relight::catalog::{Catalog, RecoveryWindow, ScanStatus, StoreScan, snapshot:
 use relight::health::{AssetHealth, Severity, assess, rules};
 use relight::model::actor::Actor;
 use relight::model::backup::{Backup, BackupKind, ChainLink, Copy, Labels, Sidecar, TimeSource};
+use relight::model::content::{Content, Form, Wrapping};
 use relight::model::estate::{Asset, AssetKind, Estate, Schedule, Source, StoreConfig, StorePlace, Tier};
 use relight::model::id::{AssetId, BackupId, StoreId};
 use relight::model::objective::{CopyRule, Objectives, ProofRule};
@@ -253,6 +254,15 @@ fn sizes_are_held_against_floor_and_forerunners() {
     }
     one(&big, "size-collapse", Severity::Warning);
     assert_eq!(judge(&sized(1499)).findings, vec![]);
+    // What was packed since is no smaller source.
+    let mut packed = big;
+    let form = |wrapped| Some(Content { wrapped, form: Form::Tar });
+    for backup in &mut packed.backups {
+        backup.content = form(vec![]);
+    }
+    one(&packed, "size-collapse", Severity::Warning);
+    packed.backups[0].content = form(vec![Wrapping::Gzip]);
+    assert_eq!(judge(&packed).findings, vec![]);
 }
 
 #[test]

@@ -95,6 +95,6 @@ impl<'p> Known<'p> {
 }
 
 /// The identity of a copy's bytes; of a folder, as far as its newest member tells.
-pub(super) fn pin(copy: &Copy) -> Pin {
+pub fn pin(copy: &Copy) -> Pin {
     Pin { size: copy.size_bytes, etag: copy.etag.clone(), modified: copy.modified_at }
 }

@@ -29,6 +29,7 @@ mod window;
 
 pub use assemble::PLAINTEXT;
 pub use choose::{PROVEN, is_moving, is_restorable};
+pub use known::pin;
 pub use pattern::{Pattern, PatternError};
 pub use position::Position;
 pub use proofs::is_about;

@@ -83,7 +83,10 @@ impl<'a> Subject<'a> {
 
     /// Copies, media and off-site copies of a backup. The live data is a copy on disk, on site.
     pub fn copies_of(&self, backup: &Backup) -> CopyCount {
-        let live = self.asset.server.is_some() || self.asset.path.is_some() || !self.asset.trees.is_empty();
+        let live = self.asset.server.is_some()
+            || self.asset.path.is_some()
+            || !self.asset.trees.is_empty()
+            || self.asset.images.is_some();
         let on_site: BTreeSet<&str> = self
             .estate
             .stores

@@ -9,7 +9,8 @@ use crate::proof::Ledger;
 
 /// Writes L5 into the proof ledger. Called only by a module that has itself compared all of it.
 pub fn record(cx: &TaskContext, source: &Source, sha256: Option<String>, detail: &str) -> Result<(), Failure> {
-    let mark = source.pin.as_ref().map(crate::stores::Pin::mark).filter(|mark| !mark.is_empty());
+    let known = source.identity(&cx.catalog);
+    let mark = Some(known.mark()).filter(|mark| !mark.is_empty());
     let record = ProofRecord {
         backup: source.backup.clone(),
         store: source.store.clone(),
@@ -21,7 +22,7 @@ pub fn record(cx: &TaskContext, source: &Source, sha256: Option<String>, detail:
         actor: cx.actor.clone(),
         tool: format!("relight {}", env!("CARGO_PKG_VERSION")),
         detail: escaped(&format!("{detail}; run {}", cx.owner.run)).into_owned(),
-        size_bytes: source.pin.as_ref().map_or(source.size_bytes, |pin| pin.size),
+        size_bytes: known.size,
         pin: mark,
         sha256,
         facts: std::collections::BTreeMap::new(),

@@ -2,6 +2,8 @@
 //! module that reads a backup.
 
 use super::context::TaskContext;
+use crate::catalog::{Catalog, pin};
+use crate::model::backup::Copy;
 use crate::model::content::Content;
 use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::task::Failure;
@@ -53,6 +55,19 @@ impl Source {
                 .means("the copy that the plan chose cannot be reached")
                 .next("put the store back into the configuration, or make a new plan with another copy")
         })
+    }
+
+    /// The copy in a catalog, if that knows it.
+    pub fn copy<'c>(&self, catalog: &'c Catalog) -> Option<&'c Copy> {
+        let copies = &catalog.get(&self.backup)?.copies;
+        copies.iter().find(|copy| copy.store == self.store && copy.path == self.path)
+    }
+
+    /// What its bytes are known by: its pin, or for a folder, which has none, what the catalog saw of it.
+    pub fn identity(&self, catalog: &Catalog) -> Pin {
+        let seen = || self.copy(catalog).map(pin).filter(|seen| seen.size == self.size_bytes);
+        let bare = || Pin { size: self.size_bytes, etag: None, modified: None };
+        self.pin.clone().or_else(seen).unwrap_or_else(bare)
     }
 
     /// The stored bytes from the beginning, as they lie in the store, under the pin.

@@ -3,6 +3,7 @@
 use crate::agents::{API, Agents, DATABASE, WEB};
 use crate::home::{rules, stamp, tree, walk};
 use crate::postgres::BIN;
+use serde_json::Value;
 
 #[test]
 fn agents_catalog_window_and_health_agree_with_a_walk_over_the_files() {
@@ -200,6 +201,9 @@ fn agents_a_damaged_cluster_comes_back_to_an_instant_out_of_its_archive() {
     // 4000 agents, 1500 profiles, 1500 settings, and those that came after the backup.
     assert!(text.contains("rows: 7017"), "{text}");
     assert_eq!(lab.cluster.sql(DATABASE, "SELECT count(*) FROM agents"), "17", "the live one was not touched");
+    let (catalog, _) = lab.json(&["catalog"]);
+    let proven = |backup: &Value| backup["asset"] == "database-log" && backup["proof"]["level"] == "L5";
+    assert!(catalog["backups"].as_array().unwrap().iter().any(proven), "that it was recovered is known: {catalog:#}");
 
     let outside = lab.relight(&[&["plan"], &recover[..], &["target=2020-01-01 00:00:00+00:00"]].concat());
     let text = String::from_utf8_lossy(&[outside.stdout, outside.stderr].concat()).into_owned();

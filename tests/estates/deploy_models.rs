@@ -41,6 +41,9 @@ async fn deploy_models_are_backed_up_proven_lost_and_restored() {
     std::fs::write(live.join("model-10/weights/0.bin"), "overwritten").unwrap();
     lab.completed(&["restore-models", "--set", "asset=models"]);
     assert_eq!(tree(&live), good);
+    let (catalog, _) = lab.json(&["catalog"]);
+    let proven = |backup: &Value| backup["asset"] == "models" && backup["proof"]["level"] == "L5";
+    assert!(catalog["backups"].as_array().unwrap().iter().any(proven), "that it was restored is known: {catalog:#}");
     lab.completed(&["restore-models", "--set", "asset=models", "--mode", "drill"]);
     assert_eq!((tree(&live), lab.path("drills/models").exists()), (good, false));
 }

@@ -39,3 +39,20 @@ mod s3;
 mod workers;
 
 use home::RELIGHT;
+
+/// PostgreSQL's programs refuse to work as root, and the estates' files are written for an operator who is.
+#[test]
+fn no_estate_runs_the_programs_of_postgresql_as_root() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/estates");
+    for estate in std::fs::read_dir(folder).unwrap().flatten() {
+        let Ok(text) = std::fs::read_to_string(estate.path().join("relight.toml")) else { continue };
+        let file: toml::Table = text.parse().unwrap();
+        let tables = |key: &str| file.get(key).and_then(|value| value.as_array()).cloned().unwrap_or_default();
+        for server in tables("servers").iter().filter(|server| server.get("kind").is_none()) {
+            let Some(home) = server.get("home").and_then(|home| home.get("host")) else { continue };
+            let hosts = tables("hosts");
+            let host = hosts.iter().find(|host| host.get("id") == Some(home)).unwrap();
+            assert!(host.get("run_as").is_some(), "{}: {host}", estate.path().display());
+        }
+    }
+}

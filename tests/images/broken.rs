@@ -80,6 +80,8 @@ fn no_backup_is_made_while_an_image_is_missing_or_the_engine_is_down() {
     line.say("abort it is not there");
     line.finish();
     assert_eq!(std::fs::read_dir(lab.path("store")).unwrap().count(), 0);
+    let (doctor, _) = lab.json(&["doctor"]);
+    assert!(doctor.to_string().contains("has no shop/web:latest"), "{doctor:#}");
     lab.docker.kill();
     let plan = lab.relight(&["plan", "backup-images", "--set", "asset=images"]);
     let text = String::from_utf8_lossy(&[plan.stdout, plan.stderr].concat()).into_owned();

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// `configuration`, `state`, `identity`, `secret`, `tool`, `store`, `bucket`, `shared place`, `clock`, `server`.
+    /// `configuration`, `state`, `identity`, `secret`, `tool`, `store`, `bucket`, `shared place`, `clock`, `server`, `images`.
     pub subject: &'static str,
     /// Which of them.
     pub name: String,

@@ -3,6 +3,7 @@
 mod buckets;
 mod check;
 mod clock;
+mod engines;
 mod secrets;
 mod servers;
 mod shared;
@@ -18,15 +19,16 @@ use crate::wiring::Setup;
 pub async fn all(setup: &Setup) -> Vec<Check> {
     let mut checks = vec![state::writable(&setup.state_dir)];
     checks.push(Check::good("identity", "user", setup.actor.to_string()));
-    let (secrets, tools, stores, buckets, shared, skew, servers) = futures::join!(
+    let (secrets, tools, stores, buckets, shared, skew, servers, engines) = futures::join!(
         secrets::all(setup),
         tools::all(setup),
         stores::all(setup),
         buckets::all(setup),
         shared::all(setup),
         clock::all(setup),
-        servers::all(setup)
+        servers::all(setup),
+        engines::all(setup)
     );
-    checks.extend([secrets, tools, stores, buckets, shared, skew, servers].into_iter().flatten());
+    checks.extend([secrets, tools, stores, buckets, shared, skew, servers, engines].into_iter().flatten());
     checks
 }

@@ -16,9 +16,18 @@ pub fn judge(subject: &Subject<'_>) -> Vec<Finding> {
         .filter_map(|kind| {
             let of_kind: Vec<&Backup> = subject.backups.iter().copied().filter(|b| b.kind == kind).collect();
             let (newest, earlier) = of_kind.split_first()?;
-            zero(newest).or_else(|| below_floor(subject, newest)).or_else(|| off_forerunners(newest, earlier))
+            let earlier: Vec<&Backup> = earlier.iter().copied().filter(|other| comparable(newest, other)).collect();
+            zero(newest).or_else(|| below_floor(subject, newest)).or_else(|| off_forerunners(newest, &earlier))
         })
         .collect()
+}
+
+/// A packed file and a plain one, a dump's own format and its text: each has sizes of its own.
+fn comparable(one: &Backup, other: &Backup) -> bool {
+    match (&one.content, &other.content) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
 }
 
 fn zero(newest: &Backup) -> Option<Finding> {

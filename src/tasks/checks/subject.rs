@@ -1,8 +1,8 @@
 //! Which copy of a backup is meant, and what is known of its bytes before anyone reads them.
 
 use super::choice;
-use crate::catalog::Catalog;
 use crate::catalog::sidecars::SidecarKind;
+use crate::catalog::{Catalog, pin};
 use crate::model::backup::{Backup, Copy};
 use crate::model::id::{AssetId, BackupId, StoreId};
 use crate::model::proof::{ProofOutcome, ProofRecord};
@@ -73,9 +73,9 @@ impl Subject {
     }
 
     fn of_source(catalog: &Catalog, source: Source, records: &[ProofRecord]) -> Self {
-        let known = source.pin.unwrap_or(Pin { size: source.size_bytes, etag: None, modified: None });
+        let known = source.identity(catalog);
         let backup = catalog.get(&source.backup);
-        let copy = backup.and_then(|b| b.copies.iter().find(|c| c.store == source.store && c.path == source.path));
+        let copy = source.copy(catalog);
         let earlier = copy.and_then(|copy| choice::proof_of(records, copy)).cloned();
         let mut recorded = recorded(backup, earlier.as_ref());
         if let Some(sha256) = source.sha256.filter(|s| recorded.iter().all(|(_, known)| known != s)) {
@@ -117,7 +117,7 @@ impl Subject {
             store: copy.store.clone(),
             path: copy.path.clone(),
             taken_at: backup.taken_at,
-            known: Pin { size: copy.size_bytes, etag: copy.etag.clone(), modified: copy.modified_at },
+            known: pin(copy),
             recorded: recorded(Some(backup), earlier.as_ref()),
             earlier,
             manifests: manifests(Some(backup), &copy.store),

@@ -15,6 +15,8 @@ pub mod side_gone;
 pub mod swap;
 pub mod swap_back;
 
+pub use engine::Engine;
+
 use super::module::{InputKind, InputSpec};
 use std::collections::BTreeMap;
 

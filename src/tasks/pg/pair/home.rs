@@ -183,7 +183,7 @@ impl<'a> Home<'a> {
 
     /// The process that `postmaster.pid` names.
     async fn recorded(&self) -> Result<Option<u32>, Stop> {
-        let said = self.run(Command::new(["head", "-n", "1", "--", &self.file("postmaster.pid")])).await?;
+        let said = self.run(Command::new(["head", "-n", "1", "--", &self.file("postmaster.pid")]).quiet()).await?;
         Ok(said.text().trim().parse().ok())
     }
 

@@ -10,6 +10,8 @@ use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::pg::names::{ident, literal};
 use crate::tasks::pg::target::SERVER;
+use crate::tasks::restored;
+use crate::tasks::source::Source;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,6 +25,12 @@ static SPEC: ModuleSpec = ModuleSpec {
         SERVER,
         SIDE,
         InputSpec { name: "database", kind: InputKind::Text, required: true, help: "The asset's database" },
+        InputSpec {
+            name: "source",
+            kind: InputKind::Table,
+            required: false,
+            help: "Output of backup.resolve: the base backup, proven restorable where all is well",
+        },
     ],
     outputs: &["last_commit", "databases", "tables", "rows", "not_valid", "invalid_indexes"],
     idempotent: true,
@@ -35,6 +43,8 @@ struct Input {
     server: ServerId,
     side: String,
     database: String,
+    #[serde(default)]
+    source: Option<Source>,
 }
 
 /// Tables that one statement counts.
@@ -88,6 +98,10 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let last = fields.get(2).filter(|at| !at.is_empty()).map(|at| format!("{at}+00"));
     let ended = last.as_deref().unwrap_or("none since the base backup");
     cx.feed.line(format!("{} tables, {rows} rows; last transaction: {ended}", tables.len()));
+    if let Some(source) = input.source.filter(|_| not_valid == Some(0) && invalid == Some(0)) {
+        let detail = format!("recovered, and every row of {} tables read; last transaction: {ended}", tables.len());
+        restored::record(cx, &source, None, &detail)?;
+    }
     let table = |(name, rows): &(String, u64)| json!({ "table": name, "rows": rows });
     let shown: Vec<Value> = tables.iter().take(SHOWN).map(table).collect();
     let database = |(name, bytes): &(String, u64)| json!({ "database": name, "bytes": bytes });

@@ -94,7 +94,7 @@ async fn answers_from_its_folder(cx: &TaskContext, server: &Server) -> Result<()
             .row("reading when it started", "SELECT extract(epoch FROM pg_postmaster_start_time())::bigint", &[])
             .await?;
         let home = Home::of(cx, server)?;
-        let file = home.run(Command::new(["cat", "--", &home.file("postmaster.pid")])).await?.text();
+        let file = home.run(Command::new(["cat", "--", &home.file("postmaster.pid")]).quiet()).await?.text();
         let started: Option<i64> = file.lines().nth(2).and_then(|line| line.trim().parse().ok());
         Ok(Some((row.get::<_, i64>(0), started)))
     };
