@@ -2,7 +2,8 @@
 //! of backups as its own scripts make them: in their layout, each job with a second of its own.
 
 use crate::home::{Home, must, stamp, walk};
-use crate::postgres::{BIN, Cluster};
+use crate::physical::Physical;
+use crate::postgres::BIN;
 use crate::proxy::Proxy;
 use crate::s3::{BUCKET, KEY, S3Fixture};
 use chrono::{DateTime, Duration, Utc};
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub const DATABASE: &str = "pynomaly";
@@ -36,7 +37,7 @@ pub const TREES: [&str; 6] = [
 ];
 
 pub struct Deploy {
-    pub cluster: Cluster,
+    pub cluster: Physical,
     pub s3: S3Fixture,
     /// Stands before the buckets.
     pub proxy: Proxy,
@@ -63,10 +64,9 @@ impl Deploy {
         std::fs::create_dir_all(&wal).unwrap();
         std::fs::set_permissions(&wal, PermissionsExt::from_mode(0o777)).unwrap();
         std::fs::create_dir(s3.file("").parent().unwrap().join(MODELS)).unwrap();
-        let archive = format!("archive_command=cp %p {}/%f", wal.display());
-        let cluster = Cluster::start_with(&["archive_mode=on", &archive, "wal_level=replica", "max_wal_senders=3"]);
-        cluster.sql("postgres", "CREATE ROLE postgres SUPERUSER REPLICATION LOGIN");
-        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} OWNER postgres"));
+        let archive = format!("archive_mode = on\narchive_command = 'cp %p {}/%f'\n", wal.display());
+        let cluster = Physical::start_in(&home.path("pg"), &archive);
+        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
         cluster.sql(DATABASE, SCHEMA);
         let now = SystemClock.now();
         let today = now.date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
@@ -127,6 +127,14 @@ impl Deploy {
                 "host = \"localhost\"\nport = 5432".into(),
                 format!("host = \"127.0.0.1\"\nport = {port}\nbin_dir = \"{BIN}\""),
             ),
+            (
+                "run_as = [\"runuser\", \"-u\", \"postgres\", \"--\"]".into(),
+                format!("run_as = {}", self.cluster.run_as()),
+            ),
+            (
+                "data_dir = \"/var/lib/postgresql/15/main\"\n  bin_dir = \"/usr/lib/postgresql/15/bin\"".into(),
+                format!("data_dir = \"{}\"\n  bin_dir = \"{BIN}\"", self.cluster.data.display()),
+            ),
             ("\"/data/models\"".into(), at("data/models")),
             ("\"/var/tmp/drills/models\"".into(), at("drills/models")),
             // No application runs in the lab; its answer is not part of what is tested.
@@ -151,7 +159,8 @@ impl Deploy {
         let folder = self.path("backup/postgres/daily");
         std::fs::create_dir_all(&folder).unwrap();
         let plain = folder.join(name.trim_end_matches(".gz"));
-        let mut dump = self.cluster.program("pg_dump");
+        let mut dump = Command::new(Path::new(BIN).join("pg_dump"));
+        dump.env("PGHOST", "127.0.0.1").env("PGPORT", self.cluster.port.to_string());
         must(dump.args(["-U", "postgres", "-d", DATABASE, "-F", "c", "--compress=9", "--file"]).arg(&plain));
         must(Command::new("gzip").arg(&plain));
         self.s3.put(&format!("postgres/daily/{name}"), &std::fs::read(folder.join(&name)).unwrap());
@@ -223,13 +232,7 @@ impl Deploy {
     /// The segment that is written now, closed and archived.
     pub fn archived(&self) {
         self.cluster.sql(DATABASE, "UPDATE detectors SET threshold = threshold");
-        let name = self.cluster.sql("postgres", "SELECT pg_walfile_name(pg_switch_wal())");
-        let file = self.path("backup/postgres/wal").join(&name);
-        let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
-        while file.metadata().map_or(0, |meta| meta.len()) < 16 << 20 {
-            assert!(std::time::Instant::now() < deadline, "{name} is not archived");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        self.cluster.switch(&self.path("backup/postgres/wal"));
     }
 
     /// Every row of both tables in primary order, as checksums.

@@ -2,6 +2,7 @@
 
 use crate::deploy::{DATABASE, Deploy, TREES};
 use crate::home::{rules, stamp, tree};
+use std::process::Stdio;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_catalog_window_and_health_agree_with_a_walk_over_the_files() {
@@ -47,6 +48,50 @@ async fn deploy_a_dump_is_no_base_for_a_point_in_time() {
     let (window, _) = lab.json(&["window", "database-log"]);
     assert_eq!(window["spans"].as_array().map(Vec::len), Some(1), "with a base there is a window: {window:#}");
     assert!(window["log_without_base"].is_null(), "{window:#}");
+}
+
+/// Naive: the newest dump of the day is loaded, and the log is told to go on from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_a_damaged_cluster_comes_back_to_an_instant_after_its_base_backup() {
+    let lab = Deploy::build().await;
+    lab.completed(&["backup-postgres-base", "--set", "asset=database-log"]);
+    lab.cluster.sql(DATABASE, "INSERT INTO detectors (name, threshold) VALUES ('made after the base backup', 0.5)");
+    let good = lab.content(DATABASE);
+    let at = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'";
+    let target = format!("target={}", lab.cluster.sql("postgres", at));
+    // In the moment after it, the table is truncated.
+    lab.cluster.sql(DATABASE, "TRUNCATE anomalies");
+    lab.archived();
+    let text = lab.completed(&["recover-postgres", "--set", "asset=database-log", "--set", &target]);
+    assert!(text.contains("2 tables, 5051 rows"), "both can be looked into before the exchange: {text}");
+    assert_eq!(lab.content(DATABASE), good);
+    assert_eq!(lab.catalogued(), lab.listed());
+}
+
+/// Naive: the look at what was recovered waits for ever for a table that a transaction of then had locked.
+#[tokio::test(flavor = "multi_thread")]
+async fn deploy_a_table_that_was_locked_at_the_target_is_named_and_comes_back() {
+    let lab = Deploy::build().await;
+    lab.completed(&["backup-postgres-base", "--set", "asset=database-log"]);
+    let mut open = lab.cluster.program("psql");
+    open.args(["-d", DATABASE, "-c", "BEGIN; TRUNCATE anomalies; SELECT pg_sleep(600)"]);
+    let mut open = open.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let locked =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'anomalies'::regclass AND mode = 'AccessExclusiveLock'";
+    while lab.cluster.sql(DATABASE, locked) == "0" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    lab.cluster.sql(DATABASE, "INSERT INTO detectors (name, threshold) VALUES ('made meanwhile', 0.5)");
+    let at = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'";
+    let target = format!("target={}", lab.cluster.sql("postgres", at));
+    lab.cluster.sql(DATABASE, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()");
+    open.wait().unwrap();
+    let good = lab.content(DATABASE);
+    lab.cluster.sql(DATABASE, "DELETE FROM anomalies");
+    lab.archived();
+    let text = lab.completed(&["recover-postgres", "--set", "asset=database-log", "--set", &target]);
+    assert!(text.contains("public.anomalies is locked by a transaction that was open at the target"), "{text}");
+    assert_eq!(lab.content(DATABASE), good);
 }
 
 #[tokio::test(flavor = "multi_thread")]

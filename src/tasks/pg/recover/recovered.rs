@@ -32,7 +32,7 @@ static SPEC: ModuleSpec = ModuleSpec {
             help: "Output of backup.resolve: the base backup, proven restorable where all is well",
         },
     ],
-    outputs: &["last_commit", "databases", "tables", "rows", "not_valid", "invalid_indexes"],
+    outputs: &["last_commit", "databases", "tables", "rows", "locked", "not_valid", "invalid_indexes"],
     idempotent: true,
     undo: "nothing to take back",
     programs: &["ssh", "psql"],
@@ -47,6 +47,8 @@ struct Input {
     source: Option<Source>,
 }
 
+/// A table that is not to be had for this long is locked until the cluster goes on.
+const LOCKED: &str = "5s";
 /// Tables that one statement counts.
 const AT_ONCE: usize = 50;
 /// Tables that are named in the output; all are counted.
@@ -87,8 +89,8 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let fields: Vec<&str> = text.trim_end_matches('\n').split('\t').collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     let (not_valid, invalid) = (number(0), number(1));
-    let tables = count(&side, &input.database).await?;
-    if tables.is_empty() {
+    let Counted { tables, locked } = count(&side, &input.database).await?;
+    if tables.is_empty() && locked.is_empty() {
         return Err(Failure::new(format!("database `{}` has no table at the target", escaped(&input.database)))
             .means("taken live, it would be an empty database; the live cluster was not touched")
             .next("choose another point, and make a new plan")
@@ -98,7 +100,12 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let last = fields.get(2).filter(|at| !at.is_empty()).map(|at| format!("{at}+00"));
     let ended = last.as_deref().unwrap_or("none since the base backup");
     cx.feed.line(format!("{} tables, {rows} rows; last transaction: {ended}", tables.len()));
-    if let Some(source) = input.source.filter(|_| not_valid == Some(0) && invalid == Some(0)) {
+    for table in &locked {
+        cx.feed.line(format!(
+            "{table} is locked by a transaction that was open at the target: it can be read after the exchange"
+        ));
+    }
+    if let Some(source) = input.source.filter(|_| not_valid == Some(0) && invalid == Some(0) && locked.is_empty()) {
         let detail = format!("recovered, and every row of {} tables read; last transaction: {ended}", tables.len());
         restored::record(cx, &source, None, &detail)?;
     }
@@ -110,13 +117,21 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         "databases": databases.iter().map(database).collect::<Vec<_>>(),
         "tables": shown,
         "rows": rows,
+        "locked": locked,
         "not_valid": not_valid,
         "invalid_indexes": invalid,
     })))
 }
 
+struct Counted {
+    /// Each with its rows.
+    tables: Vec<(String, u64)>,
+    /// Nobody can read these while the cluster stands still.
+    locked: Vec<String>,
+}
+
 /// Counts the rows of every table: a page that cannot be read ends this with the server's own words.
-async fn count(side: &Side<'_>, database: &str) -> Result<Vec<(String, u64)>, Stop> {
+async fn count(side: &Side<'_>, database: &str) -> Result<Counted, Stop> {
     // As hexadecimal, so that no name can break a line.
     let sql = "SELECT encode(convert_to(n.nspname, 'UTF8'), 'hex'), encode(convert_to(c.relname, 'UTF8'), 'hex') \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'p' \
@@ -132,27 +147,56 @@ async fn count(side: &Side<'_>, database: &str) -> Result<Vec<(String, u64)>, St
     if names.len() != listed {
         return Err(Failure::new(format!("of {listed} tables only {} can be named", names.len())).into());
     }
-    let mut counted = Vec::with_capacity(listed);
-    for (part, names) in names.chunks(AT_ONCE).enumerate() {
-        let one = |(at, (schema, table)): (usize, &(String, String))| {
-            format!("SELECT {}, count(*) FROM {}.{}", literal(&at.to_string()), ident(schema), ident(table))
-        };
-        let sql: Vec<String> = names.iter().enumerate().map(one).collect();
-        let text = side.told("counting rows", database, &format!("{};", sql.join(" UNION ALL "))).await?;
-        for (at, rows) in pairs(&text) {
-            let name = at.parse::<usize>().ok().and_then(|at| names.get(at));
-            counted.extend(name.map(|(schema, table)| (escaped(&format!("{schema}.{table}")).into_owned(), rows)));
+    let mut counted = Counted { tables: Vec::with_capacity(listed), locked: Vec::new() };
+    for names in names.chunks(AT_ONCE) {
+        match rows_of(side, database, names).await? {
+            Some(rows) => counted.tables.extend(rows),
+            // Which of them it is tells each by itself.
+            None => {
+                for name in names {
+                    match rows_of(side, database, std::slice::from_ref(name)).await? {
+                        Some(rows) => counted.tables.extend(rows),
+                        None => counted.locked.push(shown(name)),
+                    }
+                }
+            }
         }
-        // One that is left out of the count would look like one that was never there.
-        if counted.len() < (part * AT_ONCE + names.len()).min(listed) {
-            return Err(Failure::new("the server's counts cannot be told apart by their tables")
-                .means("whether all tables came back is not known; the live cluster was not touched")
-                .next("look again")
-                .into());
-        }
-        side.live.cx.feed.line(format!("{} tables counted", part * AT_ONCE + names.len()));
+        side.live.cx.feed.line(format!("{} tables counted", counted.tables.len()));
     }
     Ok(counted)
+}
+
+fn shown((schema, table): &(String, String)) -> String {
+    escaped(&format!("{schema}.{table}")).into_owned()
+}
+
+/// Rows of a few tables; `None` where one of them is locked. Recovery holds the locks of open transactions until it goes on.
+async fn rows_of(
+    side: &Side<'_>,
+    database: &str,
+    names: &[(String, String)],
+) -> Result<Option<Vec<(String, u64)>>, Stop> {
+    let one = |(at, (schema, table)): (usize, &(String, String))| {
+        format!("SELECT {}, count(*) FROM {}.{}", literal(&at.to_string()), ident(schema), ident(table))
+    };
+    let sql: Vec<String> = names.iter().enumerate().map(one).collect();
+    let said = side.ask(database, &format!("SET lock_timeout = '{LOCKED}';\n{};", sql.join(" UNION ALL "))).await?;
+    if said.status != 0 && said.stderr.iter().any(|line| line.contains("lock timeout")) {
+        return Ok(None);
+    }
+    let text = said.success("counting rows", side.live.host)?.text();
+    let rows: Vec<(String, u64)> = pairs(&text)
+        .into_iter()
+        .filter_map(|(at, rows)| Some((shown(names.get(at.parse::<usize>().ok()?)?), rows)))
+        .collect();
+    // One that is left out of the count would look like one that was never there.
+    if rows.len() < names.len() {
+        return Err(Failure::new("the server's counts cannot be told apart by their tables")
+            .means("whether all tables came back is not known; the live cluster was not touched")
+            .next("look again")
+            .into());
+    }
+    Ok(Some(rows))
 }
 
 fn pairs(text: &str) -> Vec<(String, u64)> {

@@ -139,11 +139,23 @@ async fn recover(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
             Failure::new("the log was not fetched to its end").next("run the step that fetches it first")
         })?;
     if !side.runs().await? {
-        let options = prepare(&side, version, &target, input.timeline).await?;
+        let options = prepare(&side, version, &exact(target, &fetched), input.timeline).await?;
         side.note(OPTIONS, &options).await?;
         side.begin(&options).await?;
     }
     watch(cx, &side, &input, version, &fetched).await
+}
+
+/// An instant as the last transaction that it keeps. A server told the instant reads on to the first transaction behind
+/// it, and until it goes on holds every table that this one has locked: nobody could look into what was truncated or
+/// dropped in the next moment, which is why one recovers.
+fn exact(target: Target, fetched: &Value) -> Target {
+    // The end of a prepared transaction is recorded under no number of its own.
+    let kept = || fetched["kept"]["xid"].as_u64().and_then(|xid| u32::try_from(xid).ok()).filter(|xid| *xid > 2);
+    match target {
+        Target::Time(_) => kept().map_or(target, Target::Xid),
+        other => other,
+    }
 }
 
 /// Lets a recovery that was seen at its target, and died since, come there again.
