@@ -445,3 +445,41 @@ impl Store for Stalling {
         Ok(futures::stream::once(async { Ok(first) }).chain(futures::stream::pending()).boxed())
     }
 }
+
+/// Naive: `psql` plays the dump, which first drops the live database and then goes on in the one that it made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_that_makes_its_database_is_loaded_beside_the_live_one_all_the_same() {
+    let bench = Bench::new();
+    bench
+        .cluster
+        .sql("postgres", "ALTER DATABASE orders SET work_mem = '8MB'; COMMENT ON DATABASE orders IS 'the shop''s'");
+    let original = bench.cluster.content("orders");
+    let oid = || bench.cluster.sql("postgres", "SELECT oid FROM pg_database WHERE datname = 'orders'");
+    let before = oid();
+    for options in [&["--create"][..], &["--create", "--clean", "--if-exists"]] {
+        let text = bench.cluster.dump_with("orders", options);
+        assert!(String::from_utf8_lossy(&text).contains("\n\\connect orders\n"));
+        let source = bench.shelve("created", text, &[], Form::PlainSql);
+        for jobs in [1, 2] {
+            let input = with(bench.input(source.clone()).await, json!({ "jobs": jobs }));
+            restored(&bench, &input).await;
+            let seen = bench.done("pg.validate", input.clone()).await;
+            assert_eq!((&seen["tables"], &seen["rows"]), (&json!(3), &json!(50_003)), "{options:?} {jobs}");
+            assert_eq!(bench.cluster.content(SIDE), original, "{options:?} {jobs}");
+            assert_eq!((oid(), bench.cluster.content("orders")), (before.clone(), original.clone()));
+            bench.done("pg.drop-side", input).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_that_goes_to_another_database_than_its_own_is_refused() {
+    let bench = Bench::new();
+    let text = String::from_utf8(bench.cluster.dump_with("orders", &["--create"])).unwrap();
+    let elsewhere = text.replacen("\\connect orders", "\\connect postgres", 1);
+    let source = bench.shelve("elsewhere", elsewhere.into_bytes(), &[], Form::PlainSql);
+    let input = bench.input(source).await;
+    bench.done("pg.create-side", input.clone()).await;
+    let failure = bench.failed("pg.restore", input).await;
+    assert!(said(&failure).contains("a command to psql: \\connect postgres"), "{failure:#?}");
+}

@@ -159,11 +159,11 @@ impl Cluster {
     }
 
     pub fn dump(&self, database: &str, format: &str) -> Vec<u8> {
-        let output = as_account("pg_dump", None)
-            .args(self.address(database))
-            .arg(format!("--format={format}"))
-            .output()
-            .unwrap();
+        self.dump_with(database, &[&format!("--format={format}")])
+    }
+
+    pub fn dump_with(&self, database: &str, options: &[&str]) -> Vec<u8> {
+        let output = as_account("pg_dump", None).args(self.address(database)).args(options).output().unwrap();
         assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }

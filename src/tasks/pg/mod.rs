@@ -11,6 +11,7 @@ pub mod health;
 pub mod identity;
 pub mod inspect;
 pub mod inventory;
+pub mod itself;
 pub mod leftovers;
 pub mod made_gone;
 pub mod names;

@@ -4,6 +4,7 @@
 //! `pg_dump` introduces every entry with a comment that names it. Where the text has those comments, only statements
 //! right below one count. What stands in a string or in the body of a function is no statement anywhere.
 
+use super::itself::{self, Itself};
 use super::quotes::Quotes;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
@@ -35,6 +36,9 @@ pub struct Inventory {
     pub constraints: u64,
     /// Constraints that the dump itself leaves unchecked.
     pub not_valid: u64,
+    /// Statements about the database itself, which are left out: the run makes its own.
+    #[serde(default)]
+    pub about_itself: u64,
     /// The text has the first line of a dump, and its last.
     pub header: bool,
     pub finished: bool,
@@ -66,6 +70,8 @@ pub struct Scanner {
     entry: Option<String>,
     number: u64,
     without: Without,
+    itself: Itself,
+    began: bool,
     quotes: Quotes,
     /// The current line begins in a string, a body or a comment: it is no statement.
     quoted: bool,
@@ -189,6 +195,11 @@ impl Scanner {
             self.comment(comment.trim());
             return;
         }
+        if self.is_beginning() && itself::is_statement(line) {
+            self.itself.see(line);
+            self.inventory.about_itself += 1;
+            return;
+        }
         let entry = if self.inventory.header { self.entry.take() } else { None };
         let expects = |kind: &str| !self.inventory.header || entry.as_deref() == Some(kind);
         if line.starts_with("COPY ") && line.ends_with(" FROM stdin;") && expects("DATA") {
@@ -264,8 +275,10 @@ impl Scanner {
             self.inventory.tool_version.get_or_insert_with(|| version.to_owned());
         } else if text.starts_with("Data for Name: ") {
             self.entry = Some("DATA".to_owned());
+            self.began = true;
         } else if text.starts_with("Name: ") {
             self.entry = text.split("; Type: ").nth(1).and_then(|rest| rest.split(';').next()).map(str::to_owned);
+            self.began |= !itself::is_entry(text);
         }
     }
 
@@ -284,10 +297,18 @@ impl Scanner {
             return Ok(());
         }
         let line = String::from_utf8_lossy(&self.line);
+        if self.is_beginning() && self.itself.goes_there(&line) {
+            return Ok(());
+        }
         let command: String = line.chars().take(60).collect();
         Err(Failure::new(format!("line {} of the dump is a command to psql: {}", self.line_number(), escaped(&command)))
             .means("it could switch to another database (even the live one) or run programs; the load was stopped and rolled back")
-            .next("use a dump of this one database made without --create, or restore this file by hand"))
+            .next("use a dump of this one database, or restore this file by hand"))
+    }
+
+    /// Of a dump, before the first entry that is in the database.
+    fn is_beginning(&self) -> bool {
+        self.inventory.header && !self.began && !self.quoted
     }
 
     fn protects_itself(&self) -> bool {
@@ -301,6 +322,9 @@ impl Scanner {
         let Ok(line) = std::str::from_utf8(&self.line) else { return false };
         if self.quoted {
             return false;
+        }
+        if self.is_beginning() && (itself::is_statement(line) || itself::is_connect(line)) {
+            return true;
         }
         (self.without.owners && is_owner(line)) || (self.without.privileges && (is_grant(line) || is_revoke(line)))
     }

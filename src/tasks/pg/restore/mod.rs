@@ -200,6 +200,12 @@ fn unfinished(scanner: &Scanner) -> Option<Failure> {
 
 /// Statistics, the mark, and the inventory for the validation that follows.
 async fn finish(cx: &TaskContext, server: &Server, input: &Input, loaded: Loaded) -> Result<Values, Stop> {
+    let about_itself = loaded.inventory.about_itself;
+    if about_itself > 0 {
+        let line =
+            "statements about the database itself were left out: this run makes it, and the swap keeps its settings";
+        cx.feed.line(format!("{about_itself} {line}"));
+    }
     analyse(cx, server, input, loaded.jobs).await?;
     inventory::keep(cx, &input.source, &loaded.inventory)?;
     let (session, _) = input.target.open(cx).await?;

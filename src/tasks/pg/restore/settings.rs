@@ -3,6 +3,7 @@
 
 use crate::tasks::input::Stop;
 use crate::tasks::pg::connect::Session;
+use crate::tasks::pg::itself;
 
 /// More is no beginning of a dump.
 const LONGEST: usize = 64 << 10;
@@ -26,7 +27,11 @@ pub fn of(text: &[u8]) -> Option<String> {
         if line.starts_with("SET ") || line == "SELECT pg_catalog.set_config('search_path', '', false);" {
             settings.push_str(line);
             settings.push('\n');
-        } else if !line.is_empty() && !line.starts_with("--") && !line.starts_with("\\restrict ") {
+        } else if !line.is_empty()
+            && !line.starts_with("--")
+            && !line.starts_with("\\restrict ")
+            && !itself::is_statement(line)
+        {
             return None;
         }
     }
