@@ -45,6 +45,12 @@ async fn every_form_restores_to_the_same_content_and_swaps_in_and_back() {
             assert_eq!((&seen["tables"], &seen["rows"]), (&json!(3), &json!(50_003)), "{name}");
             assert_eq!(bench.cluster.content("orders"), damaged, "{name}: production is untouched before the swap");
 
+            // The session of the look above ends a moment after its psql.
+            let sessions =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = 'orders' AND backend_type = 'client backend'";
+            while bench.cluster.sql("postgres", sessions) != "1" {
+                std::thread::yield_now();
+            }
             let swapped = bench.done("pg.swap", input.clone()).await;
             assert_eq!(swapped["sessions_ended"], json!(1), "{name}: {swapped:?}");
             guest.wait().unwrap();
