@@ -152,10 +152,9 @@ fn packed(reader: &mut dyn BufRead) -> Result<Inside, Fault> {
 fn of_images(inside: &mut Inside, images: &[Image]) {
     let names: Vec<&str> = images.iter().flat_map(|image| &image.names).map(String::as_str).collect();
     let layers: usize = images.iter().map(|image| image.layers.len()).sum();
-    let plural = if images.len() == 1 { "" } else { "s" };
     let shown: Vec<_> = names.iter().take(5).map(|name| escaped(name).into_owned()).collect();
     inside.summary = format!(
-        "{} image{plural} of {layers} layers, each as its digest says: {}",
+        "images: {}, layers: {layers}, each as its digest says: {}",
         images.len(),
         if shown.is_empty() { "without a name".to_owned() } else { shown.join(", ") }
     );

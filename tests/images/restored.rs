@@ -13,7 +13,7 @@ fn images_are_saved_as_one_archive_and_proven_layer_by_layer() {
         let proof = lab.proof();
         assert_eq!(proof["level"], "L4", "{proof:#}");
         let detail = proof["detail"].as_str().unwrap();
-        assert!(detail.contains("2 images of 3 layers") && detail.contains(API) && detail.contains(WEB), "{proof:#}");
+        assert!(detail.contains("images: 2, layers: 3") && detail.contains(API) && detail.contains(WEB), "{proof:#}");
         std::fs::remove_file(&file).unwrap();
     }
     assert_eq!(lab.docker.names(), [API, WEB], "the engine has what it had");

@@ -90,12 +90,7 @@ async fn save(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         }
     };
     let images = engine.live.names.len();
-    let plural = if images == 1 { "" } else { "s" };
-    cx.feed.line(format!(
-        "{images} image{plural} of {layers} layers, {}, SHA-256 {}",
-        ByteCount(made.bytes),
-        made.sha256
-    ));
+    cx.feed.line(format!("images: {images}, layers: {layers}, {}, SHA-256 {}", ByteCount(made.bytes), made.sha256));
     Ok(values(json!({ "bytes": made.bytes, "sha256": made.sha256, "images": images, "layers": layers })))
 }
 
