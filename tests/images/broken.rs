@@ -1,10 +1,8 @@
 //! What cannot be saved or restored is refused, and nothing live has moved.
 
-use crate::lab::{API, Lab, WEB};
+use crate::lab::{API, Lab, RESTORE, WEB};
 use std::path::Path;
 use std::process::Command;
-
-const RESTORE: [&str; 5] = ["restore-images", "--set", "asset=images", "--set", "backup=latest"];
 
 /// An archive unpacked, changed, and packed again.
 fn changed(archive: &Path, change: impl FnOnce(&Path)) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 pub const API: &str = "shop/api:latest";
 pub const WEB: &str = "shop/web:latest";
+pub const RESTORE: [&str; 5] = ["restore-images", "--set", "asset=images", "--set", "backup=latest"];
 
 pub struct Lab {
     pub docker: Docker,

@@ -1,8 +1,6 @@
 //! Images are saved, lost or replaced, and come back as they were; the ones of before are kept.
 
-use crate::lab::{API, Lab, WEB};
-
-const RESTORE: [&str; 5] = ["restore-images", "--set", "asset=images", "--set", "backup=latest"];
+use crate::lab::{API, Lab, RESTORE, WEB};
 
 #[test]
 fn images_are_saved_as_one_archive_and_proven_layer_by_layer() {

@@ -5,11 +5,11 @@ use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::Stop;
+use crate::tasks::notes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A folder by device and inode: stays the same through renames.
@@ -127,28 +127,16 @@ pub struct Tally {
     pub bytes: u64,
 }
 
-impl Note {
-    fn place(cx: &TaskContext) -> PathBuf {
-        cx.work_dir.join("side-folder.json")
-    }
+const NOTE: &str = "side-folder.json";
 
+impl Note {
     pub fn read(cx: &TaskContext, side: &Path) -> Option<Self> {
-        let note: Self = serde_json::from_slice(&std::fs::read(Self::place(cx)).ok()?).ok()?;
-        (note.side == side).then_some(note)
+        notes::read(cx, NOTE).filter(|note: &Self| note.side == side)
     }
 
     /// On disk before the world changes.
     pub fn write(&self, cx: &TaskContext) -> Result<(), Failure> {
-        let path = Self::place(cx);
-        let part = path.with_extension("part");
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&part)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.sync_all()?;
-            std::fs::rename(&part, &path)?;
-            std::fs::File::open(&cx.work_dir)?.sync_all()
-        };
-        write().map_err(|error| failed("writing the run's note of the new folder", &error))
+        notes::write(cx, NOTE, self).map_err(|error| failed("writing the run's note of the new folder", &error))
     }
 
     /// Whether what lies under the side name is what this run made.

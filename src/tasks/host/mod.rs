@@ -2,7 +2,9 @@
 //! broke in the middle.
 
 pub mod command;
+mod disk;
 pub mod quote;
 mod ssh;
 
 pub use command::{Command, Said, find, run, stream};
+pub use disk::free_bytes;

@@ -4,7 +4,7 @@ use super::engine::Engine;
 use crate::model::size::ByteCount;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
-use crate::tasks::host::{self, Command};
+use crate::tasks::host::free_bytes;
 use crate::tasks::input::Stop;
 use crate::tasks::source::Source;
 
@@ -19,9 +19,7 @@ pub async fn for_archive(engine: &Engine<'_>, source: &Source) -> Result<(), Sto
     let growth = if source.content.wrapped.is_empty() { 1 } else { GROWTH };
     let need = source.size_bytes.saturating_mul(growth).saturating_mul(TWICE);
     let root = root(engine).await?;
-    let said = host::run(engine.cx, engine.host, Command::new(["df", "--output=avail", "-B1", "--", &root])).await?;
-    let said = said.success("looking at the free space", engine.host)?.text();
-    match said.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok()) {
+    match free_bytes(engine.cx, engine.host, &root).await? {
         Some(free) if free >= need => Ok(()),
         Some(free) => {
             let what = format!(

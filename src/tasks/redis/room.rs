@@ -5,7 +5,7 @@ use crate::model::size::ByteCount;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::proof::forms::rdb::Snapshot;
-use crate::tasks::host::Command;
+use crate::tasks::host::free_bytes;
 use crate::tasks::input::Stop;
 use crate::tasks::source::Source;
 
@@ -17,9 +17,7 @@ pub async fn on_disk(side: &Side<'_>, source: &Source) -> Result<(), Stop> {
     let growth = if source.content.wrapped.is_empty() { 1 } else { GROWTH };
     let need = source.size_bytes.saturating_mul(growth).saturating_mul(2);
     let home = side.home();
-    let said = home.run(Command::new(["df", "--output=avail", "-B1", "--", side.folder()])).await?;
-    let said = said.success("looking at the free space", home.host)?.text();
-    let free = said.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
+    let free = free_bytes(home.cx, home.host, side.folder()).await?;
     enough(free, need, &format!("the disk of {}", escaped(side.folder())))
 }
 

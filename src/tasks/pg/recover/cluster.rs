@@ -5,7 +5,7 @@ use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
-use crate::tasks::host::Command;
+use crate::tasks::host::{self, Command};
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::pg::connect::address;
@@ -157,8 +157,7 @@ async fn programs(home: &Home<'_>, wanted: Option<u32>) -> Result<(), Stop> {
 
 async fn free(home: &Home<'_>, data: &str) -> Result<u64, Stop> {
     let holder = data.rsplit_once('/').map_or("/", |(holder, _)| if holder.is_empty() { "/" } else { holder });
-    let said = home.must("reading the free space", &["df", "-B1", "--output=avail", "--", holder]).await?.text();
-    said.lines().nth(1).and_then(|line| line.trim().parse().ok()).ok_or_else(|| {
+    host::free_bytes(home.cx, home.host, holder).await?.ok_or_else(|| {
         Stop::Unknown(
             Failure::new(format!("the free space beside {} cannot be read", escaped(data)))
                 .means("whether the recovery has room is not known; nothing was done")

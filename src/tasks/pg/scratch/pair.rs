@@ -7,6 +7,7 @@ use crate::model::size::ByteCount;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
+use crate::tasks::host;
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec};
 use crate::tasks::pg::connect::{self, Session, address};
@@ -149,9 +150,7 @@ async fn free(cx: &TaskContext, server: &Server, bytes: u64) -> Result<(), Stop>
         return Err(taken(format!("{} is not free: `{}` {}", address(server), server.id, seen.words())).into());
     }
     let holder = data.rsplit_once('/').map_or("/", |(holder, _)| if holder.is_empty() { "/" } else { holder });
-    let said =
-        place.home.must("looking at the free space", &["df", "-B1", "--output=avail", "--", holder]).await?.text();
-    let room: u64 = said.lines().nth(1).and_then(|line| line.trim().parse().ok()).unwrap_or(0);
+    let room = host::free_bytes(cx, place.home.host, holder).await?.unwrap_or(0);
     // Two copies may share it, and each writes log of its own.
     let wanted = bytes.saturating_mul(2).saturating_add(bytes / 5);
     if room < wanted {
