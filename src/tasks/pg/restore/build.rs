@@ -1,4 +1,4 @@
-//! Statements that build an index or check a foreign key, with the tables that they lock.
+//! Statements that build an index, check a foreign key or gather statistics, with the tables that they lock.
 //!
 //! A foreign key is added without a look at the rows, and checked afterwards: the check alone lets others build on the
 //! table that it points to, and lets other keys to that table be checked.
@@ -31,11 +31,14 @@ pub enum Stage {
     ForeignKey,
     Check,
     Index,
+    /// Statistics, of the indexes' expressions, too.
+    Analyse,
 }
 
 impl Stage {
     /// Those of one round wait for each other's locks only; a round waits for the one before it.
-    pub const ROUNDS: [&'static [Self]; 3] = [&[Self::Unique], &[Self::ForeignKey], &[Self::Check, Self::Index]];
+    pub const ROUNDS: [&'static [Self]; 3] =
+        [&[Self::Unique], &[Self::ForeignKey], &[Self::Check, Self::Index, Self::Analyse]];
 }
 
 /// How a table is locked, as far as it matters here.
@@ -43,7 +46,7 @@ impl Stage {
 pub enum Lock {
     /// The table that a checked key points to: `ROW SHARE`.
     Row,
-    /// The table whose key is checked: `SHARE UPDATE EXCLUSIVE`.
+    /// The table whose key is checked, or of which statistics are gathered: `SHARE UPDATE EXCLUSIVE`.
     Update,
     /// An index is built on it: `SHARE`.
     Share,
@@ -103,6 +106,17 @@ impl Build {
             ..of(Stage::Check, &check, vec![(table, Lock::Update), (referenced, Lock::Row)])
         };
         Some(vec![of(Stage::ForeignKey, &format!("{bare} NOT VALID;\n"), both), check])
+    }
+
+    /// Statistics of a table or a materialized view, with its quoted name.
+    pub fn analyse(table: String, line: u64) -> Self {
+        Self {
+            stage: Stage::Analyse,
+            sql: format!("ANALYZE {table};\n"),
+            ahead: 1,
+            line,
+            locks: vec![(table, Lock::Update)],
+        }
     }
 
     /// Whether it must wait until `other` is done.

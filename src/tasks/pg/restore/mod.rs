@@ -19,14 +19,12 @@ use super::inventory;
 use super::names::{Mark, MarkState};
 use super::script::{Inventory, Scanner, Without};
 use super::target::{CLUSTER, SERVER, Target};
-use super::tools;
 use crate::model::estate::Server;
 use crate::model::task::{Effect, Failure, TaskOutcome, Values};
 use crate::model::text::escaped;
 use crate::tasks::context::{Cancel, TaskContext};
 use crate::tasks::input::{Stop, read, settle, values};
 use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
-use crate::tasks::process::{self, Output};
 use crate::tasks::reach::Reach;
 use crate::tasks::source::Source;
 use bytes::Bytes;
@@ -68,7 +66,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     outputs: &["database", "sha256", "bytes", "tables", "rows", "jobs"],
     idempotent: true,
     undo: "pg.drop-side removes the database with everything in it",
-    programs: &["psql", "pg_restore", "vacuumdb"],
+    programs: &["psql", "pg_restore"],
 };
 
 #[derive(Deserialize)]
@@ -206,7 +204,9 @@ async fn finish(cx: &TaskContext, server: &Server, input: &Input, loaded: Loaded
             "statements about the database itself were left out: this run makes it, and the swap keeps its settings";
         cx.feed.line(format!("{about_itself} {line}"));
     }
-    analyse(cx, server, input, loaded.jobs).await?;
+    if loaded.jobs == 1 {
+        analyse(cx, server, input).await?;
+    }
     inventory::keep(cx, &input.source, &loaded.inventory)?;
     let (session, _) = input.target.open(cx).await?;
     let mark = Mark { run: cx.owner.run.clone(), state: MarkState::Restored(loaded.sha256.clone()) };
@@ -221,18 +221,10 @@ async fn finish(cx: &TaskContext, server: &Server, input: &Input, loaded: Loaded
     })))
 }
 
-/// Without statistics the first hours of a restored database are its slowest.
-async fn analyse(cx: &TaskContext, server: &Server, input: &Input, jobs: u32) -> Result<(), Stop> {
-    if jobs > 1
-        && let Ok(vacuumdb) = tools::find(server, "vacuumdb")
-    {
-        let program = tools::client(cx, server, vacuumdb, &input.side)?.args(["--analyze-only", "--quiet"]);
-        let ended = process::run(program.arg(format!("--jobs={jobs}")), None, Output::Lines, cx).await?;
-        return Ok(ended.success()?);
-    }
+/// Without statistics the first hours of a restored database are its slowest. Several sessions gather them as they go.
+async fn analyse(cx: &TaskContext, server: &Server, input: &Input) -> Result<(), Stop> {
     let inside = Session::open(cx, server, &input.side).await?;
-    inside.rows("gathering statistics", "ANALYZE", &[]).await?;
-    Ok(())
+    inside.rows("gathering statistics", "ANALYZE", &[]).await.map(drop)
 }
 
 /// The side database without anything in it: made anew where an earlier attempt left something.

@@ -1,11 +1,11 @@
-//! A dump through several sessions: rows in chunks, indexes and foreign keys side by side, and everything else in its
-//! order through `psql`.
+//! A dump through several sessions: rows in chunks, indexes, foreign keys and statistics side by side, and everything
+//! else in its order through `psql`.
 //!
 //! What was loaded is committed piece by piece. The side database counts as restored only after all of it was, and a
 //! new attempt begins with an empty one.
 
 use super::build::{Build, Stage};
-use super::crew::{Crew, Piece, copy, make};
+use super::crew::{Crew, Piece, copy, make, with_statistics};
 use super::order::{GONE, Order, played};
 use super::parts::{Part, Splitter};
 use super::psql::{self, Psql};
@@ -20,7 +20,7 @@ use crate::tasks::pg::script::{Inventory, Scanner};
 use crate::tasks::process::{Ended, Feed};
 use crate::tasks::progress::telling;
 use futures::StreamExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -139,8 +139,14 @@ impl Work<'_> {
         for part in parts {
             self.part(part, splitter).await?;
         }
-        self.calm(splitter).await?;
-        self.main.settle().await
+        // All that statistics are gathered of is there, and nothing of the dump comes after them.
+        self.main.settle().await?;
+        let session = self.spare().await?;
+        let tables = with_statistics(&session).await?;
+        self.crew.idle.push(session);
+        let line = splitter.scanner().line_number();
+        self.waiting.extend(tables.into_iter().map(|table| Build::analyse(table, line)));
+        self.calm(splitter).await
     }
 
     async fn part(&mut self, part: Part, splitter: &Splitter) -> Result<(), Stop> {
@@ -228,9 +234,10 @@ impl Work<'_> {
             let (now, later) = builds.into_iter().partition(|build: &Build| round.contains(&build.stage));
             builds = later;
             let told = self.told.clone();
-            self.round(now, |build| {
+            self.round(now.into(), |build| {
                 begun += 1;
-                told.set(build.line, format!("building {begun} of {total}"));
+                let doing = if build.stage == Stage::Analyse { "gathering statistics," } else { "building" };
+                told.set(build.line, format!("{doing} {begun} of {total}"));
             })
             .await?;
         }
@@ -238,17 +245,16 @@ impl Work<'_> {
     }
 
     /// Builds side by side, as far as they let each other.
-    async fn round(&mut self, mut builds: Vec<Build>, mut begins: impl FnMut(&Build)) -> Result<(), Stop> {
+    async fn round(&mut self, mut builds: VecDeque<Build>, mut begins: impl FnMut(&Build)) -> Result<(), Stop> {
         while !(builds.is_empty() && self.working.is_empty()) {
             let free = |build: &Build| !self.busy.values().any(|other| build.collides(other));
             let next = builds.iter().position(free);
             let ready = match next {
-                Some(at) => self.crew.spare().await?.map(|session| (at, session)),
+                Some(at) => self.crew.spare().await?.and_then(|session| Some((builds.remove(at)?, session))),
                 None => None,
             };
             match ready {
-                Some((at, session)) => {
-                    let build = builds.remove(at);
+                Some((build, session)) => {
                     begins(&build);
                     // A check keeps one processor busy for long, and nobody can help it.
                     let helpers = !self.busy.values().any(|other| other.stage == Stage::Check);
