@@ -61,8 +61,8 @@ pub async fn of_source(cx: &TaskContext, server: &Server, source: &Source) -> Re
 }
 
 /// Only what the beginning of a dump tells (all of it for custom dumps, whose table of contents comes
-/// first): roles, extensions, versions. At most `limit` bytes of text are read. The flag says whether that
-/// was everything.
+/// first): roles, extensions, versions. At most `limit` bytes of text are read, and no rows where the end cannot be
+/// within reach. The flag says whether that was everything.
 pub async fn head(cx: &TaskContext, server: &Server, source: &Source, limit: u64) -> Result<(Inventory, bool), Stop> {
     let (mut stream, _) = decode::open(cx, source).await?;
     if source.content.form == Form::PgCustom {
@@ -71,7 +71,9 @@ pub async fn head(cx: &TaskContext, server: &Server, source: &Source, limit: u64
         return Ok((scanned(cx, program, Some(Input { stream, whole: false })).await?, true));
     }
     let (mut scanner, mut seen) = (Scanner::default(), 0);
-    while seen < limit {
+    // Rows tell nothing; behind them come the grants.
+    let end_is_near = source.size_bytes < limit;
+    while seen < limit && (end_is_near || scanner.current_table().is_none()) {
         let chunk = tokio::select! {
             chunk = stream.next() => chunk,
             reason = cx.cancel.cancelled() => return Err(Stop::Cancelled(reason)),

@@ -103,9 +103,7 @@ async fn preflight(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     names(&session, &input, &mut findings).await?;
     let (dump, whole) = inventory::head(cx, server, &input.source, HEAD).await?;
     if !whole {
-        findings
-            .notes
-            .push(format!("only the first {} of the dump were searched for roles and extensions", ByteCount(HEAD)));
+        findings.notes.push("only the beginning of the dump was searched for roles and extensions".to_owned());
     }
     versions(cx, &session, server, &input, &dump, &mut findings).await?;
     connections(&session, &mut findings).await?;
