@@ -78,7 +78,7 @@ fn whole(cluster: &Cluster, database: &str) -> String {
          c.oid::regclass), true, true, '') FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
          WHERE relkind IN ('r', 'm', 'p') AND nspname IN ('s', 'public') ORDER BY nspname, relname; \
          SELECT md5(lo_get(oid)) FROM pg_largeobject_metadata; SELECT last_value FROM s.made_id_seq; \
-         SELECT count(*) FROM pg_statistic WHERE starelid = 's.wide'::regclass",
+         SELECT starelid::regclass, stainherit, count(*) FROM pg_statistic WHERE starelid >= 16384 GROUP BY starelid, 2 ORDER BY starelid::regclass::text, 2",
     );
     format!("{}\n{rows}", text.join("\n"))
 }

@@ -69,7 +69,7 @@ pub struct Build {
     pub ahead: usize,
     /// Of its comment, in the dump.
     pub line: u64,
-    /// Quoted names of the tables that it locks; first the one whose size tells how long it takes.
+    /// Quoted names of the tables that it locks; first that of [`Self::table`].
     pub locks: Vec<(String, Lock)>,
 }
 
@@ -108,15 +108,16 @@ impl Build {
         Some(vec![of(Stage::ForeignKey, &format!("{bare} NOT VALID;\n"), both), check])
     }
 
-    /// Statistics of a table or a materialized view, with its quoted name.
-    pub fn analyse(table: String, line: u64) -> Self {
-        Self {
-            stage: Stage::Analyse,
-            sql: format!("ANALYZE {table};\n"),
-            ahead: 1,
-            line,
-            locks: vec![(table, Lock::Update)],
-        }
+    /// Statistics of a table or a materialized view, by its quoted name and those of its partitions.
+    pub fn analyse(tables: Vec<String>, line: u64) -> Self {
+        let sql = format!("ANALYZE {};\n", tables.first().map_or("", String::as_str));
+        let locks = tables.into_iter().map(|table| (table, Lock::Update)).collect();
+        Self { stage: Stage::Analyse, sql, ahead: 1, line, locks }
+    }
+
+    /// The table whose size tells how long it takes.
+    pub fn table(&self) -> &str {
+        self.locks.first().map_or("", |(table, _)| table)
     }
 
     /// Whether it must wait until `other` is done.

@@ -68,14 +68,35 @@ impl Crew<'_> {
     }
 }
 
-/// Quoted names of all that statistics are gathered of. Those of the catalogs come with every new database.
-pub async fn with_statistics(session: &Session) -> Result<Vec<String>, Stop> {
-    let sql = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-        WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384
-            AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
-    let rows = session.rows("listing the tables that were restored", sql, &[]).await?;
-    Ok(rows.iter().map(|row| full_name(row.get(0), row.get(1))).collect())
+/// Quoted names of all that statistics are gathered of, each with its partitions behind it: those are gathered along
+/// with it. Those of the catalogs come with every new database.
+pub async fn with_statistics(session: &Session) -> Result<Vec<Vec<String>>, Stop> {
+    // As JSON, because servers before version 10 have no partitions.
+    let sql = "WITH RECURSIVE every (root, oid) AS (
+            SELECT c.oid, c.oid FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384
+                AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+                AND NOT coalesce((pg_catalog.to_jsonb(c) ->> 'relispartition')::pg_catalog.bool, false)
+            UNION ALL SELECT every.root, i.inhrelid FROM every
+            JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) every.oid
+            JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid
+            WHERE coalesce((pg_catalog.to_jsonb(c) ->> 'relispartition')::pg_catalog.bool, false))
+        SELECT every.root, n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM every
+        JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) every.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        ORDER BY every.root, every.root <> every.oid";
+    let mut found: Vec<Vec<String>> = Vec::new();
+    let mut last = None;
+    for row in session.rows("listing the tables that were restored", sql, &[]).await? {
+        let (root, name) = (row.get::<_, u32>(0), full_name(row.get(1), row.get(2)));
+        match found.last_mut().filter(|_| last == Some(root)) {
+            Some(group) => group.push(name),
+            None => found.push(vec![name]),
+        }
+        last = Some(root);
+    }
+    Ok(found)
 }
 
 /// One chunk of rows into its table, all or nothing.
@@ -116,7 +137,7 @@ fn copy_failure(chunk: &Chunk, error: &tokio_postgres::Error) -> Failure {
 pub async fn make(session: &Session, build: &Build, helpers: bool) -> Result<(), Stop> {
     match (build.stage, build.locks.get(1)) {
         (Stage::Analyse, _) => {
-            let table = escaped(&build.locks[0].0);
+            let table = escaped(build.table());
             let gathered = session.client().batch_execute(&build.sql).await;
             gathered.map_err(|error| lost(&format!("gathering statistics of {table}"), &error).into())
         }

@@ -223,9 +223,10 @@ impl Work<'_> {
     /// Waits until every chunk is in and every build that was handed over is done.
     async fn calm(&mut self, splitter: &Splitter) -> Result<(), Stop> {
         let mut builds = std::mem::take(&mut self.waiting);
-        let weight = |build: &Build| splitter.sizes.get(&*build.locks.first()?.0).copied();
-        // The largest tables first.
-        builds.sort_by_key(|build| (build.stage, std::cmp::Reverse(weight(build))));
+        let tables = &splitter.scanner().inventory.tables;
+        let rows = |build: &Build| tables.get(build.table()).copied().flatten().unwrap_or(0);
+        // The longest tables first.
+        builds.sort_by_key(|build| (build.stage, std::cmp::Reverse(rows(build))));
         let (total, mut begun) = (builds.len(), 0);
         for round in Stage::ROUNDS {
             while !self.working.is_empty() {
@@ -234,7 +235,7 @@ impl Work<'_> {
             let (now, later) = builds.into_iter().partition(|build: &Build| round.contains(&build.stage));
             builds = later;
             let told = self.told.clone();
-            self.round(now.into(), |build| {
+            self.round(now.into(), rows, |build| {
                 begun += 1;
                 let doing = if build.stage == Stage::Analyse { "gathering statistics," } else { "building" };
                 told.set(build.line, format!("{doing} {begun} of {total}"));
@@ -244,8 +245,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Builds side by side, as far as they let each other.
-    async fn round(&mut self, mut builds: VecDeque<Build>, mut begins: impl FnMut(&Build)) -> Result<(), Stop> {
+    /// Builds side by side, as far as they let each other. `rows` tells how long one takes, compared with others.
+    async fn round(
+        &mut self,
+        mut builds: VecDeque<Build>,
+        rows: impl Fn(&Build) -> u64,
+        mut begins: impl FnMut(&Build),
+    ) -> Result<(), Stop> {
+        // Statistics are taken of a sample, and need no helpers.
+        let long = |build: &Build| if build.stage == Stage::Analyse { 0 } else { rows(build) };
+        let mut waiting: u64 = builds.iter().map(long).sum();
         while !(builds.is_empty() && self.working.is_empty()) {
             let free = |build: &Build| !self.busy.values().any(|other| build.collides(other));
             let next = builds.iter().position(free);
@@ -256,8 +265,8 @@ impl Work<'_> {
             match ready {
                 Some((build, session)) => {
                     begins(&build);
-                    // A check keeps one processor busy for long, and nobody can help it.
-                    let helpers = !self.busy.values().any(|other| other.stage == Stage::Check);
+                    waiting -= long(&build);
+                    let helpers = self.outlasts(long(&build), waiting + self.busy.values().map(long).sum::<u64>());
                     let task = build.clone();
                     let work = self.working.spawn(async move { (make(&session, &task, helpers).await, session) });
                     self.busy.insert(work.id(), build);
@@ -266,5 +275,12 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a build takes so long, compared with all others that are left, that sessions will have nothing to do: then
+    /// the server's own processes may help it. Where they have, helpers are in their way, and cost more than they gain.
+    fn outlasts(&self, rows: u64, of_others: u64) -> bool {
+        let other_sessions = self.crew.most.saturating_sub(1) as u64;
+        rows.saturating_mul(other_sessions) >= of_others.saturating_mul(2)
     }
 }

@@ -7,7 +7,6 @@ use super::build::{Build, Phase};
 use crate::model::task::Failure;
 use crate::tasks::pg::script::{PREFIX, Scanner};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rows of one `COPY`: long enough that its start and end do not count, short enough that all sessions have work.
@@ -65,8 +64,6 @@ pub struct Splitter {
     /// Beginning of a line that may be the end of the rows.
     held: Bytes,
     mid_line: bool,
-    /// Bytes of rows by table.
-    pub sizes: BTreeMap<Arc<str>, u64>,
 }
 
 impl Splitter {
@@ -85,7 +82,6 @@ impl Splitter {
             chunk: (0, 0),
             held: Bytes::new(),
             mid_line: false,
-            sizes: BTreeMap::new(),
         }
     }
 
@@ -244,7 +240,6 @@ impl Splitter {
             parts.push(Part::Chunk(Chunk { statement: statement.clone(), table: table.clone(), line }));
         }
         self.chunk.0 += rows.len();
-        *self.sizes.entry(table.clone()).or_default() += rows.len() as u64;
         parts.push(Part::Rows(rows));
     }
 

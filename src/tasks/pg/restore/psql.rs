@@ -26,6 +26,8 @@ impl Psql {
             "--output=/dev/null",
             "--set=ON_ERROR_STOP=1",
             "--set=VERBOSITY=verbose",
+            // The commit of the mark waits for the disk, and with it all that was committed before.
+            "--command=SET synchronous_commit = off",
             // A dump may say what works only outside of a transaction, and then on more than its own database.
             "--command=BEGIN",
             "--file=-",

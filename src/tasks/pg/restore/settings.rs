@@ -50,8 +50,8 @@ pub async fn quicker(session: &Session, jobs: usize) -> Result<String, Stop> {
     let row = session.row("looking at the server's memory settings", sql, &[]).await?;
     let (buffers, memory, version): (i64, i64, i32) = (row.get(0), row.get(1), row.get(2));
     let mut settings = "SET synchronous_commit = off;\n".to_owned();
-    // The server's own cache says how large the machine is; half of it, for all sessions together.
-    let share = (buffers / 2 / i64::try_from(jobs).unwrap_or(i64::MAX)).min(MOST_MEMORY);
+    // The server's own cache says how large the machine is; as much again, for all sessions together.
+    let share = (buffers / i64::try_from(jobs).unwrap_or(i64::MAX)).min(MOST_MEMORY);
     if share > memory {
         settings.push_str(&format!("SET maintenance_work_mem = {share};\n"));
     }
