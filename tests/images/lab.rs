@@ -1,7 +1,10 @@
 //! A host with an engine, two images of a shop in it, and a folder for their backups.
 
+use crate::disks::Small;
 use crate::docker::Docker;
 use crate::home::Home;
+use crate::proxy::Proxy;
+use crate::s3::{BUCKET, KEY, S3Fixture};
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -14,6 +17,8 @@ pub const RESTORE: [&str; 5] = ["restore-images", "--set", "asset=images", "--se
 pub struct Lab {
     pub docker: Docker,
     home: Home,
+    /// What the engine keeps everything on.
+    _disk: Option<Small>,
 }
 
 impl Deref for Lab {
@@ -26,7 +31,16 @@ impl Deref for Lab {
 
 impl Lab {
     pub fn new() -> Self {
-        let lab = Self { docker: Docker::start(), home: Home::new() };
+        Self::around(Docker::start(), None)
+    }
+
+    pub fn on_a_small_disk(size: &str) -> Self {
+        let (docker, disk) = Docker::prepared(|data| Small::at(data, size));
+        Self::around(docker, Some(disk))
+    }
+
+    fn around(docker: Docker, disk: Option<Small>) -> Self {
+        let lab = Self { docker, home: Home::new(), _disk: disk };
         lab.docker.image(API, "api one");
         lab.docker.layered(API, WEB, "web one");
         std::fs::create_dir(lab.path("store")).unwrap();
@@ -44,6 +58,7 @@ impl Lab {
 
     /// Makes the next order of this name wait, and say that it has come so far.
     pub fn hold(&self, order: &str) {
+        let _ = std::fs::remove_file(self.path(&format!("{order}.reached")));
         std::fs::write(self.path(&format!("{order}.hold")), "").unwrap();
     }
 
@@ -79,6 +94,26 @@ impl Lab {
         self.completed(&["backup-images", "--set", "asset=images"]);
         let files = std::fs::read_dir(self.path("store")).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|file| file.extension().is_none_or(|ending| ending != "sha256")).max().unwrap()
+    }
+
+    /// Takes the newest backup from the folder into a bucket, which is reached through a proxy.
+    pub async fn shelve_in_bucket(&self) -> (S3Fixture, Proxy) {
+        let archive = self.back_up();
+        let s3 = S3Fixture::start().await;
+        let proxy = Proxy::start(s3.server.address()).await;
+        for file in [archive.clone(), format!("{}.sha256", archive.display()).into()] {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            s3.put(name, &std::fs::read(&file).unwrap());
+            std::fs::remove_file(&file).unwrap();
+        }
+        let bucket = format!(
+            "type = \"s3\"\nbucket = \"{BUCKET}\"\nendpoint = \"{}\"\naccess_key_id = \"{KEY}\"\n\
+             secret_access_key = {{ env = \"LAB_S3_SECRET\" }}",
+            proxy.endpoint()
+        );
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), text.replace("type = \"local\"\npath = \"store\"", &bucket)).unwrap();
+        (s3, proxy)
     }
 
     pub fn ids(&self) -> [String; 2] {

@@ -3,8 +3,11 @@
 
 mod broken;
 mod lab;
+mod outages;
 mod restored;
 
+#[path = "../support/disks.rs"]
+mod disks;
 #[path = "../support/docker.rs"]
 mod docker;
 #[path = "../estates/home.rs"]
@@ -15,6 +18,8 @@ mod home;
 mod line;
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/runners.rs"]
 mod runners;
 #[path = "../support/s3.rs"]

@@ -10,7 +10,7 @@ fn done(command: &mut Command) {
 }
 
 fn unmount(place: &Path) {
-    let _ = Command::new("umount").arg("--lazy").arg(place).status();
+    let _ = Command::new("umount").arg("--lazy").arg(place).output();
 }
 
 pub struct Small(PathBuf);

@@ -19,37 +19,44 @@ pub struct Docker {
 
 impl Docker {
     pub fn start() -> Self {
+        Self::prepared(|_| ()).0
+    }
+
+    /// The same, after something was done to the folder in which it will keep everything.
+    pub fn prepared<T>(prepare: impl FnOnce(&Path) -> T) -> (Self, T) {
         let dir = tempfile::Builder::new().prefix("rl-docker-").tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         std::fs::write(at("app.c"), PROGRAM).unwrap();
         let built = Command::new("cc").args(["-static", "-O1", "-o"]).arg(at("app")).arg(at("app.c")).status().unwrap();
         assert!(built.success(), "no C compiler builds a static program");
-        let log = std::fs::File::create(at("log")).unwrap();
-        let mut server = Command::new("unshare");
-        server
-            .args(["--net", SERVER, "--bridge=none", "--iptables=false", "--ip-forward=false"])
-            .args(["--storage-driver=vfs", "--config-file"])
-            .arg(at("none.json"))
-            .arg("--data-root")
-            .arg(at("data"))
-            .arg("--exec-root")
-            .arg(at("exec"))
-            .arg("--pidfile")
-            .arg(at("pid"))
-            .arg("--host")
-            .arg(format!("unix://{}", at("sock").display()))
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        let docker = Self { server: spawn(&mut server, &at("none.json")), dir };
+        std::fs::create_dir(at("data")).unwrap();
+        let prepared = prepare(&at("data"));
+        std::fs::write(at("none.json"), "{}").unwrap();
+        let docker = Self { server: serve(dir.path()), dir };
+        docker.answers();
+        (docker, prepared)
+    }
+
+    /// After it has died, and with it all that a machine forgets.
+    pub fn start_again(&mut self) {
+        let _ = std::fs::remove_file(self.dir.path().join("pid"));
+        let _ = std::fs::remove_dir_all(self.dir.path().join("exec"));
+        self.server = serve(self.dir.path());
+        self.answers();
+    }
+
+    /// Where it keeps everything.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn answers(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while !docker.client(&["version"]).output().unwrap().status.success() {
-            let log = std::fs::read_to_string(docker.dir.path().join("log")).unwrap();
+        while !self.client(&["version"]).output().unwrap().status.success() {
+            let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap();
             assert!(Instant::now() < deadline, "the engine does not answer: {log}");
             std::thread::sleep(Duration::from_millis(50));
         }
-        docker
     }
 
     /// Words that speak with it.
@@ -127,12 +134,31 @@ impl Docker {
     pub fn kill(&mut self) {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
+        end(self.dir.path());
     }
 }
 
-fn spawn(command: &mut Command, settings: &Path) -> Child {
-    std::fs::write(settings, "{}").unwrap();
-    command.spawn().unwrap()
+fn serve(dir: &Path) -> Child {
+    let at = |name: &str| dir.join(name);
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(at("log")).unwrap();
+    let mut server = Command::new("unshare");
+    server
+        .args(["--net", SERVER, "--bridge=none", "--iptables=false", "--ip-forward=false"])
+        .args(["--storage-driver=vfs", "--config-file"])
+        .arg(at("none.json"))
+        .arg("--data-root")
+        .arg(at("data"))
+        .arg("--exec-root")
+        .arg(at("exec"))
+        .arg("--pidfile")
+        .arg(at("pid"))
+        .arg("--host")
+        .arg(format!("unix://{}", at("sock").display()))
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    server.spawn().unwrap()
 }
 
 impl Drop for Docker {
@@ -151,22 +177,19 @@ impl Drop for Docker {
         }
         let _ = self.server.kill();
         let _ = self.server.wait();
-        for left in helpers(self.dir.path()) {
-            let _ = rustix::process::kill_process(left, rustix::process::Signal::KILL);
-        }
+        end(self.dir.path());
         unmount(self.dir.path());
     }
 }
 
-/// Processes whose command names the engine's folder: its containerd, and what that started.
-fn helpers(dir: &Path) -> Vec<rustix::process::Pid> {
+/// Ends the processes whose command names the engine's folder: its containerd, and what that started.
+fn end(dir: &Path) {
     let text = dir.to_string_lossy().into_owned();
     let names = |path: PathBuf| std::fs::read(path).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&text));
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter(|entry| names(entry.path().join("cmdline")))
-        .filter_map(|entry| rustix::process::Pid::from_raw(entry.file_name().to_string_lossy().parse().ok()?))
-        .collect()
+    for entry in std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| names(entry.path().join("cmdline"))) {
+        let id = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
+        let _ = id.map(|id| rustix::process::kill_process(id, rustix::process::Signal::KILL));
+    }
 }
 
 fn unmount(dir: &Path) {

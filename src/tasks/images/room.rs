@@ -42,14 +42,19 @@ pub async fn for_archive(engine: &Engine<'_>, source: &Source) -> Result<(), Sto
 }
 
 async fn root(engine: &Engine<'_>) -> Result<String, Stop> {
-    let mut refused = None;
+    let mut refused: Option<Stop> = None;
     for form in ROOTS {
-        match engine.must("asking where the engine keeps images", &["info", "--format", form]).await {
+        let stop = match engine.must("asking where the engine keeps images", &["info", "--format", form]).await {
             Ok(text) if text.trim().starts_with('/') => return Ok(text.trim().to_owned()),
-            Ok(text) => refused = Some(Stop::Failed(Failure::new(format!("it answered `{}`", escaped(text.trim()))))),
+            Ok(text) => Stop::Failed(Failure::new(format!("it answered `{}`", escaped(text.trim())))),
             Err(cancelled @ Stop::Cancelled(_)) => return Err(cancelled),
-            Err(stop) => refused = Some(stop),
-        }
+            Err(stop) => stop,
+        };
+        // An engine that is down says so when it is asked in its own form, and that it does not know the other.
+        refused = Some(match refused {
+            Some(first) => first.evidence(format!("asked as another engine is: {}", stop.what())),
+            None => stop,
+        });
     }
     Err(refused.unwrap_or_else(|| Stop::Failed(Failure::new("no engine tells where it keeps images"))))
 }
