@@ -197,3 +197,40 @@ async fn text_that_is_no_dump_and_other_encodings_go_through_one_session() {
         bench.done("pg.drop-side", input).await;
     }
 }
+
+/// An attempt that ends between the removal of the side database and its making.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_database_that_could_not_be_made_anew_is_made_by_the_next_attempt() {
+    let bench = kinds();
+    let dump = String::from_utf8(bench.dump(Form::PlainSql)).unwrap();
+    let broken = bench.shelve("broken", dump.replacen("\n15000\t", "\nfifteen\t", 1).into_bytes(), &[], Form::PlainSql);
+    let good = bench.shelve("good", dump.into_bytes(), &[], Form::PlainSql);
+    let input = with(bench.input(broken).await, json!({ "jobs": 2 }));
+    bench.done("pg.create-side", input.clone()).await;
+    bench.failed("pg.restore", input).await;
+
+    // Nobody can be made from a template that somebody is in.
+    let template = |yes: &str| {
+        let allow = format!("UPDATE pg_database SET datallowconn = {yes} WHERE datname = 'template0'");
+        bench.cluster.sql("postgres", &allow);
+    };
+    template("true");
+    let mut inside =
+        bench.cluster.program("psql").args(["-X", "-c", "SELECT pg_sleep(60)", "template0"]).spawn().unwrap();
+    let seen = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'template0' AND state = 'active'";
+    let begun = Instant::now();
+    while bench.cluster.sql("postgres", seen) == "0" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nobody is in the template");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let input = with(bench.input(good).await, json!({ "jobs": 2 }));
+    let failure = bench.failed("pg.restore", input.clone()).await;
+    assert!(said(&failure).contains("template0"), "{}", said(&failure));
+    assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::NotDone(_)));
+    bench.cluster.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template0'");
+    inside.wait().unwrap();
+    template("false");
+
+    bench.done("pg.restore", input.clone()).await;
+    bench.done("pg.validate", input).await;
+}

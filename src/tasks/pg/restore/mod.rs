@@ -5,6 +5,7 @@
 
 mod build;
 mod crew;
+mod empty;
 mod order;
 mod parallel;
 mod parts;
@@ -120,8 +121,8 @@ impl Module for Restore {
 async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let (session, server) = input.target.open(cx).await?;
-    let side = database::ours(&session, &input.side, &cx.owner.run).await?;
-    let side = match emptied(cx, &session, server, side.clone()).await {
+    let side = empty::found(cx, &session, &input.side).await?;
+    let side = match empty::emptied(cx, &session, server, side.clone()).await {
         Ok(side) => side,
         Err(stop) => return Err(stopped(cx, &input, &side, stop).await),
     };
@@ -227,34 +228,6 @@ async fn analyse(cx: &TaskContext, server: &Server, input: &Input) -> Result<(),
     inside.rows("gathering statistics", "ANALYZE", &[]).await.map(drop)
 }
 
-/// The side database without anything in it: made anew where an earlier attempt left something.
-async fn emptied(cx: &TaskContext, session: &Session, server: &Server, side: Database) -> Result<Database, Stop> {
-    database::end_orphans(session, side.oid, &cx.owner.run, Duration::from_secs(30)).await?;
-    if is_pristine(cx, server, &side).await? {
-        return Ok(side);
-    }
-    cx.feed.line(format!("emptying {} after an earlier attempt", escaped(&side.name)));
-    database::remove(session, &side).await?;
-    database::create(session, &side.name, &side.shape, &cx.owner.run).await?;
-    database::ours(session, &side.name, &cx.owner.run).await
-}
-
-async fn is_pristine(cx: &TaskContext, server: &Server, side: &Database) -> Result<bool, Stop> {
-    if side.mark().is_some_and(|mark| mark.state != MarkState::Made) {
-        return Ok(false);
-    }
-    let session = Session::open(cx, server, &side.name).await?;
-    let row = session
-        .row(
-            "looking whether the side database is empty",
-            "SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384) + (SELECT count(*) FROM pg_proc WHERE oid >= 16384) \
-             + (SELECT count(*) FROM pg_type WHERE oid >= 16384) + (SELECT count(*) FROM pg_namespace WHERE oid >= 16384)",
-            &[],
-        )
-        .await?;
-    Ok(row.get::<_, i64>(0) == 0)
-}
-
 /// After a stop, ends what still works on the side database, with a context that is not cancelled.
 async fn stopped(cx: &TaskContext, input: &Input, side: &Database, stop: Stop) -> Stop {
     let calm = TaskContext { cancel: Cancel::default(), ..cx.clone() };
@@ -273,6 +246,9 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
     let server = connect::server(cx, &input.target.server)?;
     let (session, _) = input.target.open(cx).await?;
     let Some(side) = database::find(&session, &input.side).await? else {
+        if empty::is_between(cx, &input.side) {
+            return Ok(Reality::NotDone("it was removed to be made anew; a new attempt makes it".to_owned()));
+        }
         return Ok(Reality::Partial(format!("database `{}` is not there any more", input.side)));
     };
     let state = match side.mark() {
@@ -291,7 +267,7 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
         )));
     }
     let ended = database::end_orphans(&session, side.oid, &cx.owner.run, Duration::from_secs(30)).await?;
-    let filled = if is_pristine(cx, server, &side).await? { "empty" } else { "partly filled" };
+    let filled = if empty::is_pristine(cx, server, &side).await? { "empty" } else { "partly filled" };
     Ok(Reality::NotDone(format!(
         "`{}` is {filled} and carries no mark of completion; {ended} sessions of the earlier attempt were ended; a new attempt starts from an empty database",
         escaped(&side.name)
