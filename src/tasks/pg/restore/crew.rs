@@ -143,8 +143,8 @@ pub async fn make(session: &Session, build: &Build, helpers: bool) -> Result<(),
         }
         (Stage::Check, Some((referenced, _))) => {
             session.rows("saying how a foreign key is checked", SORTED, &[referenced]).await?;
-            let checked = built(session, build).await;
-            session.change("planning as before", AS_BEFORE).await.and(checked)
+            built(session, build).await?;
+            session.change("planning as before", AS_BEFORE).await
         }
         _ => {
             session.change("saying how many processes may build", if helpers { HELPERS } else { NO_HELPERS }).await?;
