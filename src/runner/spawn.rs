@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// A runner that does not answer by then has not come up.
 const PATIENCE: Duration = Duration::from_secs(20);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Puts a plan down as a new run; nothing runs yet.
 pub fn create(

@@ -49,11 +49,13 @@ pub(super) async fn connect(
             let secret = read(secret_access_key)?;
             let token = session_token.as_ref().map(read).transpose()?.map(|token| token.expose().to_owned());
             let keys = Credentials::new(access_key_id, secret.expose(), token, None, "relight");
-            Builder::new().credentials_provider(keys).http_client(http_client(place))
+            Builder::new().credentials_provider(keys)
         }
-        S3Credentials::Anonymous => Builder::new().allow_no_auth().http_client(http_client(place)),
+        S3Credentials::Anonymous => Builder::new().allow_no_auth(),
     };
+    // Not that by which credentials are asked for: it reads the system's certificates as soon as a client has it.
     let mut settings = base
+        .http_client(http_client(place))
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(place.region.clone()))
         .force_path_style(place.force_path_style)

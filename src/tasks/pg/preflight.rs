@@ -165,11 +165,11 @@ async fn versions(
         None => findings.notes.push("the dump does not tell from which server version it comes".to_owned()),
     }
     let loader = if input.source.content.form == Form::PgCustom { "pg_restore" } else { "psql" };
-    let tool = tools::version(cx, &tools::find(server, loader)?).await?;
+    let (path, dumper_path) = (tools::find(server, loader)?, tools::find(server, "pg_dump")?);
+    let (tool, dumper) = tokio::try_join!(tools::version(cx, &path), tools::version(cx, &dumper_path))?;
     if let Some(by) = dump.tool_version.as_deref().and_then(Version::find).filter(|by| by.major > tool.major) {
         findings.problems.push(format!("the dump was made by pg_dump {by}, but {loader} here is {tool}"));
     }
-    let dumper = tools::version(cx, &tools::find(server, "pg_dump")?).await?;
     if dumper.major < major {
         findings.problems.push(format!("pg_dump here is {dumper}, too old to dump a server of version {major}"));
     }

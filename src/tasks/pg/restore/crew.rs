@@ -43,16 +43,30 @@ pub enum Piece {
 
 /// Sessions that load and build, made as they are needed.
 pub struct Crew<'a> {
-    pub cx: &'a TaskContext,
-    pub server: &'a Server,
-    pub side: &'a str,
-    pub settings: &'a str,
-    pub hired: usize,
+    cx: &'a TaskContext,
+    server: &'a Server,
+    side: &'a str,
+    /// Of the dump, and those by which a load is quicker; see [`super::settings`].
+    settings: &'a str,
+    /// Open already, and without its settings: `psql` is the first to try them, and names the line of a bad one.
+    first: Option<Session>,
+    hired: usize,
     pub most: usize,
     pub idle: Vec<Session>,
 }
 
-impl Crew<'_> {
+impl<'a> Crew<'a> {
+    /// `most` sessions on the side database, with the `first` among them.
+    pub fn new(
+        cx: &'a TaskContext,
+        (server, side): (&'a Server, &'a str),
+        settings: &'a str,
+        most: usize,
+        first: Session,
+    ) -> Self {
+        Self { cx, server, side, settings, first: Some(first), hired: 0, most, idle: Vec::new() }
+    }
+
     /// One that has nothing to do, if there is or may be one.
     pub async fn spare(&mut self) -> Result<Option<Session>, Stop> {
         if let Some(session) = self.idle.pop() {
@@ -61,7 +75,10 @@ impl Crew<'_> {
         if self.hired == self.most {
             return Ok(None);
         }
-        let session = Session::open(self.cx, self.server, self.side).await?;
+        let session = match self.first.take() {
+            Some(session) => session,
+            None => Session::open(self.cx, self.server, self.side).await?,
+        };
         session.change("preparing a session for the load", self.settings).await?;
         self.hired += 1;
         Ok(Some(session))

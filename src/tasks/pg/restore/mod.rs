@@ -29,7 +29,9 @@ use crate::tasks::module::{InputKind, InputSpec, Module, ModuleSpec, Reality};
 use crate::tasks::reach::Reach;
 use crate::tasks::source::Source;
 use bytes::Bytes;
+use crew::Crew;
 use futures::StreamExt;
+use psql::Psql;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -143,22 +145,45 @@ async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
 }
 
 async fn load(cx: &TaskContext, server: &Server, input: &Input) -> Result<Loaded, Stop> {
-    let mut text = text::open(cx, server, input).await?;
-    let meter = text.meter.clone();
     let small = input.source.size_bytes < SMALL;
-    let wanted = input.jobs.filter(|jobs| *jobs > 0).unwrap_or_else(|| if small { 1 } else { default_jobs() });
-    let settings = if wanted == 1 { None } else { beginning(cx, &mut text).await? };
-    let (inventory, jobs) = match settings {
-        Some(of_dump) => {
-            let session = Session::open(cx, server, &input.side).await?;
-            let settings = of_dump + &settings::quicker(&session, wanted as usize).await?;
-            drop(session);
-            let loading = parallel::load(cx, server, input, (text, &settings), wanted as usize);
-            (Box::pin(loading).await?, wanted)
+    let jobs = input.jobs.filter(|jobs| *jobs > 0).unwrap_or_else(|| if small { 1 } else { default_jobs() });
+    let ((text, of_dump), psql, ready) = tokio::try_join!(
+        begun(cx, server, input, jobs),
+        Psql::find(cx, server, input),
+        ready(cx, server, input, jobs)
+    )?;
+    let meter = text.meter.clone();
+    let (inventory, jobs) = match of_dump.zip(ready) {
+        Some((of_dump, (session, quicker))) => {
+            let settings = of_dump + &quicker;
+            let crew = Crew::new(cx, (server, &input.side), &settings, jobs as usize, session);
+            (Box::pin(parallel::load(cx, input, (text, psql), crew)).await?, jobs)
         }
-        None => (whole::load(cx, server, input, text).await?, 1),
+        None => (whole::load(cx, input, text, psql).await?, 1),
     };
     Ok(Loaded { sha256: meter.sha256(), bytes: meter.bytes(), inventory, jobs })
+}
+
+/// The text, and the settings at its beginning where several sessions may load it.
+async fn begun<'a>(
+    cx: &'a TaskContext,
+    server: &Server,
+    input: &Input,
+    jobs: u32,
+) -> Result<(Text<'a>, Option<String>), Stop> {
+    let mut text = text::open(cx, server, input).await?;
+    let settings = if jobs == 1 { None } else { beginning(cx, &mut text).await? };
+    Ok((text, settings))
+}
+
+/// The first of several sessions, and what makes each of them quicker.
+async fn ready(cx: &TaskContext, server: &Server, input: &Input, jobs: u32) -> Result<Option<(Session, String)>, Stop> {
+    if jobs == 1 {
+        return Ok(None);
+    }
+    let session = Session::open(cx, server, &input.side).await?;
+    let quicker = settings::quicker(&session, jobs as usize).await?;
+    Ok(Some((session, quicker)))
 }
 
 fn default_jobs() -> u32 {

@@ -11,7 +11,6 @@ use super::parts::{Part, Splitter};
 use super::psql::{self, Psql};
 use super::text::Text;
 use super::{Input, unfinished};
-use crate::model::estate::Server;
 use crate::model::task::{Failure, Progress, Unit};
 use crate::tasks::context::TaskContext;
 use crate::tasks::input::Stop;
@@ -49,18 +48,14 @@ impl Told {
     }
 }
 
-/// `settings` are those of the dump, see [`super::settings`].
 pub(super) async fn load(
     cx: &TaskContext,
-    server: &Server,
     input: &Input,
-    (text, settings): (Text<'_>, &str),
-    jobs: usize,
+    (text, psql): (Text<'_>, Psql),
+    crew: Crew<'_>,
 ) -> Result<Inventory, Stop> {
-    let psql = Psql::find(cx, server, input).await?;
     let (main, stream, marks) = Order::of(&psql)?;
     let (lines, told) = (main.lines.clone(), Told::default());
-    let crew = Crew { cx, server, side: &input.side, settings, hired: 0, most: jobs, idle: Vec::new() };
     let (working, busy) = (JoinSet::new(), HashMap::new());
     let mut work = Work { main, crew, working, busy, rows: None, waiting: Vec::new(), told: told.clone() };
     let loading = async {

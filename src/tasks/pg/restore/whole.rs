@@ -3,7 +3,6 @@
 use super::psql::{self, Psql};
 use super::text::Text;
 use super::{Input, unfinished};
-use crate::model::estate::Server;
 use crate::model::task::{Progress, Unit};
 use crate::tasks::context::TaskContext;
 use crate::tasks::decode::Meter;
@@ -21,8 +20,7 @@ fn lock(scanner: &Shared) -> MutexGuard<'_, Scanner> {
     scanner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) async fn load(cx: &TaskContext, server: &Server, input: &Input, text: Text<'_>) -> Result<Inventory, Stop> {
-    let psql = Psql::find(cx, server, input).await?;
+pub(super) async fn load(cx: &TaskContext, input: &Input, text: Text<'_>, psql: Psql) -> Result<Inventory, Stop> {
     let scanner: Shared = Arc::new(Mutex::new(Scanner::without(input.without())));
     let stream = script(text.feed, scanner.clone(), &psql);
     let run = process::run(psql.program, Some(process::Input { stream, whole: true }), Output::Lines, cx);
