@@ -1,6 +1,6 @@
 //! The commands that look and change nothing.
 
-use super::estate::{EMPTY_ASSET, small};
+use super::estate::{EMPTY_ASSET, gzip, small};
 use super::program::{Sandbox, json, stderr, stdout};
 use serde_json::{Value, json};
 
@@ -106,6 +106,45 @@ fn a_window_has_its_ends_and_an_unknown_asset_its_nearest_name() {
     let mut wrong = sandbox.relight(&["window", "order"]);
     wrong.assert().code(64);
     assert!(stderr(&mut wrong).contains("did you mean `orders`?"));
+}
+
+#[test]
+fn a_base_backup_that_was_stored_after_its_log_is_not_called_absent() {
+    let sandbox = small(
+        r#"
+[[assets]]
+id = "cluster"
+kind = "postgresql"
+
+  [[assets.sources]]
+  store = "disk"
+  match = "base/{time:%Y%m%d_%H%M%S}/"
+  kind = "full"
+
+  [[assets.sources]]
+  store = "disk"
+  match = "wal/*"
+  kind = "log"
+"#,
+    );
+    let log = "backups/wal/000000010000000000000002";
+    sandbox.write(log, vec![7; 16 << 20]);
+    let before = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    std::fs::File::options().write(true).open(sandbox.path().join(log)).unwrap().set_modified(before).unwrap();
+    let mut none = sandbox.relight(&["window", "cluster"]);
+    none.assert().code(2);
+    assert!(stdout(&mut none).contains("no base backup that it continues"), "{}", stdout(&mut none));
+
+    sandbox.write("backups/base/20260101_020000/base.tar.gz", gzip("not read for this"));
+    let mut unsure = sandbox.relight(&["window", "cluster"]);
+    unsure.assert().code(2);
+    let text = stdout(&mut unsure);
+    assert!(
+        text.contains("nothing that is sure to be restorable") && text.contains("a base backup, not placed"),
+        "{text}"
+    );
+    let document = json(&sandbox.relight(&["window", "cluster", "--json"]).assert().code(2));
+    assert_eq!((&document["log_without_base"], &document["unplaced_bases"]), (&json!(true), &json!(1)));
 }
 
 #[test]

@@ -178,8 +178,18 @@ async fn a_session_that_is_ended_in_the_middle_fails_the_load_and_the_next_attem
     let input = with(bench.input(source).await, json!({ "jobs": 3 }));
     bench.done("pg.create-side", input.clone()).await;
     bench.cluster.sql(SIDE, "CREATE SCHEMA s; CREATE TABLE s.wide (id int)");
+    // The next attempt made it, and ended before it had marked it.
+    bench.cluster.sql("postgres", &format!("CREATE DATABASE {SIDE} TEMPLATE template0"));
+    let Reality::NotDone(why) = bench.reconcile("pg.restore", input.clone()).await else { panic!("it is empty") };
+    assert!(why.contains("made anew"), "{why}");
     bench.done("pg.restore", input.clone()).await;
-    bench.done("pg.validate", input).await;
+    bench.done("pg.validate", input.clone()).await;
+
+    // Without such an attempt, one that carries no mark is somebody else's.
+    bench.done("pg.drop-side", input.clone()).await;
+    bench.cluster.sql("postgres", &format!("CREATE DATABASE {SIDE} TEMPLATE template0"));
+    assert!(matches!(bench.reconcile("pg.restore", input.clone()).await, Reality::Unknown(_)));
+    assert!(bench.failed("pg.restore", input).await.what.contains("not made by this run"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,10 @@
 //! `relight window`: the instants an asset can be restored to.
 
-use crate::catalog::{Hole, RecoveryWindow};
+use crate::catalog::{Hole, Position, RecoveryWindow};
 use crate::cli::documents::WindowRow;
 use crate::cli::scan::{scan, seen};
 use crate::cli::{Globals, Output, Tone, choose, words};
+use crate::model::backup::Backup;
 use crate::model::id::AssetId;
 use crate::model::text::escaped;
 use crate::model::time::{Timestamp, short_duration};
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 /// Show the instants to which an asset can be restored: earliest, latest, holes
 ///
-/// 0 a window without holes, 1 holes, 2 nothing to restore, 3 a store could not be seen.
+/// 0 a window without holes, 1 holes, 2 nothing that is sure to be restorable, 3 a store could not be seen.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     asset: String,
@@ -25,9 +26,18 @@ struct Body<'a> {
     asset: &'a AssetId,
     #[serde(flatten)]
     window: Option<WindowRow<'a>>,
-    /// There is log of it, and no base backup that the log could roll forward.
+    /// There is log of it, and no base backup that the log could roll forward, as far as a listing tells.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     log_without_base: bool,
+    /// Base backups that are there nevertheless. When their files were stored does not place them in the log, and only a
+    /// recovery reads where in it they lie.
+    #[serde(skip_serializing_if = "is_zero")]
+    unplaced_bases: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Result<Exit> {
@@ -44,12 +54,21 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     let window = scanned.catalog.window(&asset).unwrap_or(&nothing);
     let mut logs = scanned.catalog.logs.iter().filter(|log| log.asset == asset);
     let log_without_base = window.spans.is_empty() && logs.any(|log| !log.ranges.is_empty());
+    let is_base =
+        |backup: &&Backup| backup.asset == asset && backup.complete != Some(false) && Position::of(backup).is_some();
+    let bases = if log_without_base { scanned.catalog.backups.iter().filter(is_base).count() } else { 0 };
     if out.json {
-        let body = Body { asset: &asset, window: Some(WindowRow::new(window)), log_without_base };
+        let body =
+            Body { asset: &asset, window: Some(WindowRow::new(window)), log_without_base, unplaced_bases: bases };
         out.document("window", 1, setup.clock.now(), &body)?;
     } else {
-        text(window, setup.estate.time_zone, setup.clock.now(), out)?;
-        if log_without_base {
+        text(window, bases > 0, setup.estate.time_zone, setup.clock.now(), out)?;
+        if bases > 0 {
+            let word = out.toned(Tone::Warning, "not placed in the log");
+            let bases = if bases == 1 { "a base backup".to_owned() } else { format!("{bases} base backups") };
+            out.line(&format!("  there is log, and {bases}, {word} by the times of the files alone"))?;
+            out.line("  a plan of recover-postgres reads the log itself, and tells what can be reached")?;
+        } else if log_without_base {
             let word = out.toned(Tone::Critical, "no base backup");
             out.line(&format!("  there is log, and {word} that it continues: a dump cannot be rolled forward"))?;
         }
@@ -64,10 +83,11 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
 /// Most single instants that text lists.
 const SHOWN: usize = 12;
 
-fn text(window: &RecoveryWindow, zone: Tz, now: Timestamp, out: &mut Output) -> eyre::Result<()> {
+fn text(window: &RecoveryWindow, unsure: bool, zone: Tz, now: Timestamp, out: &mut Output) -> eyre::Result<()> {
     let name = out.toned(Tone::Strong, &escaped(window.asset.as_str()));
     let (Some(earliest), Some(latest)) = (window.earliest, window.latest) else {
-        let nothing = out.toned(Tone::Critical, "nothing to restore");
+        let nothing = if unsure { "nothing that is sure to be restorable" } else { "nothing to restore" };
+        let nothing = out.toned(Tone::Critical, nothing);
         return Ok(out.line(&format!("{name}: {nothing}"))?);
     };
     let both = |at: Timestamp| {

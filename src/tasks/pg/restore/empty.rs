@@ -8,7 +8,7 @@ use crate::tasks::input::Stop;
 use crate::tasks::notes;
 use crate::tasks::pg::connect::Session;
 use crate::tasks::pg::database::{self, Database, Shape};
-use crate::tasks::pg::names::MarkState;
+use crate::tasks::pg::names::{Mark, MarkState};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,18 +30,29 @@ pub fn is_between(cx: &TaskContext, side: &str) -> bool {
     note(cx, side).is_some()
 }
 
+/// Whether an attempt ended after it had made the side database anew, and before it had marked it.
+pub async fn is_unmarked(cx: &TaskContext, server: &Server, side: &Database) -> Result<bool, Stop> {
+    Ok(side.comment.is_none() && is_between(cx, &side.name) && is_pristine(cx, server, side).await?)
+}
+
 /// A note that stays does no harm while the database is there.
 fn forget(cx: &TaskContext) {
     let _ = std::fs::remove_file(cx.work_dir.join(FILE));
 }
 
-/// The side database of this run; made anew where an attempt ended in between.
-pub async fn found(cx: &TaskContext, session: &Session, name: &str) -> Result<Database, Stop> {
-    if let Some(note) = note(cx, name)
-        && database::find(session, name).await?.is_none()
-    {
-        cx.feed.line(format!("making {} anew, which an earlier attempt removed", escaped(name)));
-        database::create(session, name, &note.shape, &cx.owner.run).await?;
+/// The side database of this run; made anew, or marked, where an attempt ended in between.
+pub async fn found(cx: &TaskContext, session: &Session, server: &Server, name: &str) -> Result<Database, Stop> {
+    if let Some(note) = note(cx, name) {
+        match database::find(session, name).await? {
+            None => {
+                cx.feed.line(format!("making {} anew, which an earlier attempt removed", escaped(name)));
+                database::create(session, name, &note.shape, &cx.owner.run).await?;
+            }
+            Some(side) if is_unmarked(cx, server, &side).await? => {
+                database::mark(session, name, &Mark::made(&cx.owner.run)).await?;
+            }
+            Some(_) => {}
+        }
         forget(cx);
     }
     database::ours(session, name, &cx.owner.run).await

@@ -123,7 +123,7 @@ impl Module for Restore {
 async fn restore(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let (session, server) = input.target.open(cx).await?;
-    let side = empty::found(cx, &session, &input.side).await?;
+    let side = empty::found(cx, &session, server, &input.side).await?;
     let side = match empty::emptied(cx, &session, server, side.clone()).await {
         Ok(side) => side,
         Err(stop) => return Err(stopped(cx, &input, &side, stop).await),
@@ -278,6 +278,9 @@ async fn look(cx: &TaskContext, input: &Values) -> Result<Reality, Stop> {
     };
     let state = match side.mark() {
         Some(mark) if mark.run == cx.owner.run => mark.state,
+        None if empty::is_unmarked(cx, server, &side).await? => {
+            return Ok(Reality::NotDone("it was made anew, and is empty; a new attempt fills it".to_owned()));
+        }
         _ => {
             return Ok(Reality::Unknown(
                 Failure::new(format!("database `{}` does not carry this run's mark", side.name))
