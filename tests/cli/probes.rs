@@ -115,6 +115,10 @@ fn a_step_is_done_only_once_the_world_was_seen_to_be_as_it_must() {
     assert!(text.contains("FAILED: it took effect, and that does not hold: The application is well: "), "{text}");
     assert!(text.contains("503") && text.contains("it did not hold for 1s on end within 2s"), "{text}");
 
+    // The question stands, and is told again once the run is armed.
+    let (text, code) = with_input(&sandbox, &["attach", "latest"], "arm to mend it\n");
+    assert!(code == 3 && text.matches("answers: ").count() == 2, "{code} {text}");
+
     application.well.store(true, Ordering::SeqCst);
     let (text, code) = with_input(&sandbox, &["attach", "latest"], "look\n");
     assert!(code == 0 && text.contains(": COMPLETED"), "{code} {text}");

@@ -222,7 +222,12 @@ impl Dialogue<'_> {
             self.out.line(&format!("{time}  {text}"))?;
         }
         evidence(event, state, self.out)?;
-        let asks = matches!(event.kind, EventKind::QuestionAsked { .. } | EventKind::Paused { .. });
+        // One that is about arming is withdrawn, and the next one asked; any other still stands.
+        let asks = match event.kind {
+            EventKind::QuestionAsked { .. } | EventKind::Paused { .. } => true,
+            EventKind::Armed { .. } => state.question.as_ref().is_some_and(|asked| asked.kind != QuestionKind::Arm),
+            _ => false,
+        };
         if asks && talk.caught_up {
             waits(state, self.clock.now(), self.out)?;
         }

@@ -80,7 +80,8 @@ pub fn client(cx: &TaskContext, server: &Server, path: PathBuf, database: &str) 
         ("PGUSER", server.user.clone()),
         ("PGAPPNAME", cx.owner.label()),
         ("PGCONNECT_TIMEOUT", "15".to_owned()),
-        ("PGPASSFILE", "/dev/null".to_owned()),
+        // No such file can be: an empty one is warned of.
+        ("PGPASSFILE", "/dev/null/none".to_owned()),
         ("PGOPTIONS", "-c lock_timeout=30s -c statement_timeout=0 -c idle_in_transaction_session_timeout=0".to_owned()),
     ]);
     program = match server.tls {
