@@ -39,6 +39,10 @@ fn main() -> Result<()> {
     let file = folder.join("scenes.toml");
     let scenes = scene::load(&file).wrap_err_with(|| format!("reading {}", file.display()))?;
     let pen = cells::Pen::new()?;
+    if let Some(name) = wanted.iter().find(|name| scenes.iter().all(|scene| scene.name != **name)) {
+        let names: Vec<&str> = scenes.iter().map(|scene| scene.name.as_str()).collect();
+        bail!("there is no scene `{name}`; the scenes are: {}", names.join(", "));
+    }
     for scene in scenes.iter().filter(|scene| wanted.is_empty() || wanted.contains(&scene.name)) {
         let screens = stage::play(&binary, scene).wrap_err_with(|| format!("scene {}", scene.name))?;
         for (name, screen) in screens {
