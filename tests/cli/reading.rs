@@ -3,6 +3,7 @@
 use super::estate::{EMPTY_ASSET, gzip, small};
 use super::program::{Sandbox, json, stderr, stdout};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 const NEWEST: &str = "orders-full-20260102T020000Z";
 
@@ -145,6 +146,15 @@ kind = "postgresql"
     );
     let document = json(&sandbox.relight(&["window", "cluster", "--json"]).assert().code(2));
     assert_eq!((&document["log_without_base"], &document["unplaced_bases"]), (&json!(true), &json!(1)));
+
+    // One that tells its place, far from the log.
+    let manifest = "{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n\"Files\": [\n],\n\"WAL-Ranges\": [\n\
+        { \"Timeline\": 1, \"Start-LSN\": \"0/9000028\", \"End-LSN\": \"0/9000138\" }\n],\n";
+    let sum = hex::encode(sha2::Sha256::digest(manifest));
+    let manifest = format!("{manifest}\"Manifest-Checksum\": \"{sum}\"}}\n");
+    sandbox.write("backups/base/20260101_020000/backup_manifest", manifest);
+    let text = stdout(&mut sandbox.relight(&["window", "cluster"]));
+    assert!(text.contains("no base backup that it continues"), "{text}");
 }
 
 #[test]

@@ -29,8 +29,8 @@ struct Body<'a> {
     /// There is log of it, and no base backup that the log could roll forward, as far as a listing tells.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     log_without_base: bool,
-    /// Base backups that are there nevertheless. When their files were stored does not place them in the log, and only a
-    /// recovery reads where in it they lie.
+    /// Base backups that are there nevertheless, and of which nothing but times tells where in the log they lie. Only a
+    /// recovery reads it.
     #[serde(skip_serializing_if = "is_zero")]
     unplaced_bases: usize,
 }
@@ -54,9 +54,11 @@ pub async fn run(globals: &Globals, args: &Args, out: &mut Output) -> eyre::Resu
     let window = scanned.catalog.window(&asset).unwrap_or(&nothing);
     let mut logs = scanned.catalog.logs.iter().filter(|log| log.asset == asset);
     let log_without_base = window.spans.is_empty() && logs.any(|log| !log.ranges.is_empty());
-    let is_base =
-        |backup: &&Backup| backup.asset == asset && backup.complete != Some(false) && Position::of(backup).is_some();
-    let bases = if log_without_base { scanned.catalog.backups.iter().filter(is_base).count() } else { 0 };
+    let is_unplaced = |backup: &&Backup| {
+        let place = Position::of(backup).filter(|place| place.start.is_none());
+        backup.asset == asset && backup.complete != Some(false) && place.is_some()
+    };
+    let bases = if log_without_base { scanned.catalog.backups.iter().filter(is_unplaced).count() } else { 0 };
     if out.json {
         let body =
             Body { asset: &asset, window: Some(WindowRow::new(window)), log_without_base, unplaced_bases: bases };

@@ -47,13 +47,14 @@ pub async fn found(cx: &TaskContext, session: &Session, server: &Server, name: &
             None => {
                 cx.feed.line(format!("making {} anew, which an earlier attempt removed", escaped(name)));
                 database::create(session, name, &note.shape, &cx.owner.run).await?;
+                forget(cx);
             }
             Some(side) if is_unmarked(cx, server, &side).await? => {
                 database::mark(session, name, &Mark::made(&cx.owner.run)).await?;
+                forget(cx);
             }
             Some(_) => {}
         }
-        forget(cx);
     }
     database::ours(session, name, &cx.owner.run).await
 }
