@@ -18,6 +18,8 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::SdkBody;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpClient as _, http_client_fn};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Largest answer that is read into memory as a whole: a page of 1000 names with all their fields is
@@ -53,7 +55,6 @@ pub(super) async fn connect(
         }
         S3Credentials::Anonymous => Builder::new().allow_no_auth(),
     };
-    // Not that by which credentials are asked for: it reads the system's certificates as soon as a client has it.
     let mut settings = base
         .http_client(http_client(place))
         .behavior_version(BehaviorVersion::latest())
@@ -74,7 +75,7 @@ pub(super) async fn connect(
 async fn from_environment(place: &S3Place, profile: Option<&str>) -> aws_config::SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(place.region.clone()))
-        .http_client(https_client());
+        .http_client(asked_https_client());
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
     }
@@ -91,6 +92,13 @@ fn http_client(place: &S3Place) -> SharedHttpClient {
 
 fn https_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// One that reads the certificates with its first request: most credentials lie in the environment or a file, and none
+/// is sent.
+fn asked_https_client() -> SharedHttpClient {
+    let client = OnceLock::new();
+    http_client_fn(move |settings, components| client.get_or_init(https_client).http_connector(settings, components))
 }
 
 fn time_limits(waits: Waits) -> TimeoutConfig {
