@@ -15,7 +15,7 @@ enum Piece {
     Stop(Fault),
 }
 
-/// Pieces in flight; stores send at most a few hundred kilobytes at once.
+/// Pieces in flight; stores send half a megabyte at once at most.
 const IN_FLIGHT: usize = 8;
 
 /// The async end: give it to whoever reads the store.

@@ -11,6 +11,7 @@ mod parts;
 mod place;
 mod read;
 mod remove;
+mod rooms;
 mod split;
 mod sums;
 mod thaw;
@@ -35,7 +36,9 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use rooms::Rooms;
 use std::ops::Range;
+use std::sync::Arc;
 
 pub struct S3Store {
     id: StoreId,
@@ -47,6 +50,7 @@ pub struct S3Store {
     waits: Waits,
     /// For single pages of a listing and single parts of an object, which only those themselves can ask for again.
     retry: RetryPolicy,
+    rooms: Arc<Rooms>,
     /// Whether the server keeps conditions on deletes; asked before the first one.
     conditional_deletes: tokio::sync::OnceCell<bool>,
 }
@@ -76,6 +80,7 @@ impl S3Store {
             keeping: place.keeping.clone(),
             waits,
             retry,
+            rooms: Arc::default(),
             conditional_deletes: tokio::sync::OnceCell::new(),
         })
     }

@@ -7,7 +7,7 @@ use crate::stores::error::{StoreError, StoreErrorKind};
 use crate::stores::port::{ByteStream, MAX_RANGE, ObjectMeta, Pin};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream as SdkStream;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
 use std::ops::Range;
@@ -31,52 +31,18 @@ pub(super) async fn read_pieces(
     if body.left > length {
         return Err(nonsense(&store.id, Some(name), "it is longer than the range that was asked for"));
     }
-    let (mut come, mut pieces) = (Gathered::default(), body.pieces());
+    let (mut come, mut pieces) = (store.rooms.take(body.left as usize), body.pieces());
     let limit = store.waits.attempt;
     loop {
         // Watched here piece by piece: the caller sees the range only as a whole.
         match timeout(limit, pieces.next()).await {
-            Ok(Some(piece)) => come.push(piece?),
-            Ok(None) => return Ok(come.all()),
+            Ok(Some(piece)) => come.push(&piece?),
+            Ok(None) => return Ok(come.pieces()),
             Err(_) => {
                 let message = format!("the transfer stood still for {} s", limit.as_secs_f32());
                 return Err(StoreError::new(StoreErrorKind::Unreachable, &store.id, Some(name), message));
             }
         }
-    }
-}
-
-/// Pieces as they came, but for crumbs, which are put together: each piece takes room of its own beside its bytes.
-#[derive(Default)]
-struct Gathered {
-    pieces: Vec<Bytes>,
-    crumbs: BytesMut,
-}
-
-impl Gathered {
-    const CRUMB: usize = 16 << 10;
-
-    fn push(&mut self, piece: Bytes) {
-        if piece.len() < Self::CRUMB {
-            self.crumbs.extend_from_slice(&piece);
-        }
-        if piece.len() >= Self::CRUMB || self.crumbs.len() >= Self::CRUMB {
-            self.sweep();
-        }
-        if piece.len() >= Self::CRUMB {
-            self.pieces.push(piece);
-        }
-    }
-
-    fn sweep(&mut self) {
-        if !self.crumbs.is_empty() {
-            self.pieces.push(self.crumbs.split().freeze());
-        }
-    }
-
-    fn all(mut self) -> Vec<Bytes> {
-        self.sweep();
-        self.pieces
     }
 }
 
@@ -201,25 +167,7 @@ impl Body {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gathered, content_range};
-    use bytes::Bytes;
-
-    #[test]
-    fn crumbs_are_put_together_and_stay_in_order() {
-        let mut gathered = Gathered::default();
-        let whole: Vec<u8> = (0..100_000u32).map(|n| n as u8).collect();
-        let mut rest = Bytes::from(whole.clone());
-        for length in [1, 20_000, 3, 5, 16_384, 16_383, 2, 7].into_iter().chain(std::iter::repeat(1)) {
-            let length = rest.len().min(length);
-            if length == 0 {
-                break;
-            }
-            gathered.push(rest.split_to(length));
-        }
-        let pieces = gathered.all();
-        assert!(pieces.len() < 10, "{}", pieces.len());
-        assert_eq!(pieces.concat(), whole);
-    }
+    use super::content_range;
 
     #[test]
     fn content_ranges() {
