@@ -56,7 +56,7 @@ fn main() -> Result<(), AnyError> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join(BUCKET))?;
     let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
-    let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys: Some(keys) };
+    let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys: Some(keys), sums: false };
     let server = runtime.block_on(S3Server::start(settings))?;
 
     let cluster = Cluster::start_with(&["shared_buffers=256MB", "max_wal_size=4GB"]);

@@ -67,7 +67,7 @@ fn lay_out(folder: Folder, database: Option<u16>) -> Laid {
 }
 
 async fn serve(laid: &Laid, port: u16, keys: S3Keys) -> std::io::Result<S3Server> {
-    let settings = |port| S3ServerSettings { root: laid.s3_root(), port, keys: Some(keys.clone()) };
+    let settings = |port| S3ServerSettings { root: laid.s3_root(), port, keys: Some(keys.clone()), sums: false };
     match S3Server::start(settings(port)).await {
         Err(error) if error.kind() == ErrorKind::AddrInUse => S3Server::start(settings(0)).await,
         started => started,

@@ -2,23 +2,28 @@
 //! the sandbox and the tests; what it answers is what S3 answers for the few requests that Relight makes.
 
 use crate::model::secret::Secret;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use crc_fast::CrcAlgorithm;
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETag,
-    ETagCondition, EncodingType, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
-    UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumMode, ChecksumType, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
+    DeleteObjectOutput, ETag, ETagCondition, EncodingType, GetBucketLocationInput, GetBucketLocationOutput,
+    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+    ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+    StreamingBlob, Timestamp, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-use std::io;
+use std::collections::HashMap;
+use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -37,6 +42,8 @@ pub struct S3ServerSettings {
     pub port: u16,
     /// Without keys everyone may do everything.
     pub keys: Option<S3Keys>,
+    /// Whether it tells the CRC-64/NVME of an object, which S3 itself keeps of all that came since the end of 2024.
+    pub sums: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -56,8 +63,9 @@ impl S3Server {
     /// Listens on 127.0.0.1. Fails if the folder is missing or the port is taken.
     pub async fn start(settings: S3ServerSettings) -> io::Result<Self> {
         let files = s3s_fs::FileSystem::new(&settings.root).map_err(|e| io::Error::other(format!("{e:?}")))?;
+        let sums = settings.sums.then(Mutex::default);
         let mut service =
-            S3ServiceBuilder::new(Folder { files, writes: tokio::sync::Mutex::default(), root: settings.root });
+            S3ServiceBuilder::new(Folder { files, writes: tokio::sync::Mutex::default(), root: settings.root, sums });
         if let Some(keys) = settings.keys {
             service.set_auth(SimpleAuth::from_single(keys.access_key_id, keys.secret_access_key.expose()));
         }
@@ -120,6 +128,8 @@ struct Folder {
     root: PathBuf,
     /// Held from the look at a condition to the end of the write that it guards.
     writes: tokio::sync::Mutex<()>,
+    /// The checksums that were told, by the object's tag: base64.
+    sums: Option<Mutex<HashMap<String, String>>>,
 }
 
 impl Folder {
@@ -145,6 +155,19 @@ impl Folder {
     async fn tag(&self, bucket: &str, key: &str) -> Option<ETag> {
         self.find(bucket, key).await.ok().map(|(_, _, tag)| tag)
     }
+
+    /// The object's CRC-64/NVME, where the server tells any.
+    async fn sum(&self, file: PathBuf, tag: &ETag) -> S3Result<Option<String>> {
+        let Some(sums) = &self.sums else { return Ok(None) };
+        let known = || sums.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sum) = known().get(tag.value()) {
+            return Ok(Some(sum.clone()));
+        }
+        let made = tokio::task::spawn_blocking(move || crc64_nvme(&file)).await;
+        let sum = made.map_err(io::Error::other).and_then(|made| made).map_err(broken)?;
+        known().insert(tag.value().to_owned(), sum.clone());
+        Ok(Some(sum))
+    }
 }
 
 /// Keys are text to S3, but paths here: `in/../../other` would lead into another bucket.
@@ -157,6 +180,17 @@ fn tag(found: &std::fs::Metadata) -> ETag {
     let nanos = found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec());
     // Two writes within one tick of the clock still make two files.
     ETag::Strong(format!("{nanos:016x}{:016x}{:016x}-1", found.ino(), found.len()))
+}
+
+fn crc64_nvme(file: &Path) -> io::Result<String> {
+    let (mut file, mut sum) = (std::fs::File::open(file)?, crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme));
+    let mut piece = vec![0; CHUNK];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(BASE64_STANDARD.encode(sum.finalize().to_be_bytes())),
+            n => sum.update(&piece[..n]),
+        }
+    }
 }
 
 fn broken(error: io::Error) -> S3Error {
@@ -181,8 +215,12 @@ impl S3 for Folder {
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        let (_, found, tag) = self.find(&request.input.bucket, &request.input.key).await?;
+        let (file, found, tag) = self.find(&request.input.bucket, &request.input.key).await?;
+        let asked = request.input.checksum_mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
+        let sum = if asked { self.sum(file, &tag).await? } else { None };
         Ok(S3Response::new(HeadObjectOutput {
+            checksum_type: sum.as_ref().map(|_| ChecksumType::from_static(ChecksumType::FULL_OBJECT)),
+            checksum_crc64nvme: sum,
             content_length: i64::try_from(found.len()).ok(),
             last_modified: found.modified().ok().map(Timestamp::from),
             e_tag: Some(tag),

@@ -66,7 +66,7 @@ impl Sandbox {
 
         let (access_key_id, secret) = new_keys(laid.folder.path())?;
         let keys = S3Keys { access_key_id: access_key_id.clone(), secret_access_key: Secret::new(secret) };
-        let server = S3ServerSettings { root: laid.s3_root(), port: 0, keys: Some(keys) };
+        let server = S3ServerSettings { root: laid.s3_root(), port: 0, keys: Some(keys), sums: false };
         let s3 = S3Server::start(server).await.map_err(cannot("serve its bucket"))?;
         configure(&laid, &ground, &S3Access { endpoint: s3.endpoint(), access_key_id })?;
 

@@ -5,12 +5,10 @@ use super::fault::Fault;
 use super::forms::tar::{Member, Visitor};
 use crate::model::registry::{self, Registry};
 use crate::model::text::escaped;
-use crc::{CRC_32_ISCSI, Crc, Digest as CrcDigest, Table};
+use crc_fast::{CrcAlgorithm, Digest as CrcDigest};
 use serde::Deserialize;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use std::collections::BTreeMap;
-
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// Problems that are named; all are counted.
 const SAMPLES: usize = 10;
@@ -41,7 +39,7 @@ impl Algorithm {
 }
 
 enum Sum {
-    Crc32c(Box<CrcDigest<'static, u32, Table<16>>>),
+    Crc32c(Box<CrcDigest>),
     Sha224(Sha224),
     Sha256(Sha256),
     Sha384(Sha384),
@@ -51,7 +49,7 @@ enum Sum {
 impl Sum {
     fn new(algorithm: Algorithm) -> Self {
         match algorithm {
-            Algorithm::Crc32c => Sum::Crc32c(Box::new(CRC32C.digest())),
+            Algorithm::Crc32c => Sum::Crc32c(Box::new(CrcDigest::new(CrcAlgorithm::Crc32Iscsi))),
             Algorithm::Sha224 => Sum::Sha224(Sha224::new()),
             Algorithm::Sha256 => Sum::Sha256(Sha256::new()),
             Algorithm::Sha384 => Sum::Sha384(Sha384::new()),
@@ -73,7 +71,7 @@ impl Sum {
     /// endian on every platform it is commonly built for.
     fn hexadecimal(self) -> String {
         match self {
-            Sum::Crc32c(sum) => hex::encode(sum.finalize().to_le_bytes()),
+            Sum::Crc32c(sum) => hex::encode((sum.finalize() as u32).to_le_bytes()),
             Sum::Sha224(sum) => hex::encode(sum.finalize()),
             Sum::Sha256(sum) => hex::encode(sum.finalize()),
             Sum::Sha384(sum) => hex::encode(sum.finalize()),

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use crate::stores::SumKind;
-use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Digest as CrcDigest, Table};
+use crc_fast::{CrcAlgorithm, Digest as Cyclic};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Read};
@@ -29,39 +29,20 @@ impl Watch for Unwatched {
 /// Bytes that are summed up between two looks at the watch.
 const AT_ONCE: usize = 128 * 1024;
 
-static CRC64_NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
-static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-
-/// A cyclic checksum as it grows.
-enum Running {
-    Crc64(CrcDigest<'static, u64, Table<16>>),
-    Crc32(CrcDigest<'static, u32, Table<16>>),
+/// A cyclic checksum that has begun; `None` for the SHA-256.
+fn cyclic(kind: SumKind) -> Option<Cyclic> {
+    Some(Cyclic::new(match kind {
+        SumKind::Sha256 => return None,
+        SumKind::Crc64Nvme => CrcAlgorithm::Crc64Nvme,
+        SumKind::Crc32 => CrcAlgorithm::Crc32IsoHdlc,
+        SumKind::Crc32c => CrcAlgorithm::Crc32Iscsi,
+    }))
 }
 
-impl Running {
-    /// `None` for the SHA-256, which is always made.
-    fn of(kind: SumKind) -> Option<Self> {
-        Some(match kind {
-            SumKind::Sha256 => return None,
-            SumKind::Crc64Nvme => Running::Crc64(CRC64_NVME.digest()),
-            SumKind::Crc32 => Running::Crc32(CRC32.digest()),
-            SumKind::Crc32c => Running::Crc32(CRC32C.digest()),
-        })
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Running::Crc64(digest) => digest.update(bytes),
-            Running::Crc32(digest) => digest.update(bytes),
-        }
-    }
-
-    fn hex(self) -> String {
-        match self {
-            Running::Crc64(digest) => format!("{:016x}", digest.finalize()),
-            Running::Crc32(digest) => format!("{:08x}", digest.finalize()),
-        }
+fn hex_of(kind: SumKind, sum: &Cyclic) -> String {
+    match kind {
+        SumKind::Crc64Nvme => format!("{:016x}", sum.finalize()),
+        _ => format!("{:08x}", sum.finalize()),
     }
 }
 
@@ -70,9 +51,9 @@ pub struct Source<'w, R> {
     /// Bytes at the front of `inner` that are summed up and not consumed.
     ready: usize,
     taken: u64,
-    sha256: Sha256,
+    sha256: Option<Sha256>,
     md5: Option<Md5>,
-    sums: Vec<(SumKind, Running)>,
+    sums: Vec<(SumKind, Cyclic)>,
     watch: &'w dyn Watch,
 }
 
@@ -80,7 +61,8 @@ pub struct Source<'w, R> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
     pub bytes: u64,
-    pub sha256: String,
+    /// Absent where something cheaper was to be compared and no identity was asked for.
+    pub sha256: Option<String>,
     pub md5: Option<String>,
     /// Those that were asked for with [`Source::with_sums`].
     pub sums: Vec<(SumKind, String)>,
@@ -90,22 +72,35 @@ impl Digests {
     /// The sum of one kind, where it was made.
     pub fn sum(&self, kind: SumKind) -> Option<&str> {
         match kind {
-            SumKind::Sha256 => Some(&self.sha256),
+            SumKind::Sha256 => self.sha256.as_deref(),
             other => self.sums.iter().find(|(made, _)| *made == other).map(|(_, hex)| hex.as_str()),
         }
     }
 }
 
 impl<'w, R: BufRead> Source<'w, R> {
-    /// `with_md5` costs about as much as everything else together: only where something compares it.
-    pub fn new(inner: R, with_md5: bool, watch: &'w dyn Watch) -> Self {
-        Self { inner, ready: 0, taken: 0, sha256: Sha256::new(), md5: with_md5.then(Md5::new), sums: Vec::new(), watch }
+    /// Makes the SHA-256, which is the identity of the bytes.
+    pub fn new(inner: R, watch: &'w dyn Watch) -> Self {
+        Self { inner, ready: 0, taken: 0, sha256: Some(Sha256::new()), md5: None, sums: Vec::new(), watch }
+    }
+
+    /// The SHA-256 takes most of the time of a reading. Before the first byte is read.
+    #[must_use]
+    pub fn with_sha256(self, made: bool) -> Self {
+        Self { sha256: made.then(Sha256::new), ..self }
+    }
+
+    /// The MD5 costs about as much as everything else together: only where something compares it. Before the first
+    /// byte is read.
+    #[must_use]
+    pub fn with_md5(self, made: bool) -> Self {
+        Self { md5: made.then(Md5::new), ..self }
     }
 
     /// Also makes these checksums. Before the first byte is read.
     #[must_use]
     pub fn with_sums(mut self, kinds: impl IntoIterator<Item = SumKind>) -> Self {
-        self.sums = kinds.into_iter().filter_map(|kind| Some((kind, Running::of(kind)?))).collect();
+        self.sums = kinds.into_iter().filter_map(|kind| Some((kind, cyclic(kind)?))).collect();
         self
     }
 
@@ -121,9 +116,9 @@ impl<'w, R: BufRead> Source<'w, R> {
             if n == 0 {
                 return Ok(Digests {
                     bytes: self.taken,
-                    sha256: hex::encode(self.sha256.finalize()),
+                    sha256: self.sha256.map(|sum| hex::encode(sum.finalize())),
                     md5: self.md5.map(|md5| hex::encode(md5.finalize())),
-                    sums: self.sums.into_iter().map(|(kind, sum)| (kind, sum.hex())).collect(),
+                    sums: self.sums.iter().map(|(kind, sum)| (*kind, hex_of(*kind, sum))).collect(),
                 });
             }
             self.consume(n);
@@ -146,7 +141,9 @@ impl<R: BufRead> BufRead for Source<'_, R> {
             self.ready = there.min(AT_ONCE);
             let new = &self.inner.fill_buf()?[..self.ready];
             self.taken += new.len() as u64;
-            self.sha256.update(new);
+            if let Some(sha256) = &mut self.sha256 {
+                sha256.update(new);
+            }
             if let Some(md5) = &mut self.md5 {
                 md5.update(new);
             }

@@ -61,7 +61,7 @@ pub fn compare(
     manifest: &mut Manifest,
     watch: &dyn Watch,
 ) -> Result<Digests, Fault> {
-    let mut source = Source::new(reader, false, watch);
+    let mut source = Source::new(reader, watch);
     match part {
         Part::Listed(path) => {
             let mut check = manifest.begin(path);

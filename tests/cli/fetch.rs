@@ -76,7 +76,10 @@ fn noise(length: u32) -> Vec<u8> {
 
 impl Bucket {
     async fn with(size: u32) -> Self {
-        let s3 = S3Fixture::start().await;
+        Self::at(S3Fixture::start().await, size).await
+    }
+
+    async fn at(s3: S3Fixture, size: u32) -> Self {
         let line = Proxy::start(s3.server.address()).await;
         let sandbox = Sandbox::new();
         sandbox.write("relight.toml", bucket(&line.endpoint()));
@@ -131,6 +134,22 @@ async fn a_line_that_breaks_costs_a_new_attempt_and_no_byte_twice() {
     assert!(text.contains("had come in an earlier attempt"), "{text}");
     bucket.same(DUMP, "base.tar");
     assert!(unfinished(bucket.sandbox.path()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_keeps_of_an_object_is_compared_and_bytes_that_changed_under_it_are_not_taken() {
+    let bucket = Bucket::at(S3Fixture::with_sums().await, 30_000_004).await;
+    let text = said(bucket.fetch("db", "base.tar").assert().code(0).get_output());
+    assert!(text.contains("CRC-64/NVME matches the store's own") && !text.contains("sha256"), "{text}");
+    bucket.same(DUMP, "base.tar");
+
+    let file = std::fs::File::options().write(true).open(bucket.s3.file(DUMP)).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"rotten", 20_000_000).unwrap();
+    file.set_modified(written).unwrap();
+    let text = said(bucket.fetch("db", "again.tar").assert().code(2).get_output());
+    assert!(text.contains("but the store itself keeps") && text.contains("not the bytes that were recorded"), "{text}");
+    assert!(!bucket.sandbox.path().join("again.tar").exists() && unfinished(bucket.sandbox.path()).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

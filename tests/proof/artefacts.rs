@@ -172,6 +172,7 @@ pub fn prove_with(bytes: &[u8], wanted: Level, recorded: Recorded) -> Examined {
         recorded,
         limits: Limits::default(),
         watch: &Unwatched,
+        identity: true,
         now_at: &|_| (),
     };
     examine(bytes, &job)

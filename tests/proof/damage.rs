@@ -179,6 +179,7 @@ fn a_decompression_bomb_is_left_and_says_nothing_about_the_backup() {
         recorded: Recorded::default(),
         limits: Limits { free: 1 << 20, ratio: 100 },
         watch: &Unwatched,
+        identity: true,
         now_at: &|_| (),
     };
     let examined = examine(bomb.as_slice(), &job);
@@ -224,6 +225,7 @@ fn a_cancelled_or_broken_reading_is_unknown() {
         recorded: Recorded::default(),
         limits: Limits::default(),
         watch,
+        identity: true,
         now_at: &|_| (),
     };
     let cancelled = examine(bytes, &job(&Stop));

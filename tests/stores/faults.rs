@@ -195,7 +195,7 @@ async fn unsigned_requests_work_where_they_may() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
     std::fs::write(folder.path().join(BUCKET).join("open"), b"to all").unwrap();
-    let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys: None };
+    let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys: None, sums: false };
     let server = S3Server::start(settings).await.unwrap();
     let mut config = config_at(&server.endpoint(), "s3", "");
     let StorePlace::S3(place) = &mut config.place else { panic!("an S3 store") };

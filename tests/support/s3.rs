@@ -40,18 +40,24 @@ impl S3Fixture {
     /// A server with one empty bucket.
     pub async fn start() -> Self {
         let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
-        Self::with(Some(keys)).await
+        Self::with(Some(keys), false).await
+    }
+
+    /// The same, keeping checksums as S3 does of what came since the end of 2024.
+    pub async fn with_sums() -> Self {
+        let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
+        Self::with(Some(keys), true).await
     }
 
     /// The same, for requests that nobody signs.
     pub async fn open_to_all() -> Self {
-        Self::with(None).await
+        Self::with(None, false).await
     }
 
-    async fn with(keys: Option<S3Keys>) -> Self {
+    async fn with(keys: Option<S3Keys>, sums: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys };
+        let settings = S3ServerSettings { root: folder.path().to_owned(), port: 0, keys, sums };
         Self { server: S3Server::start(settings).await.unwrap(), folder }
     }
 

@@ -1,9 +1,8 @@
 //! Redis RDB files, version 10 (Redis 7.0), with their CRC-64.
 
 use crate::model::time::Timestamp;
-use crc::{CRC_64_REDIS, Crc};
+use crc_fast::CrcAlgorithm;
 
-const CRC: Crc<u64> = Crc::<u64>::new(&CRC_64_REDIS);
 const OP_AUX: u8 = 0xfa;
 const OP_RESIZE: u8 = 0xfb;
 const OP_EXPIRE_MS: u8 = 0xfc;
@@ -40,7 +39,7 @@ pub fn file(keys: &[Key], at: Timestamp) -> Vec<u8> {
         string(&mut out, key.value.as_bytes());
     }
     out.push(OP_END);
-    let sum = CRC.checksum(&out);
+    let sum = crc_fast::checksum(CrcAlgorithm::Crc64Redis, &out);
     out.extend(sum.to_le_bytes());
     out
 }

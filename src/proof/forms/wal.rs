@@ -3,9 +3,11 @@
 //! Layouts as in PostgreSQL's `xlog_internal.h`, `xlogrecord.h` and `xact.h`, unchanged since 9.5, in the little-endian
 //! form that every common platform writes.
 
-use crc::{CRC_32_ISCSI, Crc, Digest, Table};
+use crc_fast::{CrcAlgorithm, Digest};
 
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+fn crc32c() -> Digest {
+    Digest::new(CrcAlgorithm::Crc32Iscsi)
+}
 
 /// Bytes of a page; the only size that packages are built with.
 pub const PAGE: usize = 8192;
@@ -108,7 +110,7 @@ struct Pending {
     total: u32,
     got: u32,
     kept: Vec<u8>,
-    sum: Digest<'static, u32, Table<16>>,
+    sum: Digest,
 }
 
 impl Scanner {
@@ -192,7 +194,7 @@ impl Scanner {
                     Some(total) if (total as usize) < HEADER || total > LONGEST => {
                         return Err(Damage { lsn, what: "what stands there is no record" });
                     }
-                    Some(total) => Pending { lsn, total, got: 0, kept: Vec::new(), sum: CRC32C.digest() },
+                    Some(total) => Pending { lsn, total, got: 0, kept: Vec::new(), sum: crc32c() },
                 },
             };
             let take = (page.len() - cursor).min((pending.total - pending.got) as usize);
@@ -211,7 +213,7 @@ impl Scanner {
         let Pending { lsn, kept, mut sum, .. } = record;
         let damage = |what| Damage { lsn, what };
         sum.update(&kept[..20]);
-        if u32_at(&kept, 20) != Some(sum.finalize()) {
+        if u32_at(&kept, 20) != Some(sum.finalize() as u32) {
             return Err(damage("a record does not have the checksum that it states"));
         }
         let before = u64_at(&kept, 8);
@@ -301,10 +303,10 @@ mod tests {
         out.extend_from_slice(&7_u32.to_le_bytes());
         out.extend_from_slice(&prev.to_le_bytes());
         out.extend_from_slice(&[info, manager, 0, 0]);
-        let mut sum = CRC32C.digest();
+        let mut sum = crc32c();
         sum.update(&body);
         sum.update(&out);
-        out.extend_from_slice(&sum.finalize().to_le_bytes());
+        out.extend_from_slice(&(sum.finalize() as u32).to_le_bytes());
         out.extend_from_slice(&body);
         out
     }

@@ -176,7 +176,8 @@ pub(super) async fn read_object(
     let (shared, size, recorded) = (Arc::clone(&meter), object.pin.size, object.recorded);
     let examined = read_through(cx, stream, &meter, object.total, move |inlet| {
         let now_at = |part: &str| shared.part(part);
-        let job = Job { wanted, size, recorded, limits: Limits::default(), watch: &*shared, now_at: &now_at };
+        let job =
+            Job { wanted, size, recorded, limits: Limits::default(), watch: &*shared, identity: true, now_at: &now_at };
         examine_with(inlet, &job, &keys)
     });
     examined.await.map_err(Stop::Unknown)
@@ -217,7 +218,7 @@ fn record(cx: &TaskContext, subject: &Subject, wanted: Level, examined: &Examine
         detail: escaped(&examined.detail).into_owned(),
         size_bytes: pin.size,
         pin: mark,
-        sha256: examined.digests.as_ref().map(|d| d.sha256.clone()),
+        sha256: examined.digests.as_ref().and_then(|d| d.sha256.clone()),
         facts,
     }
 }

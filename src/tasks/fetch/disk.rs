@@ -1,10 +1,11 @@
 //! A new file written past the page cache: a backup of hundreds of gigabytes would push out of memory what the databases
 //! of this machine live on, and writing it there first costs time that nobody gets back.
 
+use bytes::Bytes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -13,7 +14,7 @@ pub const BLOCK: usize = 4096;
 /// Bytes of one write.
 const AT_ONCE: usize = 4 << 20;
 
-/// Memory that a disk can be given directly.
+/// Memory of our own that a disk can be given directly.
 struct Block {
     memory: Vec<u8>,
     /// The first multiple of [`BLOCK`] in it.
@@ -38,29 +39,65 @@ impl Block {
     }
 
     /// Writes it at the file's place, and is empty then.
-    fn put_down(&mut self, mut file: &File) -> io::Result<()> {
-        let mut rest = &self.memory[self.begin..self.begin + std::mem::take(&mut self.filled)];
-        while !rest.is_empty() {
-            match file.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => rest = &rest[n..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Some file systems take the wish and refuse the write; and one that was cut short may end anywhere.
-                Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) && is_direct(file) => {
-                    set_direct(file, false)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    fn put_down(&mut self, file: &File) -> io::Result<()> {
+        let filled = std::mem::take(&mut self.filled);
+        write_all(file, &mut [IoSlice::new(&self.memory[self.begin..self.begin + filled])])
     }
 }
 
-/// Writes at the file's place, which is at a multiple of [`BLOCK`]; one block is filled while another is on its way.
+/// Pieces that lie in memory as a disk wants them, and are written from there.
+#[derive(Default)]
+struct Given {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Given {
+    fn fits(piece: &Bytes) -> bool {
+        piece.as_ptr().addr().is_multiple_of(BLOCK) && piece.len().is_multiple_of(BLOCK)
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push(piece);
+    }
+
+    fn put_down(&self, file: &File) -> io::Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = self.pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        write_all(file, &mut slices)
+    }
+}
+
+fn write_all(mut file: &File, mut rest: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Leaves out what is empty.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => IoSlice::advance_slices(&mut rest, n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Some file systems take the wish and refuse the write; and one that was cut short may end anywhere.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) && is_direct(file) => {
+                set_direct(file, false)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What is to be written next.
+enum Load {
+    Copied(Block),
+    Given(Given),
+}
+
+/// Writes at the file's place, which is at a multiple of [`BLOCK`]; one load is gathered while another is on its way.
 pub struct Direct<'scope, 'f> {
     file: &'f File,
+    given: Given,
     block: Block,
-    full: SyncSender<Block>,
+    loads: SyncSender<Load>,
     empty: Receiver<Block>,
     writing: ScopedJoinHandle<'scope, io::Result<()>>,
 }
@@ -69,27 +106,41 @@ impl<'scope, 'f: 'scope> Direct<'scope, 'f> {
     /// Where the file system knows no direct writes, those are of the common kind.
     pub fn new<'env>(scope: &'scope Scope<'scope, 'env>, file: &'f File) -> Self {
         let _ = set_direct(file, true);
-        let (full, to_write) = sync_channel::<Block>(1);
+        let (loads, to_write) = sync_channel::<Load>(1);
         let (written, empty) = sync_channel(2);
         let _ = written.send(Block::new());
         let writing = scope.spawn(move || {
-            for mut block in to_write {
-                block.put_down(file)?;
-                // Nobody waits for it after the last.
-                let _ = written.send(block);
+            for load in to_write {
+                match load {
+                    Load::Given(given) => given.put_down(file)?,
+                    Load::Copied(mut block) => {
+                        block.put_down(file)?;
+                        // Nobody waits for it after the last.
+                        let _ = written.send(block);
+                    }
+                }
             }
             Ok(())
         });
-        Self { file, block: Block::new(), full, empty, writing }
+        Self { file, given: Given::default(), block: Block::new(), loads, empty, writing }
     }
 
     /// `false`: writing has failed, and [`Self::finish`] says why.
-    pub fn write(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            bytes = self.block.take(bytes);
+    pub fn write(&mut self, piece: Bytes) -> bool {
+        // Behind copied bytes that end anywhere all else is copied, too, up to the next full block.
+        if self.block.filled == 0 && Given::fits(&piece) {
+            self.given.push(piece);
+            return self.given.bytes < AT_ONCE || self.send_given();
+        }
+        if !self.send_given() {
+            return false;
+        }
+        let mut rest = &*piece;
+        while !rest.is_empty() {
+            rest = self.block.take(rest);
             if self.block.filled == AT_ONCE {
                 let Ok(empty) = self.empty.recv() else { return false };
-                if self.full.send(std::mem::replace(&mut self.block, empty)).is_err() {
+                if self.loads.send(Load::Copied(std::mem::replace(&mut self.block, empty))).is_err() {
                     return false;
                 }
             }
@@ -97,9 +148,15 @@ impl<'scope, 'f: 'scope> Direct<'scope, 'f> {
         true
     }
 
+    fn send_given(&mut self) -> bool {
+        self.given.pieces.is_empty() || self.loads.send(Load::Given(std::mem::take(&mut self.given))).is_ok()
+    }
+
     /// Writes what is left. It may end anywhere, which direct writes may not.
     pub fn finish(mut self) -> io::Result<()> {
-        drop(self.full);
+        // Where it is not taken any more, the writer says why.
+        self.send_given();
+        drop(self.loads);
         self.writing.join().unwrap_or_else(|_| Err(io::Error::other("the writer broke")))?;
         set_direct(self.file, false)?;
         self.block.put_down(self.file)
@@ -119,9 +176,10 @@ fn set_direct(file: &File, on: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::BytesMut;
     use std::io::{Seek as _, SeekFrom};
 
-    fn write<'b>(file: &File, pieces: impl Iterator<Item = &'b [u8]>) -> io::Result<()> {
+    fn write(file: &File, pieces: impl Iterator<Item = Bytes>) -> io::Result<()> {
         std::thread::scope(|scope| {
             let mut direct = Direct::new(scope, file);
             for piece in pieces {
@@ -137,7 +195,7 @@ mod tests {
     fn a_disk_that_is_full_says_so() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let bytes = vec![1; 5 * AT_ONCE];
-        let error = write(&full, bytes.chunks(AT_ONCE)).unwrap_err();
+        let error = write(&full, bytes.chunks(AT_ONCE).map(Bytes::copy_from_slice)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
@@ -150,16 +208,36 @@ mod tests {
             std::fs::write(&path, &bytes[..begin]).unwrap();
             let mut file = File::options().write(true).open(&path).unwrap();
             file.seek(SeekFrom::Start(begin as u64)).unwrap();
-            write(&file, bytes[begin..].chunks(step)).unwrap();
+            write(&file, bytes[begin..].chunks(step).map(Bytes::copy_from_slice)).unwrap();
             assert!(std::fs::read(&path).unwrap() == bytes, "{step} from {begin}");
         }
+    }
+
+    #[test]
+    fn pieces_that_lie_right_are_written_where_they_lie_and_others_between_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..3 * AT_ONCE + 777).map(|n| (n / 5) as u8).collect();
+        let mut room = BytesMut::with_capacity(bytes.len() + BLOCK);
+        let skipped = room.as_ptr().align_offset(BLOCK);
+        room.resize(skipped, 0);
+        room.extend_from_slice(&bytes);
+        let mut rest = room.freeze().split_off(skipped);
+        let mut pieces = Vec::new();
+        for length in [BLOCK, 5 * BLOCK, AT_ONCE, 100, 3 * BLOCK, AT_ONCE - 100, BLOCK].into_iter().chain([usize::MAX])
+        {
+            pieces.push(rest.split_to(length.min(rest.len())));
+        }
+        assert!(Given::fits(&pieces[0]) && Given::fits(&pieces[2]) && !Given::fits(&pieces[3]));
+        let path = folder.path().join("file");
+        write(&File::create(&path).unwrap(), pieces.into_iter()).unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
     }
 
     #[test]
     fn where_nothing_is_written_directly_it_is_written_all_the_same() {
         let path = std::path::Path::new("/dev/shm").join(format!("relight-direct-{}", std::process::id()));
         let file = File::create(&path).unwrap();
-        write(&file, [&[7; 10_000][..]].into_iter()).unwrap();
+        write(&file, [Bytes::from_static(&[7; 10_000])].into_iter()).unwrap();
         let there = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(there, [7; 10_000]);

@@ -44,7 +44,8 @@ pub struct Target {
 
 /// A file that is in place.
 pub struct Landed {
-    pub sha256: String,
+    /// Absent where something that costs less was compared.
+    pub sha256: Option<String>,
     /// They agree with a sum that was recorded apart from them.
     pub compared: bool,
     /// What they were compared with.
@@ -126,8 +127,15 @@ pub async fn land(cx: &TaskContext, store: &dyn Store, object: Object<'_>, targe
     let meter = Meter::new(cx, object.before);
     let (shared, recorded) = (Arc::clone(&meter), object.recorded);
     let landing = read_through(cx, stream, &meter, object.total, move |inlet| {
-        let job =
-            Job { wanted: Level::L2, size, recorded, limits: Limits::default(), watch: &*shared, now_at: &|_| {} };
+        let job = Job {
+            wanted: Level::L2,
+            size,
+            recorded,
+            limits: Limits::default(),
+            watch: &*shared,
+            identity: false,
+            now_at: &|_| {},
+        };
         let (to, written) = pipe();
         // Writing and summing up take about as long as each other: each has its thread.
         let (examined, trouble) = std::thread::scope(|scope| {
@@ -141,8 +149,8 @@ pub async fn land(cx: &TaskContext, store: &dyn Store, object: Object<'_>, targe
     let (file, examined, trouble) = landing.await.map_err(|failure| target.kept(failure))?;
     let sha256 = match (examined.fault, trouble) {
         (_, Some(error)) => return Err(target.failed("writing", &error).into()),
-        (None, None) => examined.digests.map(|digests| digests.sha256).unwrap_or_default(),
-        (Some(_), None) if size == 0 => hex::encode(Sha256::digest(b"")),
+        (None, None) => examined.digests.and_then(|digests| digests.sha256),
+        (Some(_), None) if size == 0 => Some(hex::encode(Sha256::digest(b""))),
         (Some(fault), None) => return Err(broken(cx, target, fault, (object.path, have)).await),
     };
     let of = target.clone();
@@ -225,7 +233,7 @@ fn write_new(file: &File, from: &mut Inlet, to: &Feeder) -> Result<(), Broke> {
             };
             // Summed up while it is written.
             let passed = pass(to, piece.clone());
-            if !disk.write(&piece) || passed.is_err() {
+            if !disk.write(piece) || passed.is_err() {
                 break passed;
             }
         };

@@ -176,7 +176,7 @@ async fn fetch(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
         if let Some(why) = silent {
             checked.push_str(&format!("; the store's own sums could not be asked: {why}"));
         }
-        Found { files: 1, bytes: pin.size, kept, sha256: Some(sha256), compared, checked }
+        Found { files: 1, bytes: pin.size, kept, sha256, compared, checked }
     };
     if found.kept > 0 {
         cx.feed.line(format!("{} of it had come in an earlier attempt", ByteCount(found.kept)));

@@ -138,6 +138,7 @@ fn examine(names: &Names, segment_bytes: u64, meter: &Meter) -> Result<Whole, Fa
             _ => Err(Fault::bad("it is nothing that a base backup consists of")),
         };
         let sha256 = digests.map_err(|fault| fault.within(&escaped(name)))?.sha256;
+        let sha256 = sha256.ok_or_else(|| Fault::bad("no SHA-256 was made of it"))?;
         meter.now.store(0, Ordering::Relaxed);
         meter.before.fetch_add(*size, Ordering::Relaxed);
         members.push(Member { name: name.clone(), bytes: *size, sha256 });
@@ -184,7 +185,7 @@ impl Visitor for Segments {
 }
 
 fn read_log(file: BufReader<File>, size: u64, watch: &dyn Watch) -> Result<(Digests, BTreeMap<String, u64>), Fault> {
-    let mut source = Source::new(file, false, watch);
+    let mut source = Source::new(file, watch);
     let mut found = Content { wrapped: Vec::new(), form: Form::Unknown };
     let mut segments = Segments::default();
     {
