@@ -19,6 +19,7 @@ command -v rsync >/dev/null || missing+=(rsync)
 command -v named >/dev/null || [ -x /usr/sbin/named ] || missing+=(bind9)
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+[ -x /usr/bin/docker-compose ] || missing+=(docker-compose)
 [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
 if [ ${#missing[@]} -gt 0 ]; then
     # The tests start private servers; Debian's own cluster is neither needed nor wanted.

@@ -32,7 +32,8 @@ pub(super) fn images(fields: &mut Fields<'_>, kind: Option<AssetKind>, scope: &S
     })
 }
 
-fn words(item: &Item<'_>) -> Option<Vec<String>> {
+/// Words that begin a command of a container engine.
+pub(super) fn words(item: &Item<'_>) -> Option<Vec<String>> {
     let words: Vec<String> = item.list()?.iter().filter_map(Item::read::<Line>).map(|word| word.0).collect();
     if words.first().is_none_or(|program| program.starts_with('-')) {
         return item.refuse("begin with a program, such as [\"docker\"] or [\"podman\"]");

@@ -4,7 +4,7 @@ use super::names::{Line, Names, Zone};
 use super::server::path_there;
 use super::service::unit;
 use crate::located::{Fields, Problem};
-use crate::model::estate::{Crontab, Job, JobPlace, Service, UnitScope};
+use crate::model::estate::{Crontab, Job, JobPlace, Manager, Service, SystemdUnit, UnitScope};
 use crate::model::id::{AssetId, HostId, JobId, ServiceId};
 
 pub(super) fn job(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names, assets: &Names) -> Option<Job> {
@@ -21,8 +21,7 @@ pub(super) fn job(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names, ass
         Some(JobPlace::Timer(Service {
             id: ServiceId::new(id.clone()?),
             host: HostId::new(host.clone()?),
-            unit: unit(&timer, ".timer", "backup.timer")?,
-            scope: scope?,
+            manager: Manager::Systemd(SystemdUnit { unit: unit(&timer, ".timer", "backup.timer")?, scope: scope? }),
             addresses: Vec::new(),
             vantage: Vec::new(),
         }))

@@ -12,7 +12,8 @@ use super::store::store;
 use super::ui::{UiSettings, ui};
 use super::watch::{Watch, watch};
 use crate::located::{self, Fields, Located, Place, Problem, Problems};
-use crate::model::estate::{Estate, Server};
+use crate::model::estate::{Estate, Manager, Server};
+use crate::model::id::ServiceId;
 use std::path::{Path, PathBuf};
 
 /// What one configuration file says.
@@ -74,7 +75,10 @@ fn file(root: &mut Fields<'_>, base: &Path) -> Option<Read> {
     let mut service_names = Names::new("service");
     let services = root.tables("services", |fields| service(fields, &mut service_names, &host_names));
     let mut standbys = Vec::new();
-    let mut around = Around { base, hosts: &host_names, services: &service_names, standbys: &mut standbys };
+    let composed = services.iter().filter(|service| matches!(service.manager, Manager::Compose(_)));
+    let composed: Vec<ServiceId> = composed.map(|service| service.id.clone()).collect();
+    let mut around =
+        Around { base, hosts: &host_names, services: &service_names, composed: &composed, standbys: &mut standbys };
     let servers = root.tables("servers", |fields| server(fields, &mut server_names, &mut around));
     halves(root, &server_names, &standbys, &servers);
     let mut key_names = Names::new("key");

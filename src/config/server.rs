@@ -69,6 +69,8 @@ pub(super) struct Around<'a> {
     pub base: &'a Path,
     pub hosts: &'a Names,
     pub services: &'a Names,
+    /// Services of compose among them.
+    pub composed: &'a [ServiceId],
     /// Standbys that servers name; they may come later in the file.
     pub standbys: &'a mut Vec<Located<String>>,
 }
@@ -90,7 +92,14 @@ fn home(fields: &mut Fields<'_>, around: &Around<'_>, kind: Option<AssetKind>) -
     let replication_user = fields.optional::<Line>("replication_user").map(|line| line.0);
     let start = fields.optional::<Vec<String>>("start").unwrap_or_default();
     let stop = fields.optional::<Vec<String>>("stop").unwrap_or_default();
-    let service = fields.take("service").and_then(|item| around.services.refer(&item)).map(ServiceId::new);
+    let service = fields.take("service").and_then(|item| {
+        let id = ServiceId::new(around.services.refer(&item)?);
+        if around.composed.contains(&id) {
+            item.refuse("be a unit of systemd: one of compose cannot be fenced")
+        } else {
+            Some(id)
+        }
+    });
     let (host, data_dir) = (HostId::new(host?), data_dir?);
     Some(ServerHome { host, data_dir, bin_dir, log, start_options, replication_user, start, stop, service })
 }

@@ -293,18 +293,49 @@ pub struct ServerHome {
     pub service: Option<ServiceId>,
 }
 
-/// A unit of systemd on one host.
+/// What runs on one host until it is stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     pub id: ServiceId,
     pub host: HostId,
-    /// Its full name, `postgresql@15-main.service`.
-    pub unit: String,
-    pub scope: UnitScope,
+    #[serde(flatten)]
+    pub manager: Manager,
     /// Where it takes connections, `host:port`.
     pub addresses: Vec<String>,
     /// Hosts from which these are looked at too.
     pub vantage: Vec<HostId>,
+}
+
+/// Who starts a service, and is asked how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Manager {
+    Systemd(SystemdUnit),
+    Compose(ComposeService),
+}
+
+/// A unit of systemd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemdUnit {
+    /// Its full name, `postgresql@15-main.service`.
+    pub unit: String,
+    pub scope: UnitScope,
+}
+
+/// The containers of one service of a compose file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComposeService {
+    /// Absolute path of the file on its host.
+    pub compose: String,
+    /// Its name in that file.
+    pub compose_service: String,
+    /// Project name, where it is not that of the file's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Words that speak with the engine, such as `docker`.
+    pub engine: Vec<String>,
+    /// Words that begin a command of compose, such as `docker compose` or `docker-compose`.
+    pub program: Vec<String>,
 }
 
 /// A job that its host runs by itself, at set times.

@@ -135,6 +135,39 @@ fn a_class_that_could_not_be_read_back_is_refused() {
 }
 
 #[test]
+fn a_service_has_one_manager_and_one_of_compose_fences_no_server() {
+    let sandbox = Sandbox::new();
+    let good = format!(
+        "{GOOD}\n[[hosts]]\nid = \"box\"\nvia = \"local\"\n[[services]]\nid = \"api\"\nhost = \"box\"\n\
+         compose = \"/srv/app/docker-compose.yml\"\ncompose_service = \"api\"\n"
+    );
+    let check = |text: &str, code| {
+        sandbox.write("relight.toml", text);
+        let mut command = sandbox.relight(&["config", "check"]);
+        command.assert().code(code);
+        stderr(&mut command)
+    };
+    check(&good, 0);
+    let printed = stdout(sandbox.relight(&["config", "print"]).env("PLATFORM_S3_SECRET", "hunter2"));
+    let printed: toml::Table = printed.parse().unwrap();
+    assert_eq!(printed["services"][0]["program"], toml::Value::from(vec!["docker", "compose"]));
+    for (from, to, why) in [
+        ("compose_service = \"api\"", "compose_service = \"-api\"", "be a name as compose allows it"),
+        ("compose_service = \"api\"", "", "compose_service"),
+        ("compose_service = \"api\"", "compose_service = \"api\"\nunit = \"api.service\"", "by systemd or by compose"),
+        ("compose = \"/srv/app/docker-compose.yml\"", "compose = \"app.yml\"", "be an absolute path on the host"),
+        ("compose = \"/srv/app/docker-compose.yml\"", "unit = \"api.service\"", "belongs to a service of `compose`"),
+    ] {
+        let text = check(&good.replace(from, to), 78);
+        assert!(text.contains(why), "{to}: {text}");
+    }
+    let home = "id = \"db1\"\nhost = \"127.0.0.1\"\n[servers.home]\nhost = \"box\"\ndata_dir = \"/data\"\nservice = \"api\"\n\
+                [[servers]]\nid = \"db2\"\nhost = \"127.0.0.1\"\n";
+    let text = check(&good.replace("id = \"db1\"\nhost = \"127.0.0.1\"\n", home), 78);
+    assert!(text.contains("one of compose cannot be fenced"), "{text}");
+}
+
+#[test]
 fn the_shipped_examples_are_good() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let mut examples = vec![root.join("relight.toml")];

@@ -1,9 +1,12 @@
-//! Services under a real systemd: seen, stopped, started, fenced.
+//! Services under a real systemd and a real Docker: seen, stopped, started, fenced.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+mod compose;
 mod schedules;
 mod units;
 
+#[path = "../support/docker.rs"]
+mod docker;
 #[path = "../failover/home.rs"]
 mod home;
 #[allow(dead_code, reason = "each test binary uses its own part")]

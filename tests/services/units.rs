@@ -10,9 +10,30 @@ use relight::wiring::SystemClock;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 
 const UNIT: &str = "web.service";
+
+/// What modules are given on an estate of its own, whose files lie in a folder.
+pub fn context(text: &str, dir: &Path) -> TaskContext {
+    let estate = config::parse("relight.toml", text, dir).unwrap_or_else(|problems| panic!("{problems}")).estate;
+    TaskContext {
+        estate: Arc::new(estate),
+        stores: Arc::default(),
+        writable: Arc::new(BTreeMap::new()),
+        catalog: Arc::new(Catalog::default()),
+        clock: Arc::new(SystemClock),
+        secrets: Arc::new(config::SystemSecrets),
+        actor: Actor { name: "t".to_owned(), host: "h".to_owned(), pid: 1 },
+        owner: Owner::new("run", "step"),
+        state_dir: dir.to_owned(),
+        work_dir: dir.to_owned(),
+        shelf: relight::tasks::Shelf::default(),
+        feed: TaskFeed::silent(),
+        cancel: Cancel::default(),
+    }
+}
 
 struct Bench {
     lab: Systemd,
@@ -52,22 +73,7 @@ impl Bench {
              [[services]]\nid = \"absent\"\nhost = \"box\"\nunit = \"absent.service\"\n"
         );
         let dir = lab.path("");
-        let estate = config::parse("relight.toml", &text, &dir).unwrap_or_else(|problems| panic!("{problems}")).estate;
-        let cx = TaskContext {
-            estate: Arc::new(estate),
-            stores: Arc::default(),
-            writable: Arc::new(BTreeMap::new()),
-            catalog: Arc::new(Catalog::default()),
-            clock: Arc::new(SystemClock),
-            secrets: Arc::new(config::SystemSecrets),
-            actor: Actor { name: "t".to_owned(), host: "h".to_owned(), pid: 1 },
-            owner: Owner::new("run", "step"),
-            state_dir: dir.clone(),
-            work_dir: dir,
-            shelf: relight::tasks::Shelf::default(),
-            feed: TaskFeed::silent(),
-            cancel: Cancel::default(),
-        };
+        let cx = context(&text, &dir);
         Self { lab, cx, port }
     }
 
@@ -92,7 +98,7 @@ impl Bench {
     }
 }
 
-fn table(value: serde_json::Value) -> Values {
+pub fn table(value: serde_json::Value) -> Values {
     let serde_json::Value::Object(values) = value else { panic!("not a table: {value}") };
     values
 }

@@ -120,18 +120,22 @@ mod tests {
     #[test]
     fn memory_is_used_again_once_its_last_piece_is_gone_and_given_back_at_the_end() {
         let rooms = Arc::new(Rooms::default());
-        let (first, second) = (filled(&rooms, &[1; 2 * PIECE]), filled(&rooms, &[2; 2 * PIECE]));
+        let (first, second) = (filled(&rooms, &vec![1; 2 * PIECE]), filled(&rooms, &vec![2; 2 * PIECE]));
         let (place, kept) = (first[0].as_ptr(), first[1].clone());
         drop(first);
-        let third = filled(&rooms, &[3; 2 * PIECE]);
-        assert!(third[0].as_ptr() != place && kept == [1; PIECE][..], "a piece of it was still held");
+        let third = filled(&rooms, &vec![3; 2 * PIECE]);
+        assert!(third[0].as_ptr() != place && kept == vec![1; PIECE], "a piece of it was still held");
         drop(kept);
-        let fourth = filled(&rooms, &[4; PIECE + 7]);
-        assert!(fourth[0].as_ptr() == place && fourth.concat() == [4; PIECE + 7] && third.concat() == [3; 2 * PIECE]);
-        assert!(second.concat() == [2; 2 * PIECE]);
+        let fourth = filled(&rooms, &vec![4; PIECE + 7]);
+        assert!(
+            fourth[0].as_ptr() == place
+                && fourth.concat() == vec![4; PIECE + 7]
+                && third.concat() == vec![3; 2 * PIECE]
+        );
+        assert!(second.concat() == vec![2; 2 * PIECE]);
         drop((second, third));
         assert_eq!(rooms.with(|kept| (kept.used, kept.idle.len())), (1, 2));
-        assert!(filled(&rooms, &[5; 4 * PIECE]).concat() == [5; 4 * PIECE], "longer than what was kept");
+        assert!(filled(&rooms, &vec![5; 4 * PIECE]).concat() == vec![5; 4 * PIECE], "longer than what was kept");
         drop(fourth);
         assert_eq!(rooms.with(|kept| (kept.used, kept.idle.len())), (0, 0));
     }

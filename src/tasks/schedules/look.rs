@@ -74,8 +74,9 @@ pub async fn look(cx: &TaskContext, jobs: &[&Job]) -> Result<Vec<Seen>, Stop> {
 async fn one(cx: &TaskContext, job: &Job, seen: &mut Seen) -> Result<(), Stop> {
     match &job.place {
         JobPlace::Timer(service) => {
-            seen.when.clone_from(&service.unit);
-            let timer = timer::look(&Unit::new(cx, service)?).await?;
+            let unit = Unit::new(cx, service)?;
+            seen.when.clone_from(&unit.named.unit);
+            let timer = timer::look(&unit).await?;
             seen.state = if timer.standing.runs() { State::On } else { State::Stopped };
             (seen.next, seen.last) = (timer.next, timer.last);
             if !timer.standing.runs() {

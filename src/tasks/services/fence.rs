@@ -1,6 +1,6 @@
 //! `service.fence`: masks a unit, stops it, and proves that nothing of it is left nor can come back.
 
-use super::{SERVICE, Unit, WITHIN};
+use super::{Managed, SERVICE, Unit, WITHIN};
 use crate::model::id::ServiceId;
 use crate::model::task::{Effect, Failure, Reality, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -63,7 +63,7 @@ impl Module for Fence {
 async fn fence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let within = span(input.within.as_deref())?;
-    let unit = Unit::of(cx, &input.service)?;
+    let (unit, managed) = (Unit::of(cx, &input.service)?, Managed::of(cx, &input.service)?);
     let before = unit.known().await.map_err(|stop| match stop {
         // Until the host answered once, a fence that could not be tried is not a failed fence.
         Stop::Failed(failure) => unreached(failure),
@@ -73,10 +73,10 @@ async fn fence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     unit.mask().await?;
     cx.feed.line(format!("masked; stopping {}: {}", unit.title(), before.words()));
     unit.stop(within).await?;
-    if let Err(how) = unit.until_gone("2s").await? {
+    if let Err(how) = managed.until_gone("2s").await? {
         cx.feed.line(format!("{how}; its processes are killed now"));
         unit.kill().await?;
-        if let Err(how) = unit.until_gone("15s").await? {
+        if let Err(how) = managed.until_gone("15s").await? {
             cx.feed.line(how);
         }
     }

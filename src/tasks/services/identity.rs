@@ -1,7 +1,6 @@
-//! `service.identity`: which unit on which machine, in facts that change only when it is another.
+//! `service.identity`: which service on which machine, in facts that change only when it is another.
 
-use super::{SERVICE, Unit};
-use crate::model::estate::UnitScope;
+use super::{Managed, SERVICE};
 use crate::model::id::ServiceId;
 use crate::model::task::{Effect, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -21,7 +20,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     outputs: &["title", "facts"],
     idempotent: true,
     undo: "nothing to take back",
-    programs: &["ssh", "systemctl"],
+    programs: &["ssh", "systemctl", "docker"],
 };
 
 #[derive(Deserialize)]
@@ -42,17 +41,12 @@ impl Module for Identity {
 
 async fn identify(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let unit = Unit::of(cx, &input.service)?;
-    unit.known().await?;
-    let said = host::run(cx, unit.host, Command::new(["cat", "--", "/etc/machine-id"])).await?;
-    let machine = said.success("reading the machine's id", unit.host)?.text();
-    let scope = if unit.service.scope == UnitScope::User { "user" } else { "system" };
-    let facts = [
-        ("service", unit.service.id.as_str()),
-        ("unit", unit.service.unit.as_str()),
-        ("manager", scope),
-        ("host", unit.host.id.as_str()),
-        ("machine", machine.trim()),
-    ];
-    Ok(values(json!({ "title": format!("service {}: {}", unit.service.id, unit.title()), "facts": facts })))
+    let managed = Managed::of(cx, &input.service)?;
+    managed.known().await?;
+    let said = host::run(cx, managed.host, Command::new(["cat", "--", "/etc/machine-id"])).await?;
+    let machine = said.success("reading the machine's id", managed.host)?.text();
+    let mut facts = vec![("service", managed.service.id.to_string())];
+    facts.extend(managed.facts().await?);
+    facts.extend([("host", managed.host.id.to_string()), ("machine", machine.trim().to_owned())]);
+    Ok(values(json!({ "title": format!("service {}: {}", managed.service.id, managed.title()), "facts": facts })))
 }

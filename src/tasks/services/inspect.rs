@@ -1,6 +1,6 @@
-//! `service.inspect`: how a unit stands, what of it runs, and which of its addresses take connections.
+//! `service.inspect`: how a service stands, what of it runs, and which of its addresses take connections.
 
-use super::{SERVICE, Unit};
+use super::{Managed, SERVICE};
 use crate::model::id::ServiceId;
 use crate::model::task::{Effect, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -13,7 +13,7 @@ pub struct Inspect;
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "service.inspect",
-    summary: "Ask systemd how a unit stands, and hold that against its processes and ports",
+    summary: "Ask systemd or compose how a service stands, and hold that against its processes and ports",
     effect: Effect::Observe,
     inputs: &[SERVICE],
     outputs: &[
@@ -31,7 +31,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     ],
     idempotent: true,
     undo: "nothing to take back",
-    programs: &["ssh", "systemctl", "find"],
+    programs: &["ssh", "systemctl", "find", "docker"],
 };
 
 #[derive(Deserialize)]
@@ -52,13 +52,13 @@ impl Module for Inspect {
 
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let unit = Unit::of(cx, &input.service)?;
-    let standing = unit.known().await?;
-    let processes = unit.processes().await?;
-    let doors: Vec<String> = unit.doors().await?.iter().map(ToString::to_string).collect();
+    let managed = Managed::of(cx, &input.service)?;
+    let standing = managed.known().await?;
+    let processes = managed.processes().await?;
+    let doors: Vec<String> = managed.doors().await?.iter().map(ToString::to_string).collect();
     Ok(values(json!({
-        "unit": unit.service.unit,
-        "host": unit.host.id.as_str(),
+        "unit": managed.name(),
+        "host": managed.host.id.as_str(),
         "active": standing.runs(),
         "state": standing.words(),
         "enabled": standing.file,

@@ -1,15 +1,18 @@
-//! Services under systemd, on the hosts of the estate: seen, stopped, started, and fenced. What systemd
-//! answers is held against the processes and the ports.
+//! Services on the hosts of the estate, under systemd or compose: seen, stopped, started, and those of systemd fenced.
+//! What their manager answers is held against the processes and the ports.
 
+mod compose;
 mod doors;
 pub mod fence;
 pub mod identity;
 pub mod inspect;
+mod managed;
 pub mod start;
 pub mod stop;
 pub mod unfence;
 mod unit;
 
+use managed::Managed;
 pub use unit::{Standing, Unit};
 
 use super::module::{InputKind, InputSpec};

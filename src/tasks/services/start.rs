@@ -1,6 +1,6 @@
-//! `service.start`: starts a unit and waits until it runs and, where it has addresses, takes connections.
+//! `service.start`: starts a service and waits until it runs and, where it has addresses, takes connections.
 
-use super::{SERVICE, Unit, WITHIN};
+use super::{Managed, SERVICE, WITHIN};
 use crate::model::id::ServiceId;
 use crate::model::task::{Effect, Failure, Reality, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -15,13 +15,13 @@ pub struct Start;
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "service.start",
-    summary: "Start a unit, and wait until it runs and its addresses take connections; never a masked one",
+    summary: "Start a service, and wait until it runs and its addresses take connections; never a masked one",
     effect: Effect::Reversible,
     inputs: &[SERVICE, WITHIN],
     outputs: &["started", "main_pid", "doors"],
     idempotent: true,
     undo: "service.stop stops it again",
-    programs: &["ssh", "systemctl"],
+    programs: &["ssh", "systemctl", "docker"],
 };
 
 #[derive(Deserialize)]
@@ -44,8 +44,8 @@ impl Module for Start {
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
         let look = async {
             let input: Input = read(input)?;
-            let unit = Unit::of(cx, &input.service)?;
-            Ok::<_, Stop>(match up(&unit).await? {
+            let managed = Managed::of(cx, &input.service)?;
+            Ok::<_, Stop>(match up(&managed).await? {
                 Ok(output) => Reality::Done(output),
                 Err(how) => Reality::NotDone(how),
             })
@@ -56,44 +56,44 @@ impl Module for Start {
 
 async fn start(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
-    let unit = Unit::of(cx, &input.service)?;
-    if unit.known().await?.is_masked() {
-        return Err(Failure::new(format!("{} is masked", unit.title()))
+    let managed = Managed::of(cx, &input.service)?;
+    if managed.known().await?.is_masked() {
+        return Err(Failure::new(format!("{} is masked", managed.title()))
             .means("somebody keeps it from being started, and had a reason; nothing was done")
             .next("find out who fenced it; the step that did so has an undo")
             .into());
     }
     let within = span(input.within.as_deref())?;
-    unit.start(within).await?;
-    until_up(&unit, input.within.as_deref()).await
+    managed.start(within).await?;
+    until_up(&managed, input.within.as_deref()).await
 }
 
-/// Waits until a started unit does its work.
-pub(super) async fn until_up(unit: &Unit<'_>, within: Option<&str>) -> Result<Values, Stop> {
-    let mut patience = Patience::new(unit.cx, within, Duration::from_millis(300))?;
+/// Waits until a started service does its work.
+pub(super) async fn until_up(managed: &Managed<'_>, within: Option<&str>) -> Result<Values, Stop> {
+    let mut patience = Patience::new(managed.cx, within, Duration::from_millis(300))?;
     loop {
-        let how = match up(unit).await? {
+        let how = match up(managed).await? {
             Ok(output) => return Ok(output),
             Err(how) => how,
         };
         if !patience.again(&how).await? {
             return Err(Failure::new(how)
                 .means("it was started, and does not do its work")
-                .next(format!("look at its log: journalctl -u {} on that host", unit.service.unit))
+                .next(managed.look_at_its_log())
                 .into());
         }
     }
 }
 
-async fn up(unit: &Unit<'_>) -> Result<Result<Values, String>, Stop> {
-    let standing = unit.known().await?;
+async fn up(managed: &Managed<'_>) -> Result<Result<Values, String>, Stop> {
+    let standing = managed.known().await?;
     if !standing.runs() {
-        return Ok(Err(format!("{} is {}", unit.title(), standing.words())));
+        return Ok(Err(format!("{} is {}", managed.title(), standing.words())));
     }
-    let doors = unit.doors().await?;
+    let doors = managed.doors().await?;
     if let Some(door) = doors.iter().find(|door| !door.is_open()) {
-        return Ok(Err(format!("{} runs, and {door}", unit.title())));
+        return Ok(Err(format!("{} runs, and {door}", managed.title())));
     }
     let doors: Vec<String> = doors.iter().map(ToString::to_string).collect();
-    Ok(Ok(values(json!({ "started": unit.service.unit, "main_pid": standing.main_pid, "doors": doors }))))
+    Ok(Ok(values(json!({ "started": managed.name(), "main_pid": standing.main_pid, "doors": doors }))))
 }

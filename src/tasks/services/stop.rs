@@ -1,6 +1,6 @@
-//! `service.stop`: stops a unit and waits until nothing of it runs.
+//! `service.stop`: stops a service and waits until nothing of it runs.
 
-use super::{SERVICE, Unit, WITHIN};
+use super::{Managed, SERVICE, WITHIN};
 use crate::model::id::ServiceId;
 use crate::model::task::{Effect, Failure, Reality, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -14,13 +14,13 @@ pub struct Stop;
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "service.stop",
-    summary: "Stop a unit, and wait until no process of it is left",
+    summary: "Stop a service, and wait until no process of it is left",
     effect: Effect::Reversible,
     inputs: &[SERVICE, WITHIN],
     outputs: &["stopped", "was_active", "triggered_by"],
     idempotent: true,
     undo: "service.start starts it again",
-    programs: &["ssh", "systemctl", "find"],
+    programs: &["ssh", "systemctl", "find", "docker"],
 };
 
 #[derive(Deserialize)]
@@ -43,10 +43,10 @@ impl Module for Stop {
     async fn reconcile(&self, cx: &TaskContext, input: &Values) -> Reality {
         let look = async {
             let input: Input = read(input)?;
-            let unit = Unit::of(cx, &input.service)?;
-            let (standing, left) = (unit.known().await?, unit.processes().await?);
+            let managed = Managed::of(cx, &input.service)?;
+            let (standing, left) = (managed.known().await?, managed.processes().await?);
             Ok::<_, Halt>(if standing.is_still() && left.is_empty() {
-                Reality::Done(values(json!({ "stopped": unit.service.unit, "triggered_by": standing.triggered_by })))
+                Reality::Done(values(json!({ "stopped": managed.name(), "triggered_by": standing.triggered_by })))
             } else {
                 Reality::NotDone(format!("it is {}", standing.words()))
             })
@@ -58,17 +58,17 @@ impl Module for Stop {
 async fn stop(cx: &TaskContext, input: &Values) -> Result<Values, Halt> {
     let input: Input = read(input)?;
     let within = span(input.within.as_deref())?;
-    let unit = Unit::of(cx, &input.service)?;
-    let before = unit.known().await?;
-    cx.feed.line(format!("stopping {}: {}", unit.title(), before.words()));
-    let said = unit.stop(within).await?;
-    match unit.until_gone("5s").await? {
+    let managed = Managed::of(cx, &input.service)?;
+    let before = managed.known().await?;
+    cx.feed.line(format!("stopping {}: {}", managed.title(), before.words()));
+    let said = managed.stop(within).await?;
+    match managed.until_gone("5s").await? {
         Ok(standing) => {
             if !standing.triggered_by.is_empty() {
                 cx.feed.line(format!("it can be started again by {}", standing.triggered_by));
             }
             Ok(values(json!({
-                "stopped": unit.service.unit,
+                "stopped": managed.name(),
                 "was_active": before.runs(),
                 "triggered_by": standing.triggered_by,
             })))

@@ -1,7 +1,7 @@
 //! `service.unfence`: lets a fenced service work again, as long as nothing took its place.
 
 use super::start::until_up;
-use super::{SERVICE, Unit, WITHIN};
+use super::{Managed, SERVICE, Unit, WITHIN};
 use crate::model::id::ServiceId;
 use crate::model::task::{Effect, Failure, Reality, TaskOutcome, Values};
 use crate::tasks::context::TaskContext;
@@ -69,7 +69,7 @@ async fn unfence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let unit = Unit::of(cx, &input.service)?;
     if let Some(other) = &input.instead_of {
-        let other = Unit::of(cx, other)?;
+        let other = Managed::of(cx, other)?;
         let stays = |what: String| {
             Failure::new(format!("`{}` stays fenced: {what}", unit.service.id))
                 .means("while the other is not known to stand still, starting this one could make two that do the same work")
@@ -85,5 +85,5 @@ async fn unfence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     }
     unit.unmask().await?;
     unit.start(span(input.within.as_deref())?).await?;
-    until_up(&unit, input.within.as_deref()).await
+    until_up(&Managed::of(cx, &input.service)?, input.within.as_deref()).await
 }

@@ -1,25 +1,24 @@
 //! One unit and its manager: what systemd says of it, what its control group holds, and the orders it takes.
 
 use super::doors::{self, Door};
-use crate::model::estate::{Host, Service, UnitScope};
+use super::managed::find;
+use crate::model::estate::{Host, Manager, Service, SystemdUnit, UnitScope};
 use crate::model::id::ServiceId;
 use crate::model::task::Failure;
 use crate::model::text::escaped;
 use crate::tasks::context::TaskContext;
 use crate::tasks::host::{self, Command, Said};
 use crate::tasks::input::Stop;
-use crate::tasks::patience::Patience;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Between two looks of whoever waits for a unit.
-const BETWEEN: Duration = Duration::from_millis(300);
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,ControlPID,FragmentPath,\
                           StateChangeTimestamp,TriggeredBy,Result";
 
 pub struct Unit<'a> {
     pub cx: &'a TaskContext,
     pub service: &'a Service,
+    pub named: &'a SystemdUnit,
     pub host: &'a Host,
 }
 
@@ -91,28 +90,33 @@ impl Standing {
 
 impl<'a> Unit<'a> {
     pub fn of(cx: &'a TaskContext, id: &ServiceId) -> Result<Self, Failure> {
-        let service = cx.estate.service(id).ok_or_else(|| {
-            Failure::new(format!("service `{id}` is not configured"))
-                .means("nothing was done")
-                .next("add it under `[[services]]`, or make a new plan")
-        })?;
-        Self::new(cx, service)
+        Self::new(cx, find(cx, id)?)
     }
 
     pub fn new(cx: &'a TaskContext, service: &'a Service) -> Result<Self, Failure> {
-        Ok(Self { cx, service, host: host::find(cx, &service.host)? })
+        let Manager::Systemd(named) = &service.manager else {
+            return Err(Failure::new(format!("service `{}` is run by compose", service.id))
+                .means("nothing keeps anybody from starting it again, so it cannot be fenced; nothing was done")
+                .next("stop it (service.stop), and fence what it works on"));
+        };
+        Ok(Self { cx, service, named, host: host::find(cx, &service.host)? })
     }
 
     pub fn title(&self) -> String {
-        let scope = if self.service.scope == UnitScope::User { " of a user" } else { "" };
-        format!("unit {}{scope} on host {}", self.service.unit, self.host.id)
+        let scope = if self.named.scope == UnitScope::User { " of a user" } else { "" };
+        format!("unit {}{scope} on host {}", self.named.unit, self.host.id)
+    }
+
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let manager = if self.named.scope == UnitScope::User { "user" } else { "system" };
+        vec![("unit", self.named.unit.clone()), ("manager", manager.to_owned())]
     }
 
     /// `systemctl` for the manager in question; `limit` ends it there, so that its end is heard here.
     async fn systemctl(&self, limit: Duration, words: &[&str]) -> Result<Said, Stop> {
         let seconds = limit.as_secs().max(1).to_string();
         let mut argv = vec!["env".to_owned(), "LC_ALL=C".to_owned(), "TZ=UTC".to_owned()];
-        if self.service.scope == UnitScope::User {
+        if self.named.scope == UnitScope::User {
             let said = host::run(self.cx, self.host, Command::new(["id", "-u"])).await?;
             let user = said.success("asking for the user", self.host)?.text().trim().to_owned();
             argv.push(format!("XDG_RUNTIME_DIR=/run/user/{user}"));
@@ -120,7 +124,7 @@ impl<'a> Unit<'a> {
         argv.extend(
             ["timeout", "-k", "5", &seconds, "systemctl", "--no-pager", "--no-ask-password"].map(str::to_owned),
         );
-        if self.service.scope == UnitScope::User {
+        if self.named.scope == UnitScope::User {
             argv.push("--user".to_owned());
         }
         argv.extend(words.iter().map(|word| (*word).to_owned()));
@@ -132,7 +136,7 @@ impl<'a> Unit<'a> {
     /// Some of its properties, `NAME=value` on each line.
     pub async fn properties(&self, names: &str) -> Result<String, Stop> {
         let limit = Duration::from_secs(20);
-        let said = self.systemctl(limit, &["show", "--property", names, "--", &self.service.unit]).await?;
+        let said = self.systemctl(limit, &["show", "--property", names, "--", &self.named.unit]).await?;
         let said = said.success("asking systemd", self.host).map_err(|failure| {
             failure
                 .means("how the unit stands is not known")
@@ -151,7 +155,7 @@ impl<'a> Unit<'a> {
     pub async fn known(&self) -> Result<Standing, Stop> {
         let standing = self.look().await?;
         if standing.load == "not-found" {
-            return Err(Failure::new(format!("host `{}` has no unit {}", self.host.id, self.service.unit))
+            return Err(Failure::new(format!("host `{}` has no unit {}", self.host.id, self.named.unit))
                 .means("the name or the host is not the right one; nothing was done")
                 .next("mend `unit` of this service in the configuration: systemctl list-units names them")
                 .into());
@@ -162,10 +166,10 @@ impl<'a> Unit<'a> {
     /// Processes in the unit's control group, whatever its manager says: some outlive their service.
     pub async fn processes(&self) -> Result<Vec<u32>, Stop> {
         let name: String =
-            self.service.unit.chars().flat_map(|c| (c == '\\').then_some('\\').into_iter().chain([c])).collect();
+            self.named.unit.chars().flat_map(|c| (c == '\\').then_some('\\').into_iter().chain([c])).collect();
         let inside = format!("*/{name}/*");
         let mut find = vec!["find", "/sys/fs/cgroup", "-name", "cgroup.procs", "-path", &inside];
-        if self.service.scope == UnitScope::System {
+        if self.named.scope == UnitScope::System {
             find.extend(["!", "-path", "*/user.slice/*"]);
         }
         find.extend(["-exec", "cat", "--", "{}", "+"]);
@@ -190,7 +194,7 @@ impl<'a> Unit<'a> {
         if standing.is_masked_for_good() {
             return Ok(());
         }
-        let said = self.systemctl(Duration::from_secs(30), &["mask", "--", &self.service.unit]).await?;
+        let said = self.systemctl(Duration::from_secs(30), &["mask", "--", &self.named.unit]).await?;
         said.success("masking the unit", self.host).map_err(|failure| {
             let own = standing.fragment.starts_with("/etc/systemd/");
             failure.means("whatever starts it can start it again; nothing was stopped").next(if own {
@@ -212,7 +216,7 @@ impl<'a> Unit<'a> {
             return Ok(());
         }
         for how in [&["unmask"][..], &["unmask", "--runtime"]] {
-            let words: Vec<&str> = how.iter().copied().chain(["--", self.service.unit.as_str()]).collect();
+            let words: Vec<&str> = how.iter().copied().chain(["--", self.named.unit.as_str()]).collect();
             let said = self.systemctl(Duration::from_secs(30), &words).await?;
             said.success("taking the mask away", self.host)?;
         }
@@ -225,37 +229,22 @@ impl<'a> Unit<'a> {
 
     /// Orders the stop, and waits for it; whether it worked is for a look to say.
     pub async fn stop(&self, within: Duration) -> Result<Said, Stop> {
-        self.systemctl(within, &["stop", "--", &self.service.unit]).await
+        self.systemctl(within, &["stop", "--", &self.named.unit]).await
     }
 
     /// Ends every process of the unit at once.
     pub async fn kill(&self) -> Result<Said, Stop> {
-        self.systemctl(Duration::from_secs(20), &["kill", "--signal=SIGKILL", "--", &self.service.unit]).await
+        self.systemctl(Duration::from_secs(20), &["kill", "--signal=SIGKILL", "--", &self.named.unit]).await
     }
 
     pub async fn start(&self, within: Duration) -> Result<(), Stop> {
-        let said = self.systemctl(within, &["start", "--", &self.service.unit]).await?;
-        said.success(&format!("starting {}", self.service.unit), self.host).map_err(|failure| {
+        let said = self.systemctl(within, &["start", "--", &self.named.unit]).await?;
+        said.success(&format!("starting {}", self.named.unit), self.host).map_err(|failure| {
             failure
                 .means("it is not running, or not ready yet")
-                .next(format!("look at its log: journalctl -u {} on that host", self.service.unit))
+                .next(format!("look at its log: journalctl -u {} on that host", self.named.unit))
         })?;
         Ok(())
-    }
-
-    /// Waits until nothing of it is there any more, or says what still is.
-    pub async fn until_gone(&self, within: &str) -> Result<Result<Standing, String>, Stop> {
-        let mut patience = Patience::new(self.cx, Some(within), BETWEEN)?;
-        loop {
-            let (standing, left) = (self.look().await?, self.processes().await?);
-            if standing.is_still() && left.is_empty() {
-                return Ok(Ok(standing));
-            }
-            let how = format!("{}: {}{}", self.title(), standing.words(), listed(&left));
-            if !patience.again(&how).await? {
-                return Ok(Err(how));
-            }
-        }
     }
 
     /// Proof that the service does nothing and cannot begin again. `Err(Stop::Unknown)` where that is not seen.
@@ -280,7 +269,7 @@ impl<'a> Unit<'a> {
         }
         Ok(json!({
             "service": self.service.id.as_str(),
-            "unit": self.service.unit,
+            "unit": self.named.unit,
             "unit_state": standing.words(),
             "unit_processes": "its control group is empty",
             "masked": "by a link in the host's configuration, which holds over a restart of the host",
@@ -291,7 +280,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-fn listed(pids: &[u32]) -> String {
+pub(super) fn listed(pids: &[u32]) -> String {
     if pids.is_empty() {
         return String::new();
     }
