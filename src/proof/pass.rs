@@ -76,8 +76,8 @@ pub fn examine(reader: impl BufRead, job: &Job<'_>) -> Examined {
 /// proves more than `job.wanted`.
 pub fn examine_with(reader: impl BufRead, job: &Job<'_>, keys: &dyn Unseal) -> Examined {
     let kept: Vec<SumKind> = job.recorded.kept().map(|(kind, _)| kind).collect();
-    let compared = kept.iter().any(|kind| *kind != SumKind::Sha256);
-    let with_sha256 = job.identity || !job.recorded.sha256.is_empty() || !compared;
+    let nothing_cheaper = kept.is_empty() || kept.contains(&SumKind::Sha256);
+    let with_sha256 = job.identity || !job.recorded.sha256.is_empty() || nothing_cheaper;
     let with_md5 = job.recorded.sha256.is_empty() && kept.is_empty() && job.recorded.md5.is_some();
     let source = Source::new(reader, job.watch).with_sha256(with_sha256).with_md5(with_md5);
     let mut source = source.with_sums(kept);

@@ -115,11 +115,25 @@ async fn a_service_of_compose_is_seen_started_and_stopped_alone() {
     );
     assert_eq!(bench.containers(), ["api exited", "db running"]);
     assert!(matches!(bench.reality("service.stop", "api").await, Reality::Done(_)));
+    // What was run for one command has ended, and counts no more; while it runs, the service is not at rest.
+    let [_, host, address] = bench.docker.words();
+    let mut run = std::process::Command::new("/usr/bin/docker-compose");
+    run.args([&host, &address, "--project-name", "shop", "--file"]).arg(bench.dir.path().join("shop.yml"));
+    let done = run.args(["run", "--detach", "--no-deps", "api"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let busy = String::from_utf8(done.stdout).unwrap().trim().to_owned();
+    let Reality::NotDone(how) = bench.reality("service.stop", "api").await else { panic!("one of it runs") };
+    assert!(how.contains("a one-off container of it runs"), "{how}");
+    bench.docker.must(&["kill", &busy]);
+    assert!(matches!(bench.reality("service.stop", "api").await, Reality::Done(_)));
     // The same container comes back, whatever became of the file meanwhile.
     let file = bench.dir.path().join("shop.yml");
     std::fs::write(&file, FILE.replace("restart: always", "restart: \"no\"")).unwrap();
     bench.done("service.start", "api").await;
     assert_eq!(bench.docker.must(&["ps", "--quiet", "--no-trunc", "--filter", "ancestor=shop/api:1"]), id);
+    let pid = bench.docker.must(&["inspect", "--format", "{{.State.Pid}}", &id]);
+    let state = &bench.done("service.inspect", "api").await["state"];
+    assert_eq!(*state, format!("active (running), main process {pid}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

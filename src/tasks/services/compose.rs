@@ -12,7 +12,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_secs(30);
 /// What the engine is asked of each container, one line each.
 const FACTS: &str = "{{.State.Status}}\t{{.State.Pid}}\t{{.State.ExitCode}}\t{{.State.StartedAt}}\t\
-                     {{.HostConfig.RestartPolicy.Name}}\t{{if .State.Health}}{{.State.Health.Status}}{{end}}";
+                     {{.HostConfig.RestartPolicy.Name}}\t{{if .State.Health}}{{.State.Health.Status}}{{end}}\t\
+                     {{index .Config.Labels \"com.docker.compose.oneoff\"}}";
 
 pub struct Containers<'a> {
     cx: &'a TaskContext,
@@ -33,6 +34,8 @@ struct Container {
     policy: String,
     /// `healthy`, `starting`, `unhealthy`; empty where it has no check.
     health: String,
+    /// Made by `compose run` for one command: no part of the service, and yet of its work while it runs.
+    one_off: bool,
 }
 
 impl Container {
@@ -46,6 +49,7 @@ impl Container {
             since: next()?,
             policy: next()?,
             health: next()?,
+            one_off: next()?.eq_ignore_ascii_case("true"),
         })
     }
 
@@ -63,6 +67,18 @@ impl Container {
 
 /// All containers of the service as one.
 fn standing(containers: &[Container]) -> Standing {
+    let (one_offs, own): (Vec<_>, Vec<_>) = containers.iter().partition(|container| container.one_off);
+    let mut standing = standing_of(&own);
+    if let Some(one) = one_offs.iter().find(|container| container.pid != 0)
+        && standing.is_still()
+    {
+        standing.main_pid = one.pid;
+        (standing.active, standing.sub) = ("activating".to_owned(), "a one-off container of it runs".to_owned());
+    }
+    standing
+}
+
+fn standing_of(containers: &[&Container]) -> Standing {
     let mut standing = Standing {
         load: "loaded".to_owned(),
         active: "inactive".to_owned(),
@@ -70,7 +86,7 @@ fn standing(containers: &[Container]) -> Standing {
         ..Standing::default()
     };
     let Some(first) = containers.first() else { return standing };
-    let states: Vec<_> = containers.iter().map(Container::state).collect();
+    let states: Vec<_> = containers.iter().map(|container| container.state()).collect();
     let running = states.iter().filter(|(active, _)| *active == "active").count();
     // One that does not do its work says more than those that do.
     let (active, sub) = states.iter().find(|(active, _)| *active != "active").unwrap_or(&states[0]);
@@ -177,10 +193,13 @@ impl<'a> Containers<'a> {
         Ok(facts)
     }
 
-    /// Starts the containers that are there; makes them where none are, of images that are there.
+    /// Starts the containers that are there; makes them where none are.
     pub async fn start(&self, within: Duration) -> Result<(), Stop> {
         let name = self.place.compose_service.as_str();
-        let there = !self.containers().await?.is_empty();
+        let there = self.containers().await?.iter().any(|container| !container.one_off);
+        if !there {
+            self.cx.feed.line("it has no container: one is made, and its image pulled where it is not on the host");
+        }
         // `up` would make changed containers anew, and start what this one depends on.
         let words: &[&str] = if there {
             &["start", name]
@@ -212,7 +231,7 @@ mod tests {
     use super::*;
 
     fn container(status: &str, pid: u32, policy: &str, health: &str) -> Container {
-        Container::read(&format!("{status}\t{pid}\t137\t2026-01-02T03:04:05Z\t{policy}\t{health}")).unwrap()
+        Container::read(&format!("{status}\t{pid}\t137\t2026-01-02T03:04:05Z\t{policy}\t{health}\t")).unwrap()
     }
 
     #[test]
@@ -237,6 +256,18 @@ mod tests {
             let alone = standing(&[container(status, pid, "no", health)]);
             assert!(!alone.runs() && !alone.is_still(), "{alone:?}");
         }
-        assert_eq!(Container::read("running\tmany\t0\t\tno\t"), None);
+        assert_eq!(Container::read("running\tmany\t0\t\tno\t\t"), None);
+    }
+
+    #[test]
+    fn what_was_run_for_one_command_is_no_part_of_the_service_but_keeps_it_from_being_still() {
+        let one_off = |status: &str, pid| Container { one_off: true, ..container(status, pid, "no", "") };
+        let (up, down) = (container("running", 7, "no", ""), container("exited", 0, "no", ""));
+        assert!(standing(&[one_off("exited", 0), up.clone()]).runs() && standing(&[up, one_off("running", 9)]).runs());
+        assert!(
+            standing(&[one_off("exited", 0), down.clone()]).is_still() && standing(&[one_off("exited", 0)]).is_still()
+        );
+        let busy = standing(&[down, one_off("running", 9)]);
+        assert!(!busy.is_still() && !busy.runs() && busy.main_pid == 9, "{busy:?}");
     }
 }
