@@ -153,7 +153,7 @@ impl<'a> Containers<'a> {
         let said = said.success("asking compose", self.host).map_err(|failure| {
             failure
                 .means("how the service stands is not known; nothing was done")
-                .next("see whether `compose`, `compose_service` and `program` of this service are the right ones there")
+                .next("see whether the engine runs there, and whether `compose`, `compose_service` and `program` of this service are right")
         })?;
         let text = said.text();
         let ids: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
