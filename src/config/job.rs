@@ -2,9 +2,9 @@
 
 use super::names::{Line, Names, Zone};
 use super::server::path_there;
-use super::service::unit;
+use super::service::{scope, unit};
 use crate::located::{Fields, Problem};
-use crate::model::estate::{Crontab, Job, JobPlace, Manager, Service, SystemdUnit, UnitScope};
+use crate::model::estate::{Crontab, Job, JobPlace, Manager, Service, SystemdUnit};
 use crate::model::id::{AssetId, HostId, JobId, ServiceId};
 
 pub(super) fn job(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names, assets: &Names) -> Option<Job> {
@@ -15,9 +15,7 @@ pub(super) fn job(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names, ass
     let timer = fields.take("timer");
     let place = if let Some(timer) = timer {
         fields.forbid(&["user", "file", "line", "time_zone"], "these belong to a line of a crontab, not to a timer");
-        let scope = fields.take("scope").map_or(Some(UnitScope::System), |item| {
-            item.choice(&[("system", UnitScope::System), ("user", UnitScope::User)])
-        });
+        let scope = scope(fields);
         Some(JobPlace::Timer(Service {
             id: ServiceId::new(id.clone()?),
             host: HostId::new(host.clone()?),

@@ -24,10 +24,15 @@ pub(super) fn service(fields: &mut Fields<'_>, names: &mut Names, hosts: &Names)
 fn systemd(fields: &mut Fields<'_>) -> Option<SystemdUnit> {
     fields.forbid(&["compose_service", "project", "engine", "program"], "this belongs to a service of `compose`");
     let unit = fields.need("unit").and_then(|item| unit(&item, ".service", "postgresql@15-main.service"));
-    let scope = fields.take("scope").map_or(Some(UnitScope::System), |item| {
-        item.choice(&[("system", UnitScope::System), ("user", UnitScope::User)])
-    });
+    let scope = scope(fields);
     Some(SystemdUnit { unit: unit?, scope: scope? })
+}
+
+/// Whose manager runs a unit.
+pub(super) fn scope(fields: &mut Fields<'_>) -> Option<UnitScope> {
+    fields.take("scope").map_or(Some(UnitScope::System), |item| {
+        item.choice(&[("system", UnitScope::System), ("user", UnitScope::User)])
+    })
 }
 
 fn compose(file: &Item<'_>, fields: &mut Fields<'_>) -> Option<ComposeService> {

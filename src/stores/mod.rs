@@ -1,5 +1,6 @@
 //! Bytes by name: one small port, three stores behind it, wrappers around it.
 
+mod aligned;
 pub mod bucket;
 pub mod error;
 pub mod local;
@@ -11,6 +12,7 @@ pub mod port;
 pub mod s3;
 pub mod wrap;
 
+pub use aligned::{Aligned, DISK_BLOCK};
 pub use bucket::{Bucket, LifecycleRule, Told};
 pub use error::{StoreError, StoreErrorKind};
 pub use name::{MAX_NAME, path_fault};

@@ -1,16 +1,10 @@
 //! Task modules over a configuration, without a run.
 
-use relight::catalog::Catalog;
-use relight::config;
-use relight::model::actor::Actor;
+use crate::context::context;
 use relight::model::estate::{Traffic, TrafficDns};
 use relight::model::task::{TaskOutcome, Values};
-use relight::tasks::context::{Cancel, Owner, TaskContext, TaskFeed};
+use relight::tasks::context::TaskContext;
 use relight::tasks::module::Reality;
-use relight::wiring::SystemClock;
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use tempfile::TempDir;
 
 pub struct Bench {
@@ -46,24 +40,5 @@ impl Bench {
             Some(Traffic::Dns(dns)) => dns,
             other => panic!("{other:?}"),
         }
-    }
-}
-
-fn context(dir: &Path, text: &str) -> TaskContext {
-    let estate = config::parse("relight.toml", text, dir).unwrap_or_else(|problems| panic!("{problems}")).estate;
-    TaskContext {
-        estate: Arc::new(estate),
-        stores: Arc::default(),
-        writable: Arc::new(BTreeMap::new()),
-        catalog: Arc::new(Catalog::default()),
-        clock: Arc::new(SystemClock),
-        secrets: Arc::new(config::SystemSecrets),
-        actor: Actor { name: "t".to_owned(), host: "h".to_owned(), pid: 1 },
-        owner: Owner::new("run", "step"),
-        state_dir: dir.to_owned(),
-        work_dir: dir.to_owned(),
-        shelf: relight::tasks::Shelf::default(),
-        feed: TaskFeed::silent(),
-        cancel: Cancel::default(),
     }
 }

@@ -1,16 +1,11 @@
 //! Commands on hosts: the same words arrive, a cut line is no answer, a changed key is refused.
 
+use crate::context::context;
 use crate::sshd::Sshd;
-use relight::catalog::Catalog;
-use relight::config;
-use relight::model::actor::Actor;
-use relight::tasks::context::{Cancel, Owner, TaskContext, TaskFeed};
+use relight::tasks::context::TaskContext;
 use relight::tasks::host::{self, Command, Said};
 use relight::tasks::input::Stop;
-use relight::wiring::SystemClock;
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -30,23 +25,7 @@ impl Bench {
              [[hosts]]\nid = \"far\"\nvia = \"ssh\"\naddress = \"127.0.0.1\"\nport = {}\nkey = \"key\"\nknown_hosts = \"known_hosts\"\n",
             sshd.port
         );
-        let estate =
-            config::parse("relight.toml", &text, dir.path()).unwrap_or_else(|problems| panic!("{problems}")).estate;
-        let cx = TaskContext {
-            estate: Arc::new(estate),
-            stores: Arc::default(),
-            writable: Arc::new(BTreeMap::new()),
-            catalog: Arc::new(Catalog::default()),
-            clock: Arc::new(SystemClock),
-            secrets: Arc::new(config::SystemSecrets),
-            actor: Actor { name: "t".to_owned(), host: "h".to_owned(), pid: 1 },
-            owner: Owner::new("run", "step"),
-            state_dir: dir.path().to_owned(),
-            work_dir: dir.path().to_owned(),
-            shelf: relight::tasks::Shelf::default(),
-            feed: TaskFeed::silent(),
-            cancel: Cancel::default(),
-        };
+        let cx = context(dir.path(), &text);
         Self { dir, sshd, cx }
     }
 

@@ -19,6 +19,8 @@ mod unit;
 mod vantage;
 mod watch;
 
+#[path = "../support/context.rs"]
+mod context;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../e2e/line.rs"]
 mod line;

@@ -1,7 +1,8 @@
 //! Services of a compose file, on a private engine: each order against what the engine says afterwards.
 
+use crate::context::context;
 use crate::docker::Docker;
-use crate::units::{context, table};
+use crate::units::table;
 use relight::model::task::{Reality, TaskOutcome, Values};
 use relight::tasks::context::TaskContext;
 use serde_json::json;
@@ -56,7 +57,7 @@ impl Bench {
                 file.display()
             );
         }
-        let cx = context(&text, dir.path());
+        let cx = context(dir.path(), &text);
         Self { docker, cx, dir }
     }
 

@@ -5,6 +5,8 @@ mod compose;
 mod schedules;
 mod units;
 
+#[path = "../support/context.rs"]
+mod context;
 #[path = "../support/docker.rs"]
 mod docker;
 #[path = "../failover/home.rs"]

@@ -1,39 +1,13 @@
 //! The modules of services, each against what systemd and the ports say afterwards.
 
+use crate::context::context;
 use crate::systemd::Systemd;
-use relight::catalog::Catalog;
-use relight::config;
-use relight::model::actor::Actor;
 use relight::model::task::{Reality, TaskOutcome, Values};
-use relight::tasks::context::{Cancel, Owner, TaskContext, TaskFeed};
-use relight::wiring::SystemClock;
+use relight::tasks::context::TaskContext;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::Path;
-use std::sync::Arc;
 
 const UNIT: &str = "web.service";
-
-/// What modules are given on an estate of its own, whose files lie in a folder.
-pub fn context(text: &str, dir: &Path) -> TaskContext {
-    let estate = config::parse("relight.toml", text, dir).unwrap_or_else(|problems| panic!("{problems}")).estate;
-    TaskContext {
-        estate: Arc::new(estate),
-        stores: Arc::default(),
-        writable: Arc::new(BTreeMap::new()),
-        catalog: Arc::new(Catalog::default()),
-        clock: Arc::new(SystemClock),
-        secrets: Arc::new(config::SystemSecrets),
-        actor: Actor { name: "t".to_owned(), host: "h".to_owned(), pid: 1 },
-        owner: Owner::new("run", "step"),
-        state_dir: dir.to_owned(),
-        work_dir: dir.to_owned(),
-        shelf: relight::tasks::Shelf::default(),
-        feed: TaskFeed::silent(),
-        cancel: Cancel::default(),
-    }
-}
 
 struct Bench {
     lab: Systemd,
@@ -73,7 +47,7 @@ impl Bench {
              [[services]]\nid = \"absent\"\nhost = \"box\"\nunit = \"absent.service\"\n"
         );
         let dir = lab.path("");
-        let cx = context(&text, &dir);
+        let cx = context(&dir, &text);
         Self { lab, cx, port }
     }
 

@@ -31,6 +31,10 @@ impl SecretSource for WrongSecrets {
     }
 }
 
+fn keys() -> S3Keys {
+    S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) }
+}
+
 pub struct S3Fixture {
     pub server: S3Server,
     folder: TempDir,
@@ -39,14 +43,12 @@ pub struct S3Fixture {
 impl S3Fixture {
     /// A server with one empty bucket.
     pub async fn start() -> Self {
-        let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
-        Self::with(Some(keys), false).await
+        Self::with(Some(keys()), false).await
     }
 
     /// The same, keeping checksums as S3 does of what came since the end of 2024.
     pub async fn with_sums() -> Self {
-        let keys = S3Keys { access_key_id: KEY.to_owned(), secret_access_key: Secret::new(SECRET.to_owned()) };
-        Self::with(Some(keys), true).await
+        Self::with(Some(keys()), true).await
     }
 
     /// The same, for requests that nobody signs.

@@ -2,6 +2,7 @@
 //! once. The memory is used again by the next range, since asking the system for new one takes longer than to fill it;
 //! and it begins where disks want it, so that it can be written from there.
 
+use crate::stores::Aligned;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,8 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 const PIECE: usize = 512 << 10;
 /// Shorter ranges have memory of their own: whoever asks for them may keep them.
 const SHORT: usize = 256 << 10;
-/// What disks ask of addresses in memory; some ask less.
-const BLOCK: usize = 4096;
 
 /// Memory for ranges. What nobody uses is kept only while other ranges are in use.
 #[derive(Debug, Default)]
@@ -18,7 +17,7 @@ pub(super) struct Rooms(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    idle: Vec<Vec<u8>>,
+    idle: Vec<Aligned>,
     used: usize,
 }
 
@@ -26,17 +25,15 @@ impl Rooms {
     /// Room for so many bytes.
     pub(super) fn take(self: &Arc<Self>, length: usize) -> Room {
         if length < SHORT {
-            return Room { memory: vec![0; length], begin: 0, filled: 0, rooms: None };
+            return Room { memory: Aligned::new(length), filled: 0, rooms: None };
         }
-        let wanted = length + BLOCK;
         let kept = self.with(|kept| {
             kept.used += 1;
             // Ranges of one reading grow: smaller room is not asked for again.
-            kept.idle.pop().filter(|memory| memory.len() >= wanted)
+            kept.idle.pop().filter(|memory| memory.bytes().len() >= length)
         });
-        let memory = kept.unwrap_or_else(|| vec![0; wanted]);
-        let begin = memory.as_ptr().align_offset(BLOCK).min(BLOCK);
-        Room { memory, begin, filled: 0, rooms: Some(Arc::clone(self)) }
+        let memory = kept.unwrap_or_else(|| Aligned::new(length));
+        Room { memory, filled: 0, rooms: Some(Arc::clone(self)) }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -47,8 +44,7 @@ impl Rooms {
 /// One range on its way.
 #[derive(Debug)]
 pub(super) struct Room {
-    memory: Vec<u8>,
-    begin: usize,
+    memory: Aligned,
     filled: usize,
     /// Where the memory came from, and goes back to.
     rooms: Option<Arc<Rooms>>,
@@ -57,9 +53,9 @@ pub(super) struct Room {
 impl Room {
     /// What comes next. Together not more than there is room for.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let at = self.begin + self.filled;
-        self.memory[at..at + bytes.len()].copy_from_slice(bytes);
-        self.filled += bytes.len();
+        let end = self.filled + bytes.len();
+        self.memory.bytes_mut()[self.filled..end].copy_from_slice(bytes);
+        self.filled = end;
     }
 
     /// All that came. Its memory is free again when the last piece is gone.
@@ -75,7 +71,7 @@ impl Room {
 
 impl AsRef<[u8]> for Room {
     fn as_ref(&self) -> &[u8] {
-        &self.memory[self.begin..self.begin + self.filled]
+        &self.memory.bytes()[..self.filled]
     }
 }
 
@@ -95,6 +91,7 @@ impl Drop for Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stores::DISK_BLOCK;
 
     fn filled(rooms: &Arc<Rooms>, bytes: &[u8]) -> Vec<Bytes> {
         let mut room = rooms.take(bytes.len());
@@ -109,7 +106,7 @@ mod tests {
         let pieces = filled(&rooms, &whole);
         assert_eq!(pieces.concat(), whole);
         let (last, others) = pieces.split_last().unwrap();
-        assert!(pieces.iter().all(|piece| piece.as_ptr().addr().is_multiple_of(BLOCK)));
+        assert!(pieces.iter().all(|piece| piece.as_ptr().addr().is_multiple_of(DISK_BLOCK)));
         assert!(others.iter().all(|piece| piece.len() == PIECE) && last.len() < PIECE);
         assert!(rooms.take(0).pieces().is_empty());
         let short = filled(&rooms, b"short");

@@ -1,6 +1,7 @@
 //! A new file written past the page cache: a backup of hundreds of gigabytes would push out of memory what the databases
 //! of this machine live on, and writing it there first costs time that nobody gets back.
 
+use crate::stores::{Aligned, DISK_BLOCK};
 use bytes::Bytes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
@@ -9,39 +10,33 @@ use std::io::{self, IoSlice, Write as _};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// What disks ask of memory, places and lengths that they are given directly; some ask less.
-pub const BLOCK: usize = 4096;
 /// Bytes of one write.
 const AT_ONCE: usize = 4 << 20;
 
-/// Memory of our own that a disk can be given directly.
+/// Copied bytes.
 struct Block {
-    memory: Vec<u8>,
-    /// The first multiple of [`BLOCK`] in it.
-    begin: usize,
+    memory: Aligned,
     filled: usize,
 }
 
 impl Block {
     fn new() -> Self {
-        let memory = vec![0; AT_ONCE + BLOCK];
-        let begin = memory.as_ptr().align_offset(BLOCK).min(BLOCK);
-        Self { memory, begin, filled: 0 }
+        Self { memory: Aligned::new(AT_ONCE), filled: 0 }
     }
 
     /// Takes as much as there is room for; what is left.
     fn take<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let (now, rest) = bytes.split_at(bytes.len().min(AT_ONCE - self.filled));
-        let at = self.begin + self.filled;
-        self.memory[at..at + now.len()].copy_from_slice(now);
-        self.filled += now.len();
+        let end = self.filled + now.len();
+        self.memory.bytes_mut()[self.filled..end].copy_from_slice(now);
+        self.filled = end;
         rest
     }
 
     /// Writes it at the file's place, and is empty then.
     fn put_down(&mut self, file: &File) -> io::Result<()> {
         let filled = std::mem::take(&mut self.filled);
-        write_all(file, &mut [IoSlice::new(&self.memory[self.begin..self.begin + filled])])
+        write_all(file, &mut [IoSlice::new(&self.memory.bytes()[..filled])])
     }
 }
 
@@ -54,7 +49,7 @@ struct Given {
 
 impl Given {
     fn fits(piece: &Bytes) -> bool {
-        piece.as_ptr().addr().is_multiple_of(BLOCK) && piece.len().is_multiple_of(BLOCK)
+        piece.as_ptr().addr().is_multiple_of(DISK_BLOCK) && piece.len().is_multiple_of(DISK_BLOCK)
     }
 
     fn push(&mut self, piece: Bytes) {
@@ -92,7 +87,7 @@ enum Load {
     Given(Given),
 }
 
-/// Writes at the file's place, which is at a multiple of [`BLOCK`]; one load is gathered while another is on its way.
+/// Writes at the file's place, which is at a multiple of [`DISK_BLOCK`]; one load is gathered while another is on its way.
 pub struct Direct<'scope, 'f> {
     file: &'f File,
     given: Given,
@@ -176,8 +171,15 @@ fn set_direct(file: &File, on: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::BytesMut;
     use std::io::{Seek as _, SeekFrom};
+
+    struct Whole(Aligned);
+
+    impl AsRef<[u8]> for Whole {
+        fn as_ref(&self) -> &[u8] {
+            self.0.bytes()
+        }
+    }
 
     fn write(file: &File, pieces: impl Iterator<Item = Bytes>) -> io::Result<()> {
         std::thread::scope(|scope| {
@@ -203,7 +205,8 @@ mod tests {
     fn what_is_written_is_what_is_there_however_it_comes() {
         let folder = tempfile::tempdir().unwrap();
         let bytes: Vec<u8> = (0..2 * AT_ONCE + 12_345).map(|n| (n / 7) as u8).collect();
-        for (step, begin) in [(1_000_003, 0), (BLOCK, 0), (AT_ONCE * 2, 3 * BLOCK), (333_333, 3 * BLOCK)] {
+        for (step, begin) in [(1_000_003, 0), (DISK_BLOCK, 0), (AT_ONCE * 2, 3 * DISK_BLOCK), (333_333, 3 * DISK_BLOCK)]
+        {
             let path = folder.path().join(format!("{step}-{begin}"));
             std::fs::write(&path, &bytes[..begin]).unwrap();
             let mut file = File::options().write(true).open(&path).unwrap();
@@ -217,13 +220,13 @@ mod tests {
     fn pieces_that_lie_right_are_written_where_they_lie_and_others_between_them() {
         let folder = tempfile::tempdir().unwrap();
         let bytes: Vec<u8> = (0..3 * AT_ONCE + 777).map(|n| (n / 5) as u8).collect();
-        let mut room = BytesMut::with_capacity(bytes.len() + BLOCK);
-        let skipped = room.as_ptr().align_offset(BLOCK);
-        room.resize(skipped, 0);
-        room.extend_from_slice(&bytes);
-        let mut rest = room.freeze().split_off(skipped);
+        let mut room = Aligned::new(bytes.len());
+        room.bytes_mut()[..bytes.len()].copy_from_slice(&bytes);
+        let mut rest = Bytes::from_owner(Whole(room)).slice(..bytes.len());
         let mut pieces = Vec::new();
-        for length in [BLOCK, 5 * BLOCK, AT_ONCE, 100, 3 * BLOCK, AT_ONCE - 100, BLOCK].into_iter().chain([usize::MAX])
+        for length in [DISK_BLOCK, 5 * DISK_BLOCK, AT_ONCE, 100, 3 * DISK_BLOCK, AT_ONCE - 100, DISK_BLOCK]
+            .into_iter()
+            .chain([usize::MAX])
         {
             pieces.push(rest.split_to(length.min(rest.len())));
         }

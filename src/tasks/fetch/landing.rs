@@ -1,7 +1,7 @@
 //! One object of a store as a file: whole and checked, or not there. What came before a break is kept beside it, and a
 //! new attempt goes on from there.
 
-use super::disk::{BLOCK, Direct};
+use super::disk::Direct;
 use crate::model::id::StoreId;
 use crate::model::proof::Level;
 use crate::model::size::ByteCount;
@@ -11,7 +11,7 @@ use crate::proof::intake::{Feeder, Inlet, pipe};
 use crate::proof::layers::Limits;
 use crate::proof::{Examined, Fault, Job, examine};
 use crate::stores::local::{UNFINISHED, flush, name_new};
-use crate::stores::{Pin, Store};
+use crate::stores::{DISK_BLOCK, Pin, Store};
 use crate::tasks::checks::reading::{Meter, Object, read_through};
 use crate::tasks::checks::subject::gone;
 use crate::tasks::context::TaskContext;
@@ -96,7 +96,7 @@ impl Target {
                 .means("nothing was read")
                 .next("wait for it, or fetch to another place")
         })?;
-        let whole_blocks = meta.len() - meta.len() % BLOCK as u64;
+        let whole_blocks = meta.len() - meta.len() % DISK_BLOCK as u64;
         let have = if meta.len() <= size { whole_blocks } else { 0 };
         file.set_len(have).map_err(|error| self.failed("cutting the unfinished file of", &error))?;
         Ok((file, have))

@@ -87,17 +87,15 @@ fn standing_of(containers: &[&Container]) -> Standing {
     };
     let Some(first) = containers.first() else { return standing };
     let states: Vec<_> = containers.iter().map(|container| container.state()).collect();
-    let running = states.iter().filter(|(active, _)| *active == "active").count();
     // One that does not do its work says more than those that do.
-    let (active, sub) = states.iter().find(|(active, _)| *active != "active").unwrap_or(&states[0]);
-    (standing.active, standing.sub) = match running {
-        0 => ((*active).to_owned(), sub.clone()),
-        all if all == states.len() => ("active".to_owned(), sub.clone()),
-        some => ("activating".to_owned(), format!("{some} of {} run, another is {sub}", states.len())),
+    let of = |wanted| states.iter().find(move |(active, _)| *active == wanted);
+    let (active, sub) = of("activating").or_else(|| of("inactive")).unwrap_or(&states[0]);
+    (standing.active, standing.sub) = match states.iter().filter(|(active, _)| *active == "active").count() {
+        some if some > 0 && some < states.len() => {
+            ("activating".to_owned(), format!("{some} of {} run, another is {sub}", states.len()))
+        }
+        _ => ((*active).to_owned(), sub.clone()),
     };
-    if states.iter().any(|(active, _)| *active == "activating") {
-        "activating".clone_into(&mut standing.active);
-    }
     standing.main_pid = containers.iter().map(|container| container.pid).find(|pid| *pid != 0).unwrap_or_default();
     standing.file.clone_from(&first.policy);
     standing.since.clone_from(&first.since);
@@ -174,13 +172,11 @@ impl<'a> Containers<'a> {
         read.ok_or_else(|| strange("the container engine").into())
     }
 
-    pub async fn look(&self) -> Result<Standing, Stop> {
-        Ok(standing(&self.containers().await?))
-    }
-
-    /// The first process of each container that has one.
-    pub async fn processes(&self) -> Result<Vec<u32>, Stop> {
-        Ok(self.containers().await?.iter().map(|container| container.pid).filter(|pid| *pid != 0).collect())
+    /// How the service stands, and the first process of each container that has one.
+    pub async fn look(&self) -> Result<(Standing, Vec<u32>), Stop> {
+        let containers = self.containers().await?;
+        let pids = containers.iter().map(|container| container.pid).filter(|pid| *pid != 0).collect();
+        Ok((standing(&containers), pids))
     }
 
     /// File, name, and the name that the engine gave itself when it was installed.

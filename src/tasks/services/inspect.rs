@@ -53,8 +53,7 @@ impl Module for Inspect {
 async fn inspect(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
     let input: Input = read(input)?;
     let managed = Managed::of(cx, &input.service)?;
-    let standing = managed.known().await?;
-    let processes = managed.processes().await?;
+    let (standing, processes) = managed.look().await?;
     let doors: Vec<String> = managed.doors().await?.iter().map(ToString::to_string).collect();
     Ok(values(json!({
         "unit": managed.name(),

@@ -56,14 +56,15 @@ impl<'a> Managed<'a> {
     pub async fn known(&self) -> Result<Standing, Stop> {
         match &self.by {
             By::Systemd(unit) => unit.known().await,
-            By::Compose(containers) => containers.look().await,
+            By::Compose(containers) => Ok(containers.look().await?.0),
         }
     }
 
-    pub async fn processes(&self) -> Result<Vec<u32>, Stop> {
+    /// How it stands, and what of it lives, whatever its manager says.
+    pub async fn look(&self) -> Result<(Standing, Vec<u32>), Stop> {
         match &self.by {
-            By::Systemd(unit) => unit.processes().await,
-            By::Compose(containers) => containers.processes().await,
+            By::Systemd(unit) => Ok((unit.known().await?, unit.processes().await?)),
+            By::Compose(containers) => containers.look().await,
         }
     }
 
@@ -91,7 +92,7 @@ impl<'a> Managed<'a> {
     pub async fn until_gone(&self, within: &str) -> Result<Result<Standing, String>, Stop> {
         let mut patience = Patience::new(self.cx, Some(within), BETWEEN)?;
         loop {
-            let (standing, left) = (self.known().await?, self.processes().await?);
+            let (standing, left) = self.look().await?;
             if standing.is_still() && left.is_empty() {
                 return Ok(Ok(standing));
             }

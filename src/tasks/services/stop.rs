@@ -44,7 +44,7 @@ impl Module for Stop {
         let look = async {
             let input: Input = read(input)?;
             let managed = Managed::of(cx, &input.service)?;
-            let (standing, left) = (managed.known().await?, managed.processes().await?);
+            let (standing, left) = managed.look().await?;
             Ok::<_, Halt>(if standing.is_still() && left.is_empty() {
                 Reality::Done(values(json!({ "stopped": managed.name(), "triggered_by": standing.triggered_by })))
             } else {

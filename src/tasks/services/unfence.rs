@@ -75,11 +75,11 @@ async fn unfence(cx: &TaskContext, input: &Values) -> Result<Values, Stop> {
                 .means("while the other is not known to stand still, starting this one could make two that do the same work")
                 .next("settle what the other does, then retry")
         };
-        let standing = other.known().await.map_err(|stop| match stop {
+        let (standing, left) = other.look().await.map_err(|stop| match stop {
             Stop::Failed(failure) | Stop::Unknown(failure) => Stop::Unknown(stays(failure.what)),
             cancelled @ Stop::Cancelled(_) => cancelled,
         })?;
-        if !standing.is_still() || !other.processes().await?.is_empty() {
+        if !standing.is_still() || !left.is_empty() {
             return Err(stays(format!("{} is {}", other.title(), standing.words())).into());
         }
     }
